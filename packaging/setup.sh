@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Prepares a Debian 12 machine for building Krypton and running its system tests.
+#
+#   packaging/setup.sh            quick check; installs and downloads only what is missing
+#   packaging/setup.sh --list     prints the packages it wants, does nothing
+#
+# Two kinds of packages, kept apart on purpose:
+#   - tools (compiler, QEMU, GRUB image tools) are installed with apt, as root or through sudo;
+#   - what we only boot as a guest or as the oracle (Debian's kernel, Xen, xl and its libraries)
+#     is downloaded and unpacked into the cache. Installing Xen would change the boot loader of
+#     the user's machine, which no test may do.
+# The cache is $KRYPTON_CACHE, else ${XDG_CACHE_HOME:-$HOME/.cache}/krypton; `make clean` keeps it.
+set -eu
+
+CACHE=${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}
+STAMP=3		# raise when the lists below change
+
+TOOLS="gcc make clang python3 libc6-dev libxen-dev libcmocka-dev liblzma-dev libzstd-dev
+	zlib1g-dev liblz4-dev qemu-system-x86 qemu-utils grub-common grub-pc-bin
+	grub-efi-amd64-bin xorriso mtools ovmf seabios bochs bochsbios e2fsprogs cpio zstd
+	lz4 xz-utils kmod socat bash util-linux"
+
+GUEST="linux-image-amd64 xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common
+	xenstore-utils grub-xen-bin busybox-static libyajl2 libncurses6 libtinfo6
+	libuuid1 libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1
+	libxengnttab1 libxenhypfs1 libxenmisc4.17 libxenstore4 libxentoolcore1
+	libxentoollog1"
+
+if [ "${1:-}" = --list ]; then
+	echo $TOOLS $GUEST
+	exit 0
+fi
+
+say() { echo "setup: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Runs a command as root.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "need root for: $*"
+	fi
+}
+
+# Names of $TOOLS that are not installed.
+missing_tools() {
+	local pkg
+	for pkg in $TOOLS; do
+		dpkg-query -W -f '${db:Status-Status}\n' "$pkg" 2>/dev/null |
+			grep -qx installed || echo "$pkg"
+	done
+}
+
+updated=
+apt_update() {
+	[ -z "$updated" ] || return 0
+	updated=yes
+	as_root apt-get update -qq
+}
+
+install_tools() {
+	local pkgs
+	pkgs=$(missing_tools)
+	[ -n "$pkgs" ] || return 0
+	say "installing:" $pkgs
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends $pkgs >/dev/null && return 0
+	apt_update
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends $pkgs >/dev/null
+}
+
+# linux-image-amd64 is only a pointer: prints the package that it points to.
+kernel_package() {
+	apt-cache depends linux-image-amd64 2>/dev/null |
+		sed -n 's/.*Depends: \(linux-image-[0-9].*-amd64\)$/\1/p' | head -n 1
+}
+
+download() {
+	(cd "$CACHE/debs" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" "$@")
+}
+
+fetch_guest() {
+	local kernel pkgs deb
+	[ "$(cat "$CACHE/root/.stamp" 2>/dev/null)" != "$STAMP" ] || return 0
+	say "filling $CACHE"
+	rm -rf "$CACHE/debs" "$CACHE/root.new"
+	mkdir -p "$CACHE/debs" "$CACHE/root.new"
+	kernel=$(kernel_package)
+	if [ -z "$kernel" ]; then
+		apt_update
+		kernel=$(kernel_package)
+	fi
+	[ -n "$kernel" ] || die "apt knows no linux-image-amd64"
+	pkgs=$(echo $GUEST | sed "s/linux-image-amd64/$kernel/")
+	download $pkgs || { apt_update; download $pkgs; } || die "download failed"
+	for deb in "$CACHE"/debs/*.deb; do
+		dpkg -x "$deb" "$CACHE/root.new"
+	done
+	rm -rf "$CACHE/root" "$CACHE/debs"
+	echo $STAMP >"$CACHE/root.new/.stamp"
+	mv "$CACHE/root.new" "$CACHE/root"
+}
+
+command -v apt-get >/dev/null || die "this needs Debian (apt-get); install by hand: $TOOLS"
+mkdir -p "$CACHE"
+exec 9>"$CACHE/.lock"
+flock 9
+install_tools
+fetch_guest

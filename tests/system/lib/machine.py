@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""One run of QEMU: its command line, and the wait for what it comes to.
+
+The guest talks to us through three channels, each a plain file or socket so that no channel can
+stall the machine: COM1 is the console (hypervisor and dom0, into the log), COM2 carries the
+script's output and its status, and QMP says how the machine ended.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+
+import cache
+
+# TCG mends: IRET in ring 3 faults with SMAP set (QEMU 7.2).
+DEFAULT_CPU = "max,-smap"
+
+# A run's exit statuses besides the script's own.
+TIMEOUT = 124
+PANICKED = 125
+ENDED_EARLY = 126
+
+DISK_DEVICES = {
+    "virtio": "virtio-blk-pci,drive=d{n}",
+    "ide": "ide-hd,drive=d{n}",
+    "ahci": "ide-hd,drive=d{n},bus=ahci0.{n}",
+    "nvme": "nvme,drive=d{n},serial=krypton{n}",
+    "usb": "usb-storage,drive=d{n},bus=xhci0.0",
+}
+
+
+def qemu_binary():
+    return os.environ.get("KRYPTON_QEMU", "qemu-system-x86_64")
+
+
+def disk_arguments(opt):
+    args = []
+    if opt.disk_if == "ahci" and opt.disk:
+        args += ["-device", "ahci,id=ahci0"]
+    if opt.disk_if == "usb" and opt.disk:
+        args += ["-device", "qemu-xhci,id=xhci0"]
+    for n, path in enumerate(opt.disk):
+        fmt = "qcow2" if path.endswith(".qcow2") else "raw"
+        args += ["-drive", f"if=none,id=d{n},format={fmt},file={path}",
+                 "-device", DISK_DEVICES[opt.disk_if].format(n=n)]
+    return args
+
+
+def command_line(opt, work, boot_args):
+    """QEMU's arguments for the options of tests/system/boot; `boot_args` say what to load."""
+    args = [qemu_binary(), "-display", "none", "-no-reboot", "-machine", opt.machine,
+            "-cpu", opt.cpu, "-smp", str(opt.smp), "-m", str(opt.mem), "-monitor", "none"]
+    if opt.icount:
+        shift = 0 if opt.via == "direct" else 3
+        args += ["-accel", "tcg,thread=single", "-icount", f"shift={shift},sleep=off",
+                 "-rtc", "base=2020-01-01,clock=vm"]
+    else:
+        args += ["-accel", "tcg"]
+        if opt.rtc:
+            args += ["-rtc", f"base={opt.rtc}"]
+    if opt.interactive:
+        args += ["-serial", "mon:stdio"]
+    else:
+        args += ["-serial", f"file:{opt.log}"]
+    args += ["-serial", f"file:{work}/output",
+             "-qmp", f"unix:{work}/qmp,server=on,wait=off"]
+    if opt.net:
+        args += ["-nic", f"user,model={opt.nic}"]
+    else:
+        args += ["-nic", "none"]
+    if opt.gdb:
+        args += ["-s", "-S"]
+    return args + disk_arguments(opt) + boot_args + opt.qemu_arg
+
+
+class Qmp:
+    """Just enough of QEMU's monitor protocol to learn why the machine stopped."""
+
+    def __init__(self, path):
+        self._path = path
+        self._sock = None
+        self._text = b""
+        self.reason = None
+
+    def poll(self):
+        try:
+            if not self._sock:
+                s = socket.socket(socket.AF_UNIX)
+                s.connect(self._path)
+                s.setblocking(False)
+                s.send(b'{"execute":"qmp_capabilities"}\n')
+                self._sock = s
+            while True:
+                part = self._sock.recv(65536)
+                if not part:
+                    break
+                self._text += part
+        except OSError:
+            pass
+        *lines, self._text = self._text.split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event.get("event") == "SHUTDOWN":
+                self.reason = event["data"].get("reason")
+
+
+class Tail:
+    """Reads what is appended to a file."""
+
+    def __init__(self, path):
+        self._path = path
+        self._file = None
+
+    def read(self):
+        if not self._file:
+            try:
+                self._file = open(self._path, "rb")
+            except FileNotFoundError:
+                return b""
+        return self._file.read()
+
+
+class Output:
+    """The script's output: everything between the begin and the end mark of COM2.
+
+    The marks carry a random token; the end mark carries the status. Text is passed on as it
+    comes, but for a tail in which an end mark may be hiding.
+    """
+
+    def __init__(self, token, sink):
+        self._begin = f"<{token}:begin>".encode()
+        self._end = re.compile(f"<{token}:end:([0-9]+)>".encode())
+        self._hold = len(self._begin) + 16
+        self._text = b""
+        self._begun = False
+        self._sink = sink
+        self.status = None
+
+    def feed(self, data):
+        if self.status is not None:
+            return
+        self._text += data
+        if not self._begun:
+            at = self._text.find(self._begin)
+            if at < 0:
+                return
+            self._begun = True
+            self._text = self._text[at + len(self._begin):]
+        end = self._end.search(self._text)
+        if end:
+            self._write(self._text[:end.start()])
+            self.status = int(end.group(1))
+        elif len(self._text) > self._hold:
+            self._write(self._text[:-self._hold])
+            self._text = self._text[-self._hold:]
+
+    def finish(self):
+        """The machine is gone: what was held back is output after all."""
+        if self._begun and self.status is None:
+            self._write(self._text)
+
+    def _write(self, data):
+        self._sink.write(data)
+        self._sink.flush()
+
+
+class Console:
+    """Watches the console for a panic, for a test guest's exit line and for expected text.
+
+    A test guest has no COM2: what it prints on the console, less the hypervisor's lines, is
+    the output.
+    """
+
+    EXIT = re.compile(rb"KTEST-EXIT: *([0-9]+)")
+    OURS = re.compile(rb"^\((XEN|KRYPTON|KR)\) ?")
+    START = (b"Xen is relinquishing VGA console", b"*** Serial input", b"dom0: starting")
+
+    def __init__(self, guest, expect, sink):
+        self._line = b""
+        self._guest = guest
+        self._expect = expect.encode() if expect else None
+        self._sink = sink
+        self._started = False
+        self.panicked = False
+        self.expected = False
+        self.status = None
+
+    def feed(self, data):
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self._one(line.rstrip(b"\r"))
+
+    def _one(self, line):
+        if b"Panic on CPU" in line:
+            self.panicked = True
+        if self._expect and self._expect in line:
+            self.expected = True
+        found = self.EXIT.search(line)
+        if self._guest and found:
+            self.status = int(found.group(1))
+        elif self._guest and self.status is None:
+            if self.OURS.match(line):
+                self._started = self._started or any(s in line for s in self.START)
+            elif self._started:
+                self._sink.write(line + b"\n")
+                self._sink.flush()
+
+
+def verdict(opt, proc, console, output, qmp):
+    """The run's status if it has come to an end, else None."""
+    if console.panicked and opt.end != "panic":
+        return PANICKED
+    if opt.end:
+        if opt.end == "panic":
+            return 0 if console.panicked else (ENDED_EARLY if proc.poll() is not None else None)
+        if opt.end in ("poweroff", "reboot"):
+            want = "guest-shutdown" if opt.end == "poweroff" else "guest-reset"
+            if proc.poll() is not None:
+                return 0 if qmp.reason == want else ENDED_EARLY
+            return None
+        if console.expected:
+            return 0
+    elif output.status is not None:
+        return output.status
+    elif console.status is not None:
+        return console.status
+    if proc.poll() is not None:
+        return ENDED_EARLY
+    return None
+
+
+def complain(text):
+    print(f"boot: {text}", file=sys.stderr)
+
+
+def run(opt, args, work, token):
+    """Runs QEMU until the script ended, the machine did, or the time is over."""
+    guest = opt.guest
+    if opt.interactive:
+        return subprocess.run(args).returncode
+    console = Console(guest, opt.end if opt.end not in ("poweroff", "reboot", "panic") else None,
+                      sys.stdout.buffer)
+    output = Output(token, sys.stdout.buffer)
+    qmp = Qmp(f"{work}/qmp")
+    log, out = Tail(opt.log), Tail(f"{work}/output")
+    proc = subprocess.Popen(args, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + opt.timeout
+    status = None
+    try:
+        while status is None:
+            gone = proc.poll() is not None
+            console.feed(log.read())
+            output.feed(out.read())
+            qmp.poll()
+            status = verdict(opt, proc, console, output, qmp)
+            if status is None and gone:
+                status = ENDED_EARLY
+            elif status is None and time.monotonic() > deadline:
+                status = TIMEOUT
+            elif status is None:
+                time.sleep(0.05)
+        if status == PANICKED:
+            time.sleep(2)		# let the rest of the panic reach the log
+    finally:
+        proc.kill()
+        proc.wait()
+        output.feed(out.read())
+        output.finish()
+    if status == TIMEOUT:
+        complain(f"no end after {opt.timeout} s")
+    elif status == PANICKED:
+        complain("the hypervisor panicked")
+    elif status == ENDED_EARLY and not (console.status or output.status):
+        complain(f"the machine ended too early ({qmp.reason or proc.returncode})")
+    return status
+
+
+__all__ = ["command_line", "run", "complain", "cache"]
