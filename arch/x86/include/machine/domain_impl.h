@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* The x86 part of struct domain and struct vcpu. */
+#ifndef MACHINE_DOMAIN_IMPL_H
+#define MACHINE_DOMAIN_IMPL_H
+
+#include <core/types.h>
+#include <core/mm.h>
+#include <core/timer.h>
+#include <arch/spinlock.h>
+#include <xen/xen.h>
+#include <xen/physdev.h>
+
+struct pirq_map;
+struct cpu_policy;
+struct rangeset;
+struct msi_desc;
+
+#define PV_IOBITMAP_BYTES	8192
+
+struct arch_domain {
+	/* mm */
+	bool relmem_started_unused;
+	unsigned int relmem_step;	/* arch_domain_relinquish: where it got to */
+	struct page_list relmem_list;
+	unsigned long physaddr_bitsize_unused;
+	uint32_t pv_cpuid_faulting;
+
+	/* pirqs: irq.c, physdev.c */
+	spinlock_t pirq_lock;		/* guards all below */
+	struct pirq_map **pirq;		/* [nr_pirqs], NULL = unused */
+	unsigned int nr_pirqs;
+	mfn_t pirq_eoi_map_mfn;		/* PHYSDEVOP_pirq_eoi_gmfn */
+	unsigned long *pirq_eoi_map;
+	bool auto_unmask;
+
+	/* privilege: emul_io.c */
+	struct rangeset *iomem_caps;	/* frames of I/O memory that it may map */
+	struct rangeset *ioport_caps;
+	struct rangeset *irq_caps;
+	unsigned int pci_cf8;		/* last value written to port 0xcf8 */
+
+	/* cpuid and MSR policy: cpu_policy.c */
+	struct cpu_policy *cpu_policy;
+
+	/* time: time.c */
+	uint32_t tsc_mode;
+	uint32_t tsc_khz;
+	uint32_t tsc_incarnation;
+	uint64_t vtsc_offset;
+	bool vtsc;			/* RDTSC is trapped */
+	s_time_t wallclock_offset;
+
+	unsigned int x87_fip_width_unused;
+	bool has_32bit_unused;
+	unsigned long hv_compat_unused;
+};
+
+struct trap_info;
+
+/* vcpu->arch.flags */
+#define TF_kernel_mode		(1u << 0)	/* the guest's kernel runs (else its user space) */
+
+struct arch_vcpu {
+	/*
+	 * What the guest was doing: entries from the guest push straight into
+	 * this frame, so a context switch copies no registers. &regs.es must be
+	 * 16-byte aligned. es, ds, fs, gs are only valid while not running.
+	 */
+	unsigned long frame_pad __aligned(16);
+	struct cpu_user_regs regs;
+
+	unsigned int flags;		/* TF_ */
+	/* mm */
+	mfn_t guest_table;		/* kernel's L4, type and reference held; INVALID_MFN none */
+	mfn_t guest_table_user;		/* user's L4, INVALID_MFN none */
+	unsigned long cr3;		/* what is loaded while it runs (machine address) */
+	mfn_t old_guest_table;		/* a table whose release was preempted; INVALID_MFN none */
+	bool old_guest_table_partial;
+
+	/* descriptors: descriptors.c */
+	mfn_t gdt_frames[14];
+	unsigned int gdt_ents;
+	unsigned int nr_gdt_frames;
+	unsigned long ldt_base;
+	unsigned int ldt_ents;
+	mfn_t ldt_frames[16];		/* mapped into the CPU window; INVALID_MFN not yet */
+	unsigned int nr_ldt_frames;
+
+	/* trap entry points of the guest */
+	struct trap_info *trap_table;	/* [256] */
+	unsigned long event_callback_eip, failsafe_callback_eip, syscall_callback_eip;
+	unsigned long syscall32_callback_eip, sysenter_callback_eip;
+	uint16_t syscall32_callback_cs, sysenter_callback_cs;
+	bool syscall32_disables_events, sysenter_disables_events;
+	unsigned long vgc_flags;	/* VGCF_failsafe_disables_events, _syscall_disables_events, _i387_valid */
+	unsigned long nmi_callback_eip;	/* XENNMI_register_callback; 0 = trap 2 */
+
+	/* registers that are not in regs */
+	unsigned long kernel_ss, kernel_sp;
+	unsigned long fs_base, gs_base_kernel, gs_base_user;
+	unsigned long ctrlreg[8];	/* the guest's view of CR0, CR2, CR4 */
+	unsigned long dr[8];
+	unsigned long dr7_emul;
+	uint64_t xcr0, xcr0_accum;
+	void *fpu;			/* XSAVE (or FXSAVE) image, 64-byte aligned */
+	unsigned int iopl;		/* virtual IOPL << 12 */
+	unsigned char *iobmp;		/* guest virtual address of its I/O bitmap */
+	unsigned int iobmp_limit;
+
+	/* pending NMI / MCE */
+	bool nmi_pending, mce_pending;
+	uint8_t async_mask;		/* bit 0: in NMI handler, bit 1: in #MC handler */
+
+	/* time */
+	uint64_t time_version_unused;
+	struct vcpu_time_info pending_system_time;
+	unsigned long time_info_guest;	/* register_vcpu_time_memory_area: guest virtual address */
+	uint64_t tsc_aux;
+	uint64_t msr_misc_features;	/* CPUID faulting etc. */
+	uint64_t spec_ctrl;
+	unsigned long emul_scratch;
+};
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the boot loader told us, in one form for multiboot1, multiboot2 and EFI.
+ * Filled by boot/, in init memory; pointers are direct-map or image addresses.
+ */
+#ifndef X86_BOOT_INFO_H
+#define X86_BOOT_INFO_H
+
+#include <core/types.h>
+
+#define BOOT_MAX_MODULES	16
+#define BOOT_MAX_E820		256
+
+struct boot_module {
+	paddr_t start;
+	size_t size;
+	char cmdline[1024];
+};
+
+struct e820_entry {
+	uint64_t addr, size;
+	uint32_t type;			/* E820_* */
+} __packed;
+#define E820_RAM	1
+#define E820_RESERVED	2
+#define E820_ACPI	3
+#define E820_NVS	4
+#define E820_UNUSABLE	5
+
+struct boot_video {
+	bool have_fb, have_text;
+	paddr_t fb_addr;
+	uint32_t fb_pitch, fb_width, fb_height;
+	uint8_t fb_bpp, red_pos, red_size, green_pos, green_size, blue_pos, blue_size;
+	uint16_t text_cols, text_rows;
+};
+
+struct boot_efi {
+	bool present;
+	paddr_t system_table;
+	void *memmap;			/* EFI memory descriptors, copied */
+	size_t memmap_size, desc_size;
+	uint32_t desc_version;
+	uint32_t fw_revision;
+	uint64_t fw_vendor;
+};
+
+struct boot_info {
+	char cmdline[2048];
+	char loader_name[64];
+	unsigned int nr_modules;
+	struct boot_module modules[BOOT_MAX_MODULES];	/* 0: kernel, 1: initrd */
+	unsigned int nr_e820;
+	struct e820_entry e820[BOOT_MAX_E820];		/* sorted, without overlaps */
+	paddr_t acpi_rsdp;				/* 0 = search */
+	struct boot_video video;
+	struct boot_efi efi;
+};
+
+extern struct boot_info boot_info;
+
+/* The host's memory map as dom0 shall see it; kept after boot. */
+extern struct e820_entry host_e820[BOOT_MAX_E820];
+extern unsigned int host_e820_nr;
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains and virtual CPUs. The bracket behind a field is its lock key:
+ *   (c) constant after creation        (a) atomic
+ *   (d) d->domain_lock                  (p) d->page_alloc_lock
+ *   (e) d->event_lock                   (r) the run queue lock of v->processor
+ *   (o) only the vcpu itself, or anyone while it is paused
+ */
+#ifndef CORE_DOMAIN_H
+#define CORE_DOMAIN_H
+
+#include <core/types.h>
+#include <core/cpumask.h>
+#include <core/list.h>
+#include <core/mm.h>
+#include <core/quiesce.h>
+#include <core/timer.h>
+#include <arch/cpu.h>
+#include <arch/spinlock.h>
+#include <machine/domain_impl.h>
+#include <xen/xen.h>
+#include <xen/domctl.h>
+#include <xen/vcpu.h>
+#include <xen/sched.h>
+#include <xen/event_channel.h>
+
+struct evtchn;
+struct evtchn_fifo_domain;
+struct evtchn_fifo_vcpu;
+struct grant_table;
+struct cpupool;
+struct evtchn_port_ops;
+
+/* What the scheduler keeps for a vcpu; fields are its own business (sched.c, sched_credit2.c). */
+struct sched_vcpu {
+	struct list_head runq;		/* (r) */
+	long credit;			/* (r) nanoseconds, weight-scaled */
+	s_time_t start;			/* (r) since when credit is burnt */
+	unsigned int flags;		/* (r) */
+	unsigned int load_avg;		/* (r) */
+	s_time_t cap_budget;		/* (r) */
+	unsigned int priv[4];
+};
+
+/* Reasons why a vcpu does not run: bits of v->pause_flags, atomic. */
+#define VPF_blocked	0	/* waits for an event */
+#define VPF_down	1	/* not up (VCPUOP_down, or never initialised) */
+#define VPF_blocked_in_poll 2	/* SCHEDOP_poll */
+#define VPF_migrating	3
+#define VPF_parked	4	/* out of its cap */
+
+struct vcpu {
+	unsigned int vcpu_id;		/* (c) */
+	unsigned int processor;		/* (r) the CPU it runs or last ran on */
+	struct domain *domain;		/* (c) */
+	struct vcpu_info *vcpu_info;	/* (o) mapped, writable; never NULL */
+	mfn_t vcpu_info_mfn;		/* (o) INVALID_MFN while in shared_info or dummy */
+	struct evtchn_fifo_vcpu *evtchn_fifo;	/* (e) */
+
+	unsigned long pause_flags;	/* (a) VPF_ bits */
+	int pause_count;		/* (a) runnable only at 0 */
+	bool is_running;		/* (r) on a CPU now, or its state not saved yet */
+	bool is_initialised;		/* (d) has a context */
+	bool is_idle;			/* (c) */
+	bool runstate_update_pending;
+	bool defer_shutdown;
+	bool paused_for_shutdown;	/* (d) */
+	bool fpu_dirty_unused;
+
+	struct vcpu_runstate_info runstate;	/* (r) */
+	unsigned long runstate_guest;	/* (o) guest virtual address, 0 = none */
+
+	struct timer periodic_timer;
+	struct timer singleshot_timer;
+	struct timer poll_timer;
+	s_time_t periodic_period;	/* (o) ns, 0 = off */
+	s_time_t periodic_last_event;
+
+	int poll_evtchn;		/* 0 = no, -1 = several, else the port polled */
+	cpumask_t cpu_hard_affinity;	/* (r) */
+	cpumask_t cpu_soft_affinity;	/* (r) */
+	cpumask_t cpu_hard_saved;	/* (r) while a temporary pin is in force */
+	bool affinity_broken;
+	unsigned int dirty_cpu;		/* CPU whose registers/TLB may hold its state, or VCPU_CPU_CLEAN */
+	struct sched_vcpu sched;
+
+	uint16_t virq_to_evtchn[24];	/* (e) NR_VIRQS */
+	unsigned long virq_masks_unused;
+
+	struct arch_vcpu arch;
+};
+#define VCPU_CPU_CLEAN (~0u)
+
+enum dying_state { DOMDYING_alive, DOMDYING_dying, DOMDYING_dead };
+
+struct domain {
+	domid_t domain_id;		/* (c) */
+	bool is_privileged;		/* (c) control domain */
+	bool is_hardware;		/* (c) owns the devices: dom0 */
+	bool is_system;			/* (c) DOMID_IO, DOMID_XEN, idle: no vcpus that run guests */
+	uint8_t options;		/* (c) createdomain flags in use */
+	int refcnt;			/* (a) 0 = being freed */
+	struct domain *next_in_list;	/* domlist lock to write; quiesce rule to read */
+	struct domain *next_in_hash;
+	struct quiesce_head quiesce;
+
+	spinlock_t domain_lock;
+	spinlock_t page_alloc_lock;
+	struct page_list page_list;	/* (p) its memory */
+	struct page_list extra_page_list;	/* (p) PGC_extra pages */
+	struct page_list xenpage_list;	/* (p) hypervisor pages shared with it */
+	unsigned long tot_pages;	/* (p) */
+	unsigned long max_pages;	/* (p) */
+	unsigned long outstanding_pages;	/* (p) + heap lock: claimed, not yet allocated */
+	unsigned long extra_pages;	/* (p) */
+	unsigned long xenheap_pages;	/* (p) */
+	unsigned long shr_pages, paged_pages;
+
+	struct shared_info *shared_info;	/* (c) */
+	struct vcpu **vcpu;		/* (c) max_vcpus entries, each set once */
+	unsigned int max_vcpus;		/* (c) after max_vcpus domctl */
+
+	/* Events; all but the bucket pointers private to event_channel.c */
+	spinlock_t event_lock;
+	struct evtchn **evtchn_buckets;	/* (e) to grow; entries never move */
+	unsigned int valid_evtchns;	/* (e) ports that exist; grows only */
+	unsigned int max_evtchn_port;	/* (c) highest allowed */
+	unsigned int max_evtchns;	/* (e) ABI limit now (2-level 4096, FIFO 131072) */
+	unsigned int active_evtchns, xen_evtchns;
+	const struct evtchn_port_ops *evtchn_port_ops;
+	struct evtchn_fifo_domain *evtchn_fifo;
+	unsigned long poll_mask[2];	/* (a) vcpus in SCHEDOP_poll, ids < 128 */
+
+	struct grant_table *grant_table;	/* (c) */
+	unsigned int max_grant_frames, max_maptrack_frames;	/* (c) */
+
+	enum dying_state is_dying;	/* (d) */
+	bool is_shut_down, is_shutting_down;	/* (d) */
+	unsigned int shutdown_code;	/* (d) SHUTDOWN_CODE_INVALID = none */
+	bool controller_pause_unused;
+	int controller_pause_count;	/* (a) domctl pauses */
+	bool creation_finished;		/* first unpause happened */
+	bool is_pinned;			/* dom0_vcpus_pin */
+	bool debugger_attached;
+	unsigned int relinquish_step;	/* (domctl) where destroy got to */
+
+	struct timer watchdog_timer[2];	/* (d) */
+	uint32_t watchdog_inuse;	/* (d) bits */
+
+	struct cpupool *cpupool;	/* (domlist) */
+	uint16_t sched_weight, sched_cap;	/* (d) */
+	unsigned int vcpus_unused;
+
+	s_time_t create_time_unused;
+	uint64_t time_offset_seconds;
+	unsigned long vm_assist;	/* (o) VMASST_TYPE_ bits */
+	uint8_t handle[16];		/* (d) uuid */
+	uint32_t ssidref;
+	cpumask_t dirty_cpumask;	/* (a) CPUs that may hold its translations */
+	cpumask_t node_unused;
+
+	struct arch_domain arch;
+};
+#define SHUTDOWN_CODE_INVALID	(~0u)
+
+/* `current`, the vcpu that runs here, comes from arch/cpu.h. */
+extern struct domain *hardware_domain;
+extern struct domain *dom_xen, *dom_io, *dom_idle;
+extern struct vcpu *idle_vcpu[NR_CPUS];
+extern struct domain *domain_list;	/* sorted by id; quiesce rule */
+
+#define for_each_domain(d)	for ((d) = read_once(domain_list); (d); (d) = read_once((d)->next_in_list))
+#define for_each_vcpu(d, v) \
+	for (unsigned int fev_i_ = 0; fev_i_ < (d)->max_vcpus; fev_i_++) \
+		if (((v) = (d)->vcpu[fev_i_]) != NULL)
+
+#define is_idle_domain(d)	((d)->domain_id == DOMID_IDLE)
+#define is_idle_vcpu(v)		((v)->is_idle)
+static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned int id)
+{
+	return id < d->max_vcpus ? d->vcpu[id] : NULL;
+}
+
+/*
+ * The domain of that id (DOMID_SELF is not resolved), or NULL. Valid until this
+ * CPU next runs softirqs (core/quiesce.h); take a reference to keep it longer.
+ */
+struct domain *domain_by_id(domid_t id);
+/* As domain_by_id, DOMID_SELF being the caller. */
+struct domain *domain_by_any_id(domid_t id);
+bool domain_get(struct domain *d);	/* false if it is being freed */
+void domain_put(struct domain *d);
+
+/* Creates a domain without vcpus. id is free. ERR_PTR on failure, everything undone. */
+struct domain *domain_create(domid_t id, const struct xen_domctl_createdomain *cfg, bool privileged);
+struct vcpu *vcpu_create(struct domain *d, unsigned int vcpu_id);	/* NULL on failure */
+/* Starts or continues destruction: 0 done, -ERESTART call again, -errno. The domctl lock is held. */
+int domain_kill(struct domain *d);
+void domain_shutdown(struct domain *d, unsigned int reason);	/* SHUTDOWN_* */
+void domain_resume(struct domain *d);
+/* Stops a domain that did what it must not: says why, then domain_shutdown(crash). Any context of its vcpus. */
+void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
+/* Builds the idle domain, DOMID_IO, DOMID_XEN. */
+void domains_init(void);
+int vcpu_reset(struct vcpu *v);
+
+/* A page of guest-visible per-vcpu info somewhere in guest memory (VCPUOP_register_vcpu_info). */
+int map_vcpu_info(struct vcpu *v, gfn_t gfn, unsigned int offset);
+void unmap_vcpu_info(struct vcpu *v);
+void vcpu_info_reset(struct vcpu *v);
+long vcpu_op_common(unsigned int cmd, struct vcpu *v, unsigned long arg);
+void domain_unpause_by_controller(struct domain *d);
+int domain_pause_by_controller(struct domain *d);
+/* Writes runstate to the guest's area; false if the page was not there (tried again later). */
+bool update_runstate_area(struct vcpu *v);
+
+#endif
