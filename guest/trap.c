@@ -100,7 +100,7 @@ void trap_dispatch(struct trap_frame *frame, unsigned int vector)
 		event_upcall(frame);
 		return;
 	}
-	if (vector == VEC_SYSCALL && user_leave(frame))
+	if (user_leave(frame, vector))
 		return;
 	if (hooks[vector] && hooks[vector](frame, vector))
 		return;

@@ -9,7 +9,7 @@
 #define USER_STACK	(2 * PAGE_SIZE)
 #define RFLAGS_IF	0x200
 
-extern char user_trampoline[];
+extern char user_trampoline[], user_done[];
 
 /* user_entry.S: save registers and *saved_rsp, then resume the frame; returns by user_resume. */
 long user_switch(unsigned long *saved_rsp, const struct trap_frame *frame);
@@ -52,11 +52,10 @@ long user_call(long (*fn)(long), long arg)
 	return user_switch(&cpu->user_rsp, &frame);
 }
 
-bool user_leave(struct trap_frame *frame)
+bool user_leave(struct trap_frame *frame, unsigned int vector)
 {
-	if (frame->rax != USER_EXIT_NR || (frame->cs & 3) != 3)
+	if (vector != VEC_UD || frame->rip != PTR(user_done))
 		return false;
-	frame->rax = frame->rdi;
 	frame->rip = PTR(user_resume);
 	frame->rsp = this_cpu()->user_rsp;
 	frame->cs = FLAT_KERNEL_CS & ~3;

@@ -23,7 +23,4 @@
 #define VEC_SYSCALL		257
 #define VEC_FAILSAFE		258
 
-/* The number that user code puts in %rax to leave user mode for good (see user.h). */
-#define USER_EXIT_NR		0x55534552
-
 #endif
