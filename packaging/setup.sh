@@ -15,7 +15,7 @@
 set -eu
 
 CACHE=${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}
-STAMP=3		# raise when the lists below change
+STAMP=4		# raise when the lists below change
 
 TOOLS="gcc make clang python3 libc6-dev libxen-dev libcmocka-dev liblzma-dev libzstd-dev
 	zlib1g-dev liblz4-dev qemu-system-x86 qemu-utils grub-common grub-pc-bin
@@ -23,7 +23,7 @@ TOOLS="gcc make clang python3 libc6-dev libxen-dev libcmocka-dev liblzma-dev lib
 	lz4 xz-utils kmod socat bash util-linux"
 
 GUEST="linux-image-amd64 xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common
-	xenstore-utils grub-xen-bin busybox-static libyajl2 libncurses6 libtinfo6
+	xenstore-utils grub-xen-bin grub-xen-host busybox-static libyajl2 libncurses6 libtinfo6
 	libuuid1 libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1
 	libxengnttab1 libxenhypfs1 libxenmisc4.17 libxenstore4 libxentoolcore1
 	libxentoollog1"

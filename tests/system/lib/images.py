@@ -221,8 +221,10 @@ def make_domu_root(path):
         stage_own(stage, "domu")
         with open(f"{stage}/etc/is-real-root", "w"):
             pass
+        with open(path, "wb") as f:
+            f.truncate(8 << 20)
         subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-E",
-                        "root_owner=0:0", "-d", stage, path, "8M"], check=True)
+                        "root_owner=0:0", "-d", stage, path], check=True)
 
 
 def domu_root():

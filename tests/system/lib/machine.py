@@ -52,7 +52,7 @@ def disk_arguments(opt):
 
 def command_line(opt, work, boot_args):
     """QEMU's arguments for the options of tests/system/boot; `boot_args` say what to load."""
-    args = [qemu_binary(), "-display", "none", "-no-reboot", "-machine", opt.machine,
+    args = [qemu_binary(), "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot", "-machine", opt.machine,
             "-cpu", opt.cpu, "-smp", str(opt.smp), "-m", str(opt.mem), "-monitor", "none"]
     if opt.icount:
         shift = 0 if opt.via == "direct" else 3

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+#
+# Functions for scripts that system tests run in dom0:
+#
+#	. /lib/kt.sh
+#	debian d1 'vcpus = 2' 'run=ls /'	write /root/d1.cfg: a Debian guest
+#	check "d1 starts" xl create /root/d1.cfg
+#	check "d1 is up" on_console d1 DOMU-UP
+#	finish					exits 1 if a check failed
+#
+# Every check prints one line, and what the command said if it failed.
+
+failed=0
+passed=0
+CONSOLES=/var/log/xen/console
+
+# check NAME COMMAND... : the command must succeed.
+check() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		echo "ok $name"
+		passed=$((passed + 1))
+	else
+		echo "FAIL $name"
+		echo "$out" | tail -n 25 | sed 's/^/    /'
+		failed=$((failed + 1))
+	fi
+}
+
+# refuses COMMAND... : succeeds if the command fails.
+refuses() {
+	! "$@"
+}
+
+# prints TEXT COMMAND... : the command succeeds and prints TEXT (a basic regular expression).
+prints() {
+	local text=$1 out
+	shift
+	out=$("$@" 2>&1) || { echo "$out"; return 1; }
+	echo "$out"
+	echo "$out" | grep -q -- "$text"
+}
+
+# within SECONDS COMMAND... : retries until it succeeds.
+within() {
+	local left=$1
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		left=$((left - 1))
+		if [ $left -lt 0 ]; then
+			echo "not within the time: $*"
+			"$@"
+			return 1
+		fi
+		sleep 1
+	done
+}
+
+finish() {
+	echo "$passed ok, $failed failed"
+	[ $failed = 0 ]
+	exit
+}
+
+console_has() {
+	tr -d '\r' <$CONSOLES/guest-$1.log | grep -q -- "$2"
+}
+
+# on_console GUEST TEXT [SECONDS] : waits for a line on the guest's console.
+on_console() {
+	within ${3:-120} console_has "$1" "$2" || {
+		tail -n 30 $CONSOLES/guest-$1.log
+		return 1
+	}
+}
+
+exists() {
+	xl list "$1" >/dev/null 2>&1
+}
+
+# gone GUEST [SECONDS] : waits until the domain is no more.
+gone() {
+	within ${2:-60} refuses exists "$1" || { xl list; return 1; }
+}
+
+# State letters of a domain as xl list shows them.
+state() {
+	xl list "$1" | awk 'NR == 2 { print $(NF - 1) }'
+}
+
+in_state() {
+	state "$1" | grep -q "$2"
+}
+
+# A word of xl info.
+info() {
+	xl info "$1"
+}
+
+# How much memory the hypervisor has free, in MiB; settles first, as freeing may lag.
+free_memory() {
+	local a b=-1
+	while a=$(info free_memory); [ "$a" != "$b" ]; do
+		b=$a
+		sleep 1
+	done
+	echo $a
+}
+
+# bridge : the bridge that guests' cards are put on; dom0 is 10.0.0.1.
+bridge() {
+	brctl addbr xenbr0 && ifconfig xenbr0 10.0.0.1 up
+}
+
+# disk NAME MIB : makes /root/NAME.img.
+disk() {
+	dd if=/dev/zero of=/root/$1.img bs=1M count=0 seek=$2 2>/dev/null
+}
+
+# debian NAME [LINE]... [WORD=...] : writes /root/NAME.cfg for a guest with Debian's kernel and its
+# own copy of the small root. Arguments with " = " are lines of the configuration (a later one
+# wins over the defaults); others go to the end of the kernel's command line, run=... last.
+debian() {
+	local name=$1 lines= words= arg
+	shift
+	for arg; do
+		case $arg in
+		*' = '*) [ "${arg#run=}" != "$arg" ] && words="$words $arg" || lines="$lines
+$arg" ;;
+		*) words="$words $arg" ;;
+		esac
+	done
+	cp /guest/root.img /root/$name-root.img
+	cat >/root/$name.cfg <<X
+name = "$name"
+kernel = "/guest/vmlinuz"
+ramdisk = "/guest/initrd"
+memory = 192
+vcpus = 1
+on_crash = "preserve"
+disk = [ "format=raw,vdev=xvda,access=rw,target=/root/$name-root.img" ]
+extra = "console=hvc0 root=/dev/xvda$words"
+$lines
+X
+}
+
+# type_in GUEST LINE : types a line at the guest's console.
+type_in() {
+	local id tty
+	id=$(xl domid "$1") || return 1
+	tty=$(xenstore-read /local/domain/$id/console/tty) || return 1
+	printf '%s\n' "$2" >"$tty"
+}
