@@ -8,9 +8,9 @@
 struct vcpu;
 struct domain;
 
-#define SECONDS(n)	((s_time_t)(n) * 1000000000LL)
-#define MILLISECS(n)	((s_time_t)(n) * 1000000LL)
-#define MICROSECS(n)	((s_time_t)(n) * 1000LL)
+#define SECONDS(n)	((s_time_t)(n) * 1000000000L)
+#define MILLISECS(n)	((s_time_t)(n) * 1000000L)
+#define MICROSECS(n)	((s_time_t)(n) * 1000L)
 
 s_time_t get_s_time(void);		/* ns since boot; monotonic across CPUs */
 #define NOW()	get_s_time()

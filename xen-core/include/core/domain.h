@@ -30,6 +30,7 @@ struct evtchn_fifo_vcpu;
 struct grant_table;
 struct cpupool;
 struct evtchn_port_ops;
+struct guest_console;
 
 /* What the scheduler keeps for a vcpu; fields are its own business (sched.c, sched_credit2.c). */
 struct sched_vcpu {
@@ -146,6 +147,9 @@ struct domain {
 
 	struct timer watchdog_timer[2];	/* (d) */
 	uint32_t watchdog_inuse;	/* (d) bits */
+
+	struct guest_console *console;	/* console_lock: the line it is writing, NULL until it writes */
+	spinlock_t console_lock;
 
 	struct cpupool *cpupool;	/* (domlist) */
 	uint16_t sched_weight, sched_cap;	/* (d) */

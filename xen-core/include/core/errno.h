@@ -10,6 +10,9 @@
 #define XEN_ERRNO(name, value) name = (value),
 enum {
 #include <xen/errno.h>
+	/* What the ABI header keeps for hypervisors. */
+	EINTR = 4,
+	ERESTART = 85,
 };
 
 /* Pointers that carry an errno: the top 4095 values. */

@@ -19,6 +19,7 @@ enum lock_class {
 	LOCK_DOMCTL,		/* one domctl at a time */
 	LOCK_SYSCTL,
 	LOCK_CPUPOOL,
+	LOCK_GUEST_CONSOLE,	/* a guest's partial line */
 	LOCK_DOMLIST,		/* the list of domains */
 	LOCK_DOMAIN,		/* d->domain_lock: vcpus, shutdown state */
 	LOCK_CPU_HOTPLUG,
