@@ -3,3 +3,8 @@
 HYP_SRC += $(addprefix xen-core/, \
 	lib/string.c lib/printf.c lib/math.c cmdline.c console.c console_ring.c keyhandler.c symbols.c \
 	hypercall.c multicall.c version.c)
+# Deferred work, timers, domains, events, scheduling.
+HYP_SRC += $(addprefix xen-core/, \
+	softirq.c quiesce.c timer.c domain.c domain_destroy.c vcpu.c vcpu_op.c \
+	event_channel.c event_2l.c event_fifo.c \
+	sched.c sched_credit2.c sched_op.c cpupool.c watchdog.c)

@@ -9,7 +9,7 @@
  * address order, with spin_lock_nested():
  *   event channels of two ends; page-table pages from high level to low;
  *   grant tables never (active entries are locked one at a time);
- *   run queues in CPU order.
+ *   run queues in CPU order; timer heaps in CPU order.
  */
 #ifndef CORE_LOCK_ORDER_H
 #define CORE_LOCK_ORDER_H

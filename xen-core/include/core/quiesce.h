@@ -17,5 +17,7 @@ struct quiesce_head {
 /* Any context. fn runs in softirq context, on some CPU. */
 void quiesce_call(struct quiesce_head *head, void (*fn)(struct quiesce_head *));
 void quiesce_init(void);
+/* A CPU that is out of cpu_online_map and runs nothing any more: nobody waits for it. */
+void quiesce_cpu_offline(unsigned int cpu);
 
 #endif
