@@ -14,15 +14,17 @@ struct pirq_map;
 struct cpu_policy;
 struct rangeset;
 struct msi_desc;
+struct e820_entry;
 
 #define PV_IOBITMAP_BYTES	8192
 
 struct arch_domain {
 	/* mm */
-	bool relmem_started_unused;
-	unsigned int relmem_step;	/* arch_domain_relinquish: where it got to */
-	struct page_list relmem_list;
-	unsigned long physaddr_bitsize_unused;
+	unsigned int relmem_step;	/* mm_relinquish_memory: the pass it is in */
+	unsigned long relmem_left;	/* and how many pages that pass still has to look at */
+	spinlock_t e820_lock;		/* guards the two below; all zero is a valid initial state */
+	struct e820_entry *e820;	/* XENMEM_set_memory_map; NULL = none */
+	unsigned int nr_e820;
 	uint32_t pv_cpuid_faulting;
 
 	/* pirqs: irq.c, physdev.c */
@@ -65,16 +67,38 @@ struct arch_vcpu {
 	 * What the guest was doing: entries from the guest push straight into
 	 * this frame, so a context switch copies no registers. &regs.es must be
 	 * 16-byte aligned. es, ds, fs, gs are only valid while not running.
+	 * A fault of the exit's own iret pushes into the frame and the room
+	 * below it; entry.S moves the registers back then.
 	 */
-	unsigned long frame_pad __aligned(16);
+	unsigned long frame_room[7] __aligned(16);
 	struct cpu_user_regs regs;
+	unsigned long host_sp;		/* stack of the CPU that runs it: its struct cpu_info */
 
 	unsigned int flags;		/* TF_ */
+	/* What the exit to the guest has to deliver first; entry.S looks at all of it at once. */
+	union {
+		struct {
+			bool nmi_pending, mce_pending;
+			bool exception_pending;	/* exc_* below */
+			bool exit_spare;
+		};
+		uint32_t exit_work;
+	};
+	uint8_t async_mask;		/* bit 0: in NMI handler, bit 1: in #MC handler */
+	uint8_t async_old_mask[2];	/* async_mask before each of them */
+	uint8_t exc_vector;
+	bool exc_has_code;
+	uint32_t exc_error_code;
 	/* mm */
 	mfn_t guest_table;		/* kernel's L4, type and reference held; INVALID_MFN none */
 	mfn_t guest_table_user;		/* user's L4, INVALID_MFN none */
 	unsigned long cr3;		/* what is loaded while it runs (machine address) */
-	mfn_t old_guest_table;		/* a table whose release was preempted; INVALID_MFN none */
+	/*
+	 * A page table whose release was put off or preempted (mm/deferred.c), NULL
+	 * none. It holds a general reference, and a type reference, or with
+	 * _partial what PGT_partial stands for.
+	 */
+	struct page_info *old_guest_table;
 	bool old_guest_table_partial;
 
 	/* descriptors: descriptors.c */
@@ -93,7 +117,6 @@ struct arch_vcpu {
 	uint16_t syscall32_callback_cs, sysenter_callback_cs;
 	bool syscall32_disables_events, sysenter_disables_events;
 	unsigned long vgc_flags;	/* VGCF_failsafe_disables_events, _syscall_disables_events, _i387_valid */
-	unsigned long nmi_callback_eip;	/* XENNMI_register_callback; 0 = trap 2 */
 
 	/* registers that are not in regs */
 	unsigned long kernel_ss, kernel_sp;
@@ -106,10 +129,6 @@ struct arch_vcpu {
 	unsigned int iopl;		/* virtual IOPL << 12 */
 	unsigned char *iobmp;		/* guest virtual address of its I/O bitmap */
 	unsigned int iobmp_limit;
-
-	/* pending NMI / MCE */
-	bool nmi_pending, mce_pending;
-	uint8_t async_mask;		/* bit 0: in NMI handler, bit 1: in #MC handler */
 
 	/* time */
 	uint64_t time_version_unused;

@@ -21,6 +21,18 @@ mfn_t idle_l4_mfn(void);
 void init_guest_l4_slots(pte_t *l4);		/* fills slots 256-271 */
 
 /* ---- mm/: direct paging for PV guests ---- */
+/*
+ * Typed references of core/mm.h, whose work on page tables may be preempted:
+ * 0; -EINVAL; -ERESTART (some progress, page is PGT_partial) or -EINTR (none):
+ * with either the caller keeps what it had and calls again.
+ */
+int get_page_type_preemptible(struct page_info *pg, unsigned long type);
+int put_page_type_preemptible(struct page_info *pg);
+int put_page_and_type_preemptible(struct page_info *pg);
+/* Finishes what v->arch.old_guest_table says: 0, or -ERESTART. First act of each paging hypercall. */
+int put_old_guest_table(struct vcpu *v);
+/* Device memory that the hardware domain may only read (MSI-X tables); its writes are dropped. */
+extern struct rangeset *mmio_ro_ranges;
 void arch_mm_init(void);			/* DOMID_IO/XEN ownership of non-RAM frames; after domains_init */
 /* Loads v's page tables (kernel or user by TF_kernel_mode). */
 void write_ptbase(struct vcpu *v);
@@ -30,7 +42,10 @@ void switch_cr3(unsigned long cr3);
 int new_guest_cr3(mfn_t mfn);
 /* Drops v's base pointers; -ERESTART / -EINTR when preempted. */
 int vcpu_destroy_pagetables(struct vcpu *v);
-/* Takes L4 frame for a vcpu that is down: arch_set_info_guest. 0 or -errno. */
+/*
+ * Takes the L4 frames of a vcpu that is down and has none (user may be frame 0
+ * or INVALID_MFN: none). 0, -EINVAL, or -ERESTART: call again with the same.
+ */
 int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user);
 /* #PF from the guest: emulates writes to page tables. True if handled (return to the guest). */
 bool mm_fixup_guest_fault(struct vcpu *v, unsigned long va, unsigned int error_code,
@@ -42,7 +57,6 @@ int mm_relinquish_memory(struct domain *d);
 /* Types and pins during dom0's construction. */
 void mm_dom0_set_types(struct domain *d, mfn_t l4);
 bool is_iomem_page(mfn_t mfn);
-long mm_memory_op(unsigned long cmd, unsigned long arg);	/* machphys_mfn_list, foreign maps, add_to_physmap */
 /* getpageframeinfo3's answer for one frame. */
 unsigned int page_frame_info(struct domain *d, mfn_t mfn);
 

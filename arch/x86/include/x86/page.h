@@ -18,7 +18,8 @@ typedef struct { uint64_t pte; } pte_t;		/* an entry of any level */
 #define PTE_PAT		0x080UL
 #define PTE_GLOBAL	0x100UL
 #define PTE_AVAIL	0xe00UL			/* software: low three */
-#define PTE_GNTTAB	0x400UL			/* AVAIL1: entry maps a grant (debug aid) */
+#define PTE_AVAIL_HIGH	(0x7ffUL << 52)		/* software: bits 52-62 */
+#define PTE_CACHE_ATTRS	(PTE_PWT | PTE_PCD | PTE_PAT)
 #define PTE_GUEST_KERNEL (1UL << 52)		/* ABI: a kernel mapping of a PV64 guest */
 #define PTE_NX		(1UL << 63)
 #define PTE_ADDR_MASK	0x000ffffffffff000UL
