@@ -2,7 +2,7 @@
 # The core: knows no CPU.
 HYP_SRC += $(addprefix xen-core/, \
 	lib/string.c lib/printf.c lib/math.c cmdline.c console.c console_ring.c keyhandler.c symbols.c \
-	hypercall.c multicall.c version.c)
+	hypercall.c multicall.c version.c domctl.c sysctl.c)
 # Deferred work, timers, domains, events, scheduling.
 HYP_SRC += $(addprefix xen-core/, \
 	softirq.c quiesce.c timer.c domain.c domain_destroy.c vcpu.c vcpu_op.c \

@@ -20,15 +20,18 @@ static struct {
 static struct deferred work;
 static unsigned char pending_key;
 
-static void run_key(void *arg __maybe_unused)
+void keyhandler_run(unsigned char key)
 {
-	unsigned char key = read_once(pending_key);
-
 	if (key < ARRAY_SIZE(keys) && keys[key].fn)
 		keys[key].fn(key);
 	else
 		printk("Debug key '%c' (0x%02x) is not used; 'h' lists the keys\n",
 		       key >= ' ' && key < 127 ? key : '?', key);
+}
+
+static void run_pending(void *arg __maybe_unused)
+{
+	keyhandler_run(read_once(pending_key));
 }
 
 void keyhandler_handle(unsigned char key)
@@ -115,7 +118,7 @@ static void key_stack(unsigned char key __maybe_unused)
 
 void keyhandlers_init(void)
 {
-	defer_init(&work, run_key, NULL);
+	defer_init(&work, run_pending, NULL);
 	keyhandler_register('h', key_help, "show this message");
 	keyhandler_register('q', key_domains, "dump domain (and guest debug) info");
 	keyhandler_register('0', key_registers, "dump registers of all vcpus");

@@ -29,25 +29,29 @@ struct evtchn_fifo_domain;
 struct evtchn_fifo_vcpu;
 struct grant_table;
 struct cpupool;
-struct evtchn_port_ops;
 struct guest_console;
 
 /* What the scheduler keeps for a vcpu; fields are its own business (sched.c, sched_credit2.c). */
 struct sched_vcpu {
-	struct list_head runq;		/* (r) */
+	struct list_head runq;		/* (r) empty = not queued */
 	long credit;			/* (r) nanoseconds, weight-scaled */
 	s_time_t start;			/* (r) since when credit is burnt */
-	unsigned int flags;		/* (r) */
-	unsigned int load_avg;		/* (r) */
-	s_time_t cap_budget;		/* (r) */
-	unsigned int priv[4];
+	unsigned int flags;		/* (r) SVF_, core/sched_private.h */
+	unsigned int epoch;		/* (r) the queue's credit resets that it has seen */
+};
+
+/* The same for a domain. */
+struct sched_domain {
+	spinlock_t lock;		/* guards budget; leaf, interrupts off */
+	s_time_t budget;		/* capped: CPU time left in this period */
+	struct timer refill;		/* capped: next period */
 };
 
 /* Reasons why a vcpu does not run: bits of v->pause_flags, atomic. */
 #define VPF_blocked	0	/* waits for an event */
 #define VPF_down	1	/* not up (VCPUOP_down, or never initialised) */
 #define VPF_blocked_in_poll 2	/* SCHEDOP_poll */
-#define VPF_migrating	3
+#define VPF_migrating	3	/* between two CPUs' queues */
 #define VPF_parked	4	/* out of its cap */
 
 struct vcpu {
@@ -63,10 +67,9 @@ struct vcpu {
 	bool is_running;		/* (r) on a CPU now, or its state not saved yet */
 	bool is_initialised;		/* (d) has a context */
 	bool is_idle;			/* (c) */
-	bool runstate_update_pending;
-	bool defer_shutdown;
-	bool paused_for_shutdown;	/* (d) */
-	bool fpu_dirty_unused;
+	bool runstate_update_pending;	/* (o) the guest's area could not be written */
+	bool paused_for_shutdown;	/* shutdown_lock */
+	int controller_pause_count;	/* (a) domctl pauses of this vcpu alone */
 
 	struct vcpu_runstate_info runstate;	/* (r) */
 	unsigned long runstate_guest;	/* (o) guest virtual address, 0 = none */
@@ -86,7 +89,7 @@ struct vcpu {
 	struct sched_vcpu sched;
 
 	uint16_t virq_to_evtchn[24];	/* (e) NR_VIRQS */
-	unsigned long virq_masks_unused;
+	unsigned int pirq_evtchn_head;	/* (e) first of the pirq ports that notify it; 0 = none */
 
 	struct arch_vcpu arch;
 };
@@ -123,26 +126,29 @@ struct domain {
 
 	/* Events; all but the bucket pointers private to event_channel.c */
 	spinlock_t event_lock;
-	struct evtchn **evtchn_buckets;	/* (e) to grow; entries never move */
+	struct evtchn **evtchn_buckets;	/* (c) room for max_evtchn_port; entries are set once */
 	unsigned int valid_evtchns;	/* (e) ports that exist; grows only */
 	unsigned int max_evtchn_port;	/* (c) highest allowed */
-	unsigned int max_evtchns;	/* (e) ABI limit now (2-level 4096, FIFO 131072) */
-	unsigned int active_evtchns, xen_evtchns;
-	const struct evtchn_port_ops *evtchn_port_ops;
-	struct evtchn_fifo_domain *evtchn_fifo;
+	unsigned int active_evtchns;	/* (e) ports in use, port 0 apart */
+	unsigned int evtchn_free_hint;	/* (e) no port below is free */
+	unsigned int evtchn_next_reset;	/* (e) where an EVTCHNOP_reset goes on; 0 = none under way */
+	struct evtchn_fifo_domain *evtchn_fifo;	/* (e) set last; NULL = 2-level */
 	unsigned long poll_mask[2];	/* (a) vcpus in SCHEDOP_poll, ids < 128 */
 
 	struct grant_table *grant_table;	/* (c) */
 	unsigned int max_grant_frames, max_maptrack_frames;	/* (c) */
 
 	enum dying_state is_dying;	/* (d) */
-	bool is_shut_down, is_shutting_down;	/* (d) */
-	unsigned int shutdown_code;	/* (d) SHUTDOWN_CODE_INVALID = none */
-	bool controller_pause_unused;
+	spinlock_t shutdown_lock;
+	bool is_shut_down, is_shutting_down;	/* shutdown_lock */
+	unsigned int shutdown_code;	/* shutdown_lock; SHUTDOWN_CODE_INVALID = none */
+	spinlock_t pause_lock;		/* ties pause_count and the share of it in each vcpu */
+	int pause_count;		/* pause_lock; contained in each vcpu's pause_count */
 	int controller_pause_count;	/* (a) domctl pauses */
 	bool creation_finished;		/* first unpause happened */
 	bool is_pinned;			/* dom0_vcpus_pin */
 	bool debugger_attached;
+	unsigned int suspend_evtchn;	/* XEN_DOMCTL_subscribe: port told at shutdown, 0 = none */
 	unsigned int relinquish_step;	/* (domctl) where destroy got to */
 
 	struct timer watchdog_timer[2];	/* (d) */
@@ -152,16 +158,14 @@ struct domain {
 	spinlock_t console_lock;
 
 	struct cpupool *cpupool;	/* (domlist) */
-	uint16_t sched_weight, sched_cap;	/* (d) */
-	unsigned int vcpus_unused;
+	uint16_t sched_weight, sched_cap;	/* sched.lock; cap in percent of a CPU, 0 = none */
+	struct sched_domain sched;
 
-	s_time_t create_time_unused;
 	uint64_t time_offset_seconds;
 	unsigned long vm_assist;	/* (o) VMASST_TYPE_ bits */
 	uint8_t handle[16];		/* (d) uuid */
 	uint32_t ssidref;
 	cpumask_t dirty_cpumask;	/* (a) CPUs that may hold its translations */
-	cpumask_t node_unused;
 
 	struct arch_domain arch;
 };
@@ -204,17 +208,29 @@ void domain_shutdown(struct domain *d, unsigned int reason);	/* SHUTDOWN_* */
 void domain_resume(struct domain *d);
 /* Stops a domain that did what it must not: says why, then domain_shutdown(crash). Any context of its vcpus. */
 void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
-/* Builds the idle domain, DOMID_IO, DOMID_XEN. */
+/*
+ * Builds the idle domain with the boot CPU's idle vcpu, DOMID_IO, DOMID_XEN.
+ * After timers_init() and scheduler_init(). Neither arch_domain_create() nor
+ * arch_domain_destroy() is called for these; arch_vcpu_create() is, for idle vcpus.
+ */
 void domains_init(void);
+/* Back to "never initialised", for setvcpucontext without a context. 0 or -ERESTART. */
 int vcpu_reset(struct vcpu *v);
+/* Pauses that a tool asked for, of a domain and of one vcpu: 0, -EOVERFLOW, -EINVAL. */
+int domain_pause_by_controller(struct domain *d);
+int domain_unpause_by_controller(struct domain *d);
+int vcpu_pause_by_controller(struct vcpu *v);
+int vcpu_unpause_by_controller(struct vcpu *v);
 
-/* A page of guest-visible per-vcpu info somewhere in guest memory (VCPUOP_register_vcpu_info). */
+/*
+ * A page of guest-visible per-vcpu info somewhere in guest memory (VCPUOP_register_vcpu_info).
+ * 0, -ENXIO bad offset, -EINVAL done already, v running elsewhere, or no such writable page.
+ */
 int map_vcpu_info(struct vcpu *v, gfn_t gfn, unsigned int offset);
 void unmap_vcpu_info(struct vcpu *v);
 void vcpu_info_reset(struct vcpu *v);
-long vcpu_op_common(unsigned int cmd, struct vcpu *v, unsigned long arg);
-void domain_unpause_by_controller(struct domain *d);
-int domain_pause_by_controller(struct domain *d);
+/* Has it neither a place in shared_info nor one that it registered? */
+bool vcpu_info_is_dummy(const struct vcpu *v);
 /* Writes runstate to the guest's area; false if the page was not there (tried again later). */
 bool update_runstate_area(struct vcpu *v);
 

@@ -9,19 +9,15 @@
 #include <xen/sysctl.h>
 #include <xen/platform.h>
 
-/* What a sub-operation handler says about copying the structure back to the caller. */
-struct op_result {
-	bool copyback;
-};
-
 /*
- * One row of the domctl table. d is NULL only for operations with `no_domain`.
- * fn changes *op in place and sets *copyback if the caller shall see it.
+ * One row of the domctl table. d may be NULL only for operations with
+ * `no_domain`. fn changes *op in place and sets *copyback if the caller shall
+ * see it; -ERESTART calls it again later, with the guest's copy of op.
  */
 struct domctl_row {
 	long (*fn)(struct xen_domctl *op, struct domain *d, bool *copyback);
 	bool no_domain;		/* createdomain and the like */
-	bool self_ok;		/* may target the caller itself (DOMID_SELF) */
+	bool unlocked;		/* runs without the domctl lock */
 };
 struct sysctl_row {
 	long (*fn)(struct xen_sysctl *op, bool *copyback);
