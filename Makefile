@@ -44,7 +44,7 @@ HYP_OBJ := $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(HYP_SRC)))
 include $(wildcard arch/host/files.mk tests/unit/files.mk guest/files.mk tests/guests/files.mk \
 	tests/system/files.mk tests/fuzz/files.mk bench/files.mk packaging/files.mk docs/files.mk)
 
-.PHONY: all clean help
+.PHONY: all clean help check layers
 all: $(BUILD)/krypton $(BUILD)/krypton.gz $(BUILD)/krypton-syms
 
 $(BUILD)/obj/%.c.o: %.c $(BUILD)/gen/asm_offsets.h
@@ -65,6 +65,13 @@ $(BUILD)/gen/asm_offsets.h: arch/x86/asm_offsets.c
 	@sed -n 's/^.*@@OFFSET \([A-Za-z0-9_]*\) \$$*\([-0-9]*\).*$$/#define \1 \2/p' $(BUILD)/obj/asm_offsets.s > $@
 
 -include $(HYP_OBJ:.o=.d) $(BUILD)/obj/asm_offsets.d
+
+# All tests; tools/check sums up what its steps count.
+check:
+	@BUILD=$(BUILD) tools/check
+
+layers:
+	@$(PYTHON) tools/layers
 
 clean:
 	rm -rf $(BUILD)
