@@ -88,7 +88,7 @@ struct vcpu {
 	unsigned int dirty_cpu;		/* CPU whose registers/TLB may hold its state, or VCPU_CPU_CLEAN */
 	struct sched_vcpu sched;
 
-	uint16_t virq_to_evtchn[24];	/* (e) NR_VIRQS */
+	uint32_t virq_to_evtchn[NR_VIRQS];	/* (e) to write */
 	unsigned int pirq_evtchn_head;	/* (e) first of the pirq ports that notify it; 0 = none */
 
 	struct arch_vcpu arch;
@@ -119,6 +119,7 @@ struct domain {
 	unsigned long extra_pages;	/* (p) */
 	unsigned long xenheap_pages;	/* (p) */
 	unsigned long shr_pages, paged_pages;
+	uint32_t heap_tag;		/* (heap lock) marks pages it freed; never reused. 0 = none yet */
 
 	struct shared_info *shared_info;	/* (c) */
 	struct vcpu **vcpu;		/* (c) max_vcpus entries, each set once */

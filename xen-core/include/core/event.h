@@ -23,6 +23,8 @@ void clear_global_virq_handlers(struct domain *d);
 bool send_guest_pirq(struct domain *d, unsigned int pirq);
 /* From the hypervisor to a port of d. 0 or -errno. Any context. */
 int evtchn_send(struct domain *ld, unsigned int lport);
+/* Is a port of d pending: 1, 0 (also if it is free), -EINVAL no such port. For SCHEDOP_poll. */
+int evtchn_port_poll(struct domain *d, unsigned int port);
 bool evtchn_is_pending(const struct domain *d, unsigned int port);
 bool evtchn_is_masked(const struct domain *d, unsigned int port);
 int evtchn_unmask(unsigned int port);

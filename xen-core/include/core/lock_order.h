@@ -7,7 +7,8 @@
  *
  * Taking two locks of one class is allowed only in the forms named here, in
  * address order, with spin_lock_nested():
- *   event channels of two ends; page-table pages from high level to low;
+ *   event locks of two domains, event channels of two ends; FIFO queues by vcpu id;
+ *   page-table pages from high level to low;
  *   grant tables never (active entries are locked one at a time);
  *   run queues in CPU order; timer heaps in CPU order.
  */
@@ -23,17 +24,19 @@ enum lock_class {
 	LOCK_DOMLIST,		/* the list of domains */
 	LOCK_DOMAIN,		/* d->domain_lock: vcpus, shutdown state */
 	LOCK_CPU_HOTPLUG,
-	LOCK_PIRQ,		/* d->arch pirq maps */
 	LOCK_PAGE_TABLE,	/* page_lock(): one page-table page */
 	LOCK_GRANT_TABLE,	/* gt->lock (rw) */
 	LOCK_GRANT_MAPTRACK,
 	LOCK_GRANT_ACTIVE,	/* one active entry */
 	LOCK_EVENT_DOMAIN,	/* d->event_lock: allocation, bind, close */
-	LOCK_EVENT_CHANNEL,	/* one channel: state of one port */
-	LOCK_EVENT_FIFO,	/* one FIFO queue */
-	LOCK_IRQ_DESC,
+	LOCK_PIRQ,		/* d->arch pirq maps */
+	LOCK_IRQ_DESC,		/* held while an interrupt becomes an event */
 	LOCK_IOAPIC,
 	LOCK_VECTOR,
+	LOCK_SHUTDOWN,		/* d->shutdown_lock */
+	LOCK_PAUSE,		/* d->pause_lock */
+	LOCK_EVENT_CHANNEL,	/* one channel: state of one port */
+	LOCK_EVENT_FIFO,	/* one FIFO queue */
 	LOCK_RUNQUEUE,		/* scheduler run queue of a CPU */
 	LOCK_TIMER,		/* timer heap of a CPU */
 	LOCK_PAGE_ALLOC,	/* d->page_alloc_lock: page lists, tot_pages */
