@@ -7,7 +7,7 @@
 #include <x86/cpu_info.h>
 
 #define DEFINE(name, value) \
-	__asm__ __volatile__("@@OFFSET " #name " %c0" :: "i"(value))
+	__asm__ __volatile__(".ascii \"@@OFFSET " #name " %c0\"" :: "i"(value))
 #define OFFSET(name, type, field)	DEFINE(name, offsetof(type, field))
 
 void asm_offsets(void);
@@ -41,6 +41,8 @@ void asm_offsets(void)
 
 	OFFSET(VCPU_arch_regs, struct vcpu, arch.regs);
 	OFFSET(VCPU_arch_flags, struct vcpu, arch.flags);
+	OFFSET(VCPU_host_sp, struct vcpu, arch.host_sp);
+	OFFSET(VCPU_exit_work, struct vcpu, arch.exit_work);
 	OFFSET(VCPU_domain, struct vcpu, domain);
 	OFFSET(VCPU_vcpu_info, struct vcpu, vcpu_info);
 	OFFSET(VCPUINFO_upcall_pending, struct vcpu_info, evtchn_upcall_pending);

@@ -32,6 +32,14 @@
 #define IMAGE_PHYS		0x200000
 
 /*
+ * Where SYSCALL enters: for each CPU a mapping of the one page of stub code
+ * (entry.S) followed by the page that ends its stack, so that the stub finds
+ * the CPU's struct cpu_info relative to its own address.
+ */
+#define SYSCALL_STUB_START	0xffff82d060000000
+#define SYSCALL_STUB_SIZE	0x2000
+
+/*
  * Per-CPU window, CPU_WINDOW_SIZE each: pages 0-13 the vcpu's GDT frames, page
  * 14 the hypervisor's own descriptors (selectors 0xe000 and up), page 15 zero
  * descriptors; from page 16 on the LDT (16 pages).

@@ -8,6 +8,8 @@
 /* Queue an exception for current, delivered on the way out. */
 void pv_inject_hw_exception(unsigned int vector, int error_code);	/* error_code < 0: none */
 void pv_inject_page_fault(unsigned int error_code, unsigned long cr2);
+/* A #PF enters the guest's handler now (traps.c); error_code as the CPU's. */
+void pv_bounce_page_fault(struct vcpu *v, unsigned int error_code, unsigned long cr2);
 /* A #GP or #UD from the guest: true if emulated (regs advanced). */
 bool pv_emulate_privileged_op(struct cpu_user_regs *regs);
 bool pv_emulate_forced_invalid_op(struct cpu_user_regs *regs);
@@ -17,6 +19,8 @@ int pv_set_gdt(struct vcpu *v, const unsigned long *frames, unsigned int entries
 void pv_destroy_gdt(struct vcpu *v);
 int pv_set_ldt(struct vcpu *v, unsigned long base, unsigned int ents);	/* MMUEXT_SET_LDT */
 void pv_destroy_ldt(struct vcpu *v);
+/* The CPU touched v's LDT at offset `off`: maps that page. False if the guest has none there. */
+bool pv_map_ldt_page(struct vcpu *v, unsigned long off);
 /* Loads v's descriptor tables into this CPU's window. */
 void pv_load_descriptors(struct vcpu *v);
 /* Makes a descriptor safe for a guest (DPL raised ...). False if it cannot be allowed. */
