@@ -27,8 +27,9 @@ struct page_info {
 	union {
 		unsigned long type_info;	/* PGT_*; in use; atomic */
 		struct {
-			uint32_t order;		/* head of a free block */
-			uint32_t dirty;		/* block holds unscrubbed pages */
+			uint8_t order;		/* head of a free block */
+			bool dirty;		/* the same: the block is not known to be zero */
+			uint32_t tag;		/* any free page: d->heap_tag of who had it last, 0 = none */
 		} free;
 	};
 	uint32_t owner;			/* mfn of the owner's struct domain, 0 = none */
@@ -50,7 +51,6 @@ struct page_list {
 #define PGC_allocated	(1UL << 63)	/* the owner's own reference: its memory map holds it */
 #define PGC_xen_heap	(1UL << 62)	/* hypervisor's page, never freed by a guest's put */
 #define PGC_page_table	(1UL << 61)	/* has been made a page table (TLB: needs paging flush) */
-#define PGC_scrub	(1UL << 60)	/* contents must be cleared before reuse */
 #define PGC_state_mask	(3UL << 58)
 #define PGC_state_inuse	(0UL << 58)
 #define PGC_state_free	(1UL << 58)
@@ -85,7 +85,7 @@ struct page_list {
 #define MAX_ORDER		20U		/* blocks of up to 4 GiB */
 
 void heap_init(void);
-/* Gives [start, end) (machine addresses, page-aligned inwards) to the heap. Boot only. */
+/* Gives [start, end) (machine addresses, page-aligned inwards) to the heap. Boot only, but not __init: frees init memory. */
 void heap_add_range(paddr_t start, paddr_t end);
 /* Before heap_init: contiguous zeroed pages below 4 GiB if possible; panics when there are none. */
 mfn_t boot_alloc_pages(unsigned long nr, unsigned long align_pages);
@@ -93,6 +93,10 @@ void boot_allocator_add(paddr_t start, paddr_t end);
 /* Moves what the boot allocator still has into the heap. */
 void end_boot_allocator(void);
 void heap_scrub_boot(void);	/* bootscrub= */
+/* The idle loop's spare time: clears a few dirty free pages. False if there are none left. */
+bool heap_scrub_idle(void);
+/* Free pages whose addresses need between min_bits + 1 and max_bits bits (0, 64: all). */
+unsigned long heap_free_between(unsigned int min_bits, unsigned int max_bits);
 
 /* Hypervisor memory: 2^order contiguous pages, contents undefined; NULL if none. */
 void *alloc_xenheap_pages(unsigned int order, unsigned int memflags);
