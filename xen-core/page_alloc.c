@@ -575,7 +575,7 @@ void __init heap_init(void)
  * rest would be a good part of all boot work. An all-zero page_info inside a
  * free block is as good as any.
  */
-void __init heap_add_range(paddr_t start, paddr_t end)
+void heap_add_range(paddr_t start, paddr_t end)
 {
 	unsigned long mfn = PFN_UP(start), last = min(PFN_DOWN(end), 1UL << (NR_ZONES - 1));
 	unsigned long irq;
