@@ -10,3 +10,5 @@ HYP_SRC += $(addprefix arch/x86/, \
 # Crossings between guests and the hypervisor, guest memory access
 HYP_SRC += $(addprefix arch/x86/, \
 	entry.S traps.c traps_init.c extable.c show_state.c guest_access.c)
+
+include arch/x86/link.mk

@@ -82,6 +82,8 @@ static inline void writel(uint32_t v, volatile void *p) { *(volatile uint32_t *)
 #define CR4_OSXSAVE	(1UL << 18)
 #define CR4_SMEP	(1UL << 20)
 #define CR4_SMAP	(1UL << 21)
+#define MSR_PAT		0x277
+#define MSR_EFER	0xc0000080
 #define EFER_SCE	(1UL << 0)
 #define EFER_LME	(1UL << 8)
 #define EFER_LMA	(1UL << 10)

@@ -57,7 +57,31 @@ struct boot_info {
 	struct boot_efi efi;
 };
 
-extern struct boot_info boot_info;
+extern struct boot_info boot_info;		/* init memory */
+
+/* Fills boot_info from what the loader left; panics on a magic that is none. */
+void boot_info_parse(unsigned long magic, unsigned long info_phys);
+/*
+ * Sorts bi's memory map, makes host_e820 and max_page of it, and gives the boot
+ * allocator all RAM above 1 MiB but image and modules.
+ */
+void e820_init(struct boot_info *bi);
+/* Gives the image's init parts (and boot_info with them) to the heap: last, when dom0 is built. */
+void free_init_memory(void);
+
+/* ---- e820.c ---- */
+/* Sorts and removes overlaps (the more restrictive type wins), merges. Returns the new count. */
+unsigned int e820_sanitise(struct e820_entry *map, unsigned int nr, unsigned int max,
+			   unsigned int *overlaps);
+/* Hides [start, end) from dom0's map as reserved: interrupt controllers and the like. */
+void host_e820_reserve(paddr_t start, paddr_t end);
+void e820_add(struct boot_info *bi, uint64_t addr, uint64_t size, uint32_t type);
+/* Is all of [start, end) of that type in the boot map? */
+bool e820_all_mapped(paddr_t start, paddr_t end, uint32_t type);
+
+/* Below 1 MiB: TRAMPOLINE_PAGES pages for starting CPUs; 0 if there was no room. */
+extern paddr_t trampoline_phys;
+#define TRAMPOLINE_PAGES	4
 
 /* The host's memory map as dom0 shall see it; kept after boot. */
 extern struct e820_entry host_e820[BOOT_MAX_E820];

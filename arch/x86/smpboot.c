@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting and stopping CPUs. cpu_up() prepares all that the CPU needs (per-CPU
+ * area, stack, window, idle vcpu), copies the trampoline below 1 MiB and sends
+ * INIT and SIPI; the CPU arrives in start_secondary(). One at a time: the
+ * caller (boot, or a sysctl under its lock) serialises.
+ */
+#include <core/domain.h>
+#include <core/errno.h>
+#include <core/lib.h>
+#include <core/param.h>
+#include <core/sched.h>
+#include <arch/domain.h>
+#include <arch/time.h>
+#include <x86/asm.h>
+#include <x86/boot_info.h>
+#include <x86/mm.h>
+#include <x86/paging.h>
+#include <x86/platform.h>
+
+extern const char trampoline_start[], trampoline_end[], trampoline_args[];
+
+/* The words at the end of trampoline.S. */
+struct trampoline_args {
+	uint64_t entry, rsp;
+	uint32_t cpu, cr3;
+	uint32_t far_offset;
+	uint16_t far_selector, pad;
+	uint16_t pad2, gdt_limit;
+	uint32_t gdt_base;
+} __packed;
+
+/* How far the CPU that is being started got; written by it but for AP_GO. */
+enum { AP_NONE, AP_ALIVE, AP_ONLINE, AP_GO, AP_DEAD };
+static unsigned int ap_state;
+static void *cpu_stack[NR_CPUS];
+
+/*
+ * The four pages below 1 MiB: code, and tables with a 2 MiB identity page at 0
+ * and the hypervisor's slots. Made anew each time: dom0 can write there.
+ */
+static void prepare_trampoline(unsigned int cpu)
+{
+	char *code = mfn_to_virt(paddr_to_mfn(trampoline_phys));
+	pte_t *l4 = (pte_t *)(code + PAGE_SIZE), *l3 = l4 + PT_ENTRIES, *l2 = l3 + PT_ENTRIES;
+	uint32_t phys = (uint32_t)trampoline_phys;
+	struct trampoline_args *args;
+
+	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	args = (void *)(code + (trampoline_args - trampoline_start));
+	args->entry = (unsigned long)start_secondary;
+	args->rsp = (unsigned long)cpu_stack[cpu] + STACK_SIZE - sizeof(struct cpu_info);
+	args->cpu = cpu;
+	args->cr3 = phys + (uint32_t)PAGE_SIZE;
+	args->far_offset += phys;
+	args->gdt_base += phys;
+
+	clear_page(l4);
+	clear_page(l3);
+	clear_page(l2);
+	init_guest_l4_slots(l4);
+	l4[0] = pte_make(virt_to_mfn(l3), PTE_PRESENT | PTE_RW);
+	l3[0] = pte_make(virt_to_mfn(l2), PTE_PRESENT | PTE_RW);
+	l2[0] = pte_make(_mfn(0), PTE_PRESENT | PTE_RW | PTE_PSE);
+}
+
+/* What must exist before the CPU runs its first instruction; kept if it goes down again. */
+static int prepare_cpu(unsigned int cpu)
+{
+	int rc = percpu_alloc(cpu);
+
+	if (!rc)
+		rc = cpu_window_prepare(cpu);
+	if (rc)
+		return rc;
+	if (!cpu_stack[cpu])
+		cpu_stack[cpu] = alloc_xenheap_pages(STACK_ORDER, 0);
+	if (!cpu_stack[cpu])
+		return -ENOMEM;
+	memset(cpu_stack[cpu], 0, STACK_SIZE);
+	if (!idle_vcpu[cpu])
+		idle_vcpu[cpu] = vcpu_create(dom_idle, cpu);
+	if (!idle_vcpu[cpu])
+		return -ENOMEM;
+	timers_init_cpu(cpu);
+	return 0;
+}
+
+static bool wait_for_state(unsigned int state, unsigned int ms)
+{
+	for (unsigned int i = 0; i < ms * 20; i++) {
+		if (atomic_load(&ap_state) >= state)
+			return true;
+		udelay(50);
+	}
+	return false;
+}
+
+int cpu_up(unsigned int cpu)
+{
+	int rc;
+
+	if (cpu >= nr_cpu_ids || !cpumask_test_cpu(cpu, &cpu_possible_map))
+		return -EINVAL;
+	if (cpumask_test_cpu(cpu, &cpu_online_map))
+		return -EEXIST;
+	if (!trampoline_phys)
+		return -ENODEV;
+	rc = prepare_cpu(cpu);
+	if (rc)
+		return rc;
+	prepare_trampoline(cpu);
+	atomic_store(&ap_state, AP_NONE);
+	apic_send_init_sipi(x86_cpu_to_apicid[cpu], (uint8_t)(trampoline_phys >> PAGE_SHIFT));
+	if (!wait_for_state(AP_ALIVE, 1000)) {
+		printk(XENLOG_ERR "CPU %u (APIC id %u) does not start; going on without it\n",
+		       cpu, x86_cpu_to_apicid[cpu]);
+		return -EIO;
+	}
+	/* It is ours now: it must come online. */
+	if (!wait_for_state(AP_ONLINE, 5000))
+		panic("CPU %u started but did not come online", cpu);
+	rc = sched_cpu_up(cpu);
+	if (rc)
+		printk(XENLOG_ERR "CPU %u: the scheduler refused it (%d)\n", cpu, rc);
+	atomic_store(&ap_state, AP_GO);
+	return 0;
+}
+
+void start_secondary(unsigned int cpu)
+{
+	struct cpu_info *info = get_cpu_info();
+
+	info->processor_id = cpu;
+	info->percpu_offset = percpu_offsets[cpu];
+	info->current_vcpu = idle_vcpu[cpu];
+	write_cr3(mfn_to_paddr(idle_l4_mfn()));
+	atomic_store(&ap_state, AP_ALIVE);
+
+	cpu_init();
+	apic_init_cpu();
+	mce_init_cpu();
+	time_init_cpu();
+	cpumask_set_cpu(cpu, &cpu_online_map);
+	atomic_store(&ap_state, AP_ONLINE);
+	local_irq_enable();	/* whoever sees us online may send IPIs and wait */
+	while (atomic_load(&ap_state) != AP_GO)
+		cpu_relax();
+	idle_loop();
+}
+
+/* Runs on the CPU that goes, in interrupt context, with only its idle vcpu left. */
+static void play_dead(void *arg)
+{
+	local_irq_disable();
+	sync_local_execstate();
+	cpumask_clear_cpu(*(unsigned int *)arg, &cpu_online_map);
+	atomic_store(&ap_state, AP_DEAD);
+	for (;;)
+		__asm__ __volatile__("hlt");
+}
+
+int cpu_down(unsigned int cpu)
+{
+	cpumask_t mask;
+	int rc;
+
+	if (cpu == 0)
+		return -EBUSY;
+	if (cpu >= nr_cpu_ids || !cpumask_test_cpu(cpu, &cpu_online_map))
+		return -ENODEV;
+	if (cpu == smp_processor_id())
+		return -EBUSY;
+	rc = sched_cpu_down(cpu);
+	if (rc)
+		return rc;
+	mask = cpumask_of(cpu);
+	atomic_store(&ap_state, AP_NONE);
+	on_selected_cpus(&mask, play_dead, &cpu, false);
+	if (!wait_for_state(AP_DEAD, 5000))
+		panic("CPU %u does not go down", cpu);
+	timers_offline_cpu(cpu);
+	return 0;
+}
