@@ -17,9 +17,10 @@ extern char user_resume[];
 
 static char user_stack[8][USER_STACK] __page_aligned;
 
+static pte_t *user_l4;
+
 void user_init(void)
 {
-	static pte_t *user_l4;
 	long rc = 0;
 
 	if (!user_l4) {
@@ -34,6 +35,15 @@ void user_init(void)
 		rc = mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(user_l4));
 	if (rc)
 		panic("user_init: %ld", rc);
+}
+
+void user_share(unsigned long va)
+{
+	unsigned int slot = va >> 39 & 511;
+	long rc = pt_write(&user_l4[slot], kernel_l4[slot]);
+
+	if (rc)
+		panic("user_share %lx: %ld", va, rc);
 }
 
 long user_call(long (*fn)(long), long arg)

@@ -14,6 +14,9 @@
 /* Build and install the user page tables: once, before user_call(), on the calling vcpu. */
 void user_init(void);
 
+/* Let user mode see the L4 slot of va too; after user_init() and after the kernel has mapped va. */
+void user_share(unsigned long va);
+
 /* Run fn(arg) in user mode on a user stack; returns fn's result. Traps go to trap_catch() as usual. */
 long user_call(long (*fn)(long), long arg);
 
