@@ -26,6 +26,7 @@
 #include <core/param.h>
 #include <arch/barrier.h>
 #include <arch/flush.h>
+#include <arch/map.h>
 
 #define NR_ZONES	33U		/* frame numbers are at most 32 bits wide */
 #define LOW_ZONE	20U		/* below 4 GiB */
@@ -284,6 +285,7 @@ static void free_heap_pages(struct page_info *pg, unsigned int order, uint32_t t
 		pg[i].type_info = 0;
 		pg[i].free.tag = tag;
 		pg[i].tlbflush_stamp = now ? now : 1;
+		set_gpfn_from_mfn(page_to_mfn(&pg[i]), INVALID_M2P_ENTRY);
 	}
 	release_pages(pg, order, true);
 }
@@ -466,10 +468,10 @@ int assign_pages(struct page_info *pg, unsigned int order, struct domain *d, uns
 			goto out;
 	}
 	for (i = 0; i < nr; i++) {
-		ASSERT(!page_get_owner(&pg[i]) && !(pg[i].count_info & ~PGC_extra));
+		ASSERT(!page_get_owner(&pg[i]) && !(pg[i].count_info & (PGC_count_mask | PGC_allocated)));
 		page_set_owner(&pg[i], d);
 		smp_wmb();	/* the owner is seen by whoever sees the count */
-		pg[i].count_info = PGC_allocated | 1 | extra;
+		pg[i].count_info = PGC_allocated | 1 | extra | (pg[i].count_info & PGC_page_table);
 		page_list_add_tail(&pg[i], extra ? &d->extra_page_list : &d->page_list);
 	}
 out:
