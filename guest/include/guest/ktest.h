@@ -10,7 +10,7 @@
 #ifndef GUEST_KTEST_H
 #define GUEST_KTEST_H
 
-#include <guest/types.h>
+#include <guest/start.h>
 
 /* Report "ok - name" or "not ok - name"; returns cond. */
 bool ktest_ok(bool cond, const char *fmt, ...) __printf(2, 3);
