@@ -11,4 +11,14 @@ HYP_SRC += $(addprefix arch/x86/, \
 HYP_SRC += $(addprefix arch/x86/, \
 	entry.S traps.c traps_init.c extable.c show_state.c guest_access.c)
 
+# Interrupts, time, ACPI, PCI, SMP: the platform.
+HYP_SRC += $(addprefix arch/x86/, \
+	acpi.c acpi_power.c reboot.c apic.c i8259.c io_apic.c irq.c pirq.c msi.c pci.c physdev.c \
+	time.c platform_timer.c wallclock.c pvclock.c smp.c flush.c nmi.c mce.c microcode.c \
+	platform_op.c platform_info.c rangeset.c)
+
 include arch/x86/link.mk
+# Direct paging for PV guests
+HYP_SRC += $(addprefix arch/x86/mm/, \
+	page_format.c page_ref.c page_type.c validate.c mod_entry.c walk.c batch.c mmu_update.c \
+	update_va.c mmuext.c cr3.c map.c fault.c pte_insn.c init.c memory.c teardown.c)

@@ -18,6 +18,7 @@ void unmap_pages_from_hyp(unsigned long va, unsigned long nr);
 /* Entry that maps va in the hypervisor's tables (level 1), NULL if none. */
 pte_t *hyp_l1e(unsigned long va);
 mfn_t idle_l4_mfn(void);
+mfn_t hyp_va_to_mfn(unsigned long va);		/* mm/memory.c: any page size; INVALID_MFN if not mapped */
 void init_guest_l4_slots(pte_t *l4);		/* fills slots 256-271 */
 
 /* ---- mm/: direct paging for PV guests ---- */
