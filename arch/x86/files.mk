@@ -17,8 +17,9 @@ HYP_SRC += $(addprefix arch/x86/, \
 	time.c platform_timer.c wallclock.c pvclock.c smp.c flush.c nmi.c mce.c microcode.c \
 	platform_op.c platform_info.c rangeset.c)
 
-include arch/x86/link.mk
 # Direct paging for PV guests
 HYP_SRC += $(addprefix arch/x86/mm/, \
 	page_format.c page_ref.c page_type.c validate.c mod_entry.c walk.c batch.c mmu_update.c \
 	update_va.c mmuext.c cr3.c map.c fault.c pte_insn.c init.c memory.c teardown.c)
+
+include arch/x86/link.mk
