@@ -24,6 +24,7 @@ enum lock_class {
 	LOCK_DOMLIST,		/* the list of domains */
 	LOCK_DOMAIN,		/* d->domain_lock: vcpus, shutdown state */
 	LOCK_CPU_HOTPLUG,
+	LOCK_PCIDEVS,		/* PCI functions, mapping of pirqs */
 	LOCK_PAGE_TABLE,	/* page_lock(): one page-table page */
 	LOCK_GRANT_TABLE,	/* gt->lock (rw) */
 	LOCK_GRANT_MAPTRACK,

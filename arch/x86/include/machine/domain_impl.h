@@ -131,7 +131,7 @@ struct arch_vcpu {
 	unsigned int iobmp_limit;
 
 	/* time */
-	uint64_t time_version_unused;
+	unsigned long time_generation;	/* of the time_record last published, see pvclock.c; 0 = none */
 	struct vcpu_time_info pending_system_time;
 	unsigned long time_info_guest;	/* register_vcpu_time_memory_area: guest virtual address */
 	uint64_t tsc_aux;
