@@ -28,7 +28,11 @@ void open_softirq(unsigned int nr, void (*fn)(void))
 {
 	BUG_ON(nr >= NR_SOFTIRQS);
 	softirq_fn[nr] = fn;
-	softirq_fn[CALL_SOFTIRQ] = run_deferred;
+}
+
+void softirq_init(void)
+{
+	open_softirq(CALL_SOFTIRQ, run_deferred);
 }
 
 void raise_softirq(unsigned int nr)

@@ -14,6 +14,7 @@
 #include <core/list.h>
 #include <core/mm.h>
 #include <core/quiesce.h>
+#include <core/softirq.h>
 #include <core/timer.h>
 #include <arch/cpu.h>
 #include <arch/spinlock.h>
@@ -87,6 +88,8 @@ struct vcpu {
 	bool affinity_broken;
 	unsigned int dirty_cpu;		/* CPU whose registers/TLB may hold its state, or VCPU_CPU_CLEAN */
 	struct sched_vcpu sched;
+	unsigned int last_cpu;		/* the CPU it last ran on; only its CPU writes */
+	struct deferred moved;		/* its interrupts follow it to last_cpu */
 
 	uint32_t virq_to_evtchn[NR_VIRQS];	/* (e) to write */
 	unsigned int pirq_evtchn_head;	/* (e) first of the pirq ports that notify it; 0 = none */
@@ -147,7 +150,7 @@ struct domain {
 	int pause_count;		/* pause_lock; contained in each vcpu's pause_count */
 	int controller_pause_count;	/* (a) domctl pauses */
 	bool creation_finished;		/* first unpause happened */
-	bool is_pinned;			/* dom0_vcpus_pin */
+	bool is_pinned;			/* dom0_vcpus_pin; set before its vcpus are created */
 	bool debugger_attached;
 	unsigned int suspend_evtchn;	/* XEN_DOMCTL_subscribe: port told at shutdown, 0 = none */
 	unsigned int relinquish_step;	/* (domctl) where destroy got to */

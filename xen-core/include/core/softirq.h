@@ -28,6 +28,7 @@ DECLARE_PER_CPU(unsigned long, softirq_bits);	/* bit n: softirq n is pending */
 #define softirq_pending(cpu)	read_once(per_cpu(softirq_bits, cpu))
 #define this_softirq_pending()	read_once(this_cpu(softirq_bits))
 
+void softirq_init(void);				/* boot CPU, before any other */
 void open_softirq(unsigned int nr, void (*fn)(void));
 void raise_softirq(unsigned int nr);			/* on this CPU */
 void cpu_raise_softirq(unsigned int cpu, unsigned int nr);	/* sends an IPI if needed */
