@@ -20,6 +20,12 @@ HYP_SRC += $(addprefix arch/x86/, \
 # Direct paging for PV guests
 HYP_SRC += $(addprefix arch/x86/mm/, \
 	page_format.c page_ref.c page_type.c validate.c mod_entry.c walk.c batch.c mmu_update.c \
-	update_va.c mmuext.c cr3.c map.c fault.c pte_insn.c init.c memory.c teardown.c)
+	update_va.c mmuext.c base_tables.c cr3.c map.c fault.c pte_insn.c init.c memory.c teardown.c)
+
+# Building dom0
+HYP_SRC += $(addprefix arch/x86/pv/, \
+	dom0_build.c dom0_layout.c dom0_memory.c dom0_image.c dom0_unpack.c dom0_pages.c dom0_params.c \
+	dom0_caps.c dom0_info.c)
+include arch/x86/pv/unpack.mk
 
 include arch/x86/link.mk

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+#
+# The decoders of dom0's kernel: Debian's static libraries, only what is called,
+# as one relocatable object in init sections. Their C library is a handful of
+# our functions; anything else that they would want is an error here, at once.
+
+UNPACK_LIBS	?= $(foreach l,lzma zstd z lz4,$(shell $(CC) -print-file-name=lib$(l).a))
+UNPACK_ENTRY	:= lzma_stream_buffer_decode ZSTD_decompress ZSTD_findFrameCompressedSize \
+	ZSTD_isError inflateInit2_ inflate inflateEnd LZ4_decompress_safe
+UNPACK_RENAME	:= $(foreach f,malloc calloc free,--redefine-sym $(f)=unpack_$(f)) \
+	--redefine-sym __stack_chk_fail=unpack_stack_chk_fail
+UNPACK_ALLOWED	:= memcpy|memmove|memset|memcmp|unpack_(malloc|calloc|free|stack_chk_fail)|_GLOBAL_OFFSET_TABLE_|ZSTD_trace_decompress_(begin|end)
+OBJCOPY		?= objcopy
+
+INIT_LIBS += $(BUILD)/obj/unpack_libs.o
+
+$(BUILD)/obj/unpack_libs.o: arch/x86/pv/unpack.lds arch/x86/pv/unpack.mk
+	@mkdir -p $(@D)
+	@echo "  LIBS  $@"
+	@$(LD) -m elf_x86_64 -r $(addprefix -u ,$(UNPACK_ENTRY)) -T arch/x86/pv/unpack.lds -o $@.tmp \
+		--start-group $(UNPACK_LIBS) --end-group
+	@$(OBJCOPY) $(UNPACK_RENAME) $(addprefix --keep-global-symbol ,$(UNPACK_ENTRY)) $@.tmp $@
+	@rm -f $@.tmp
+	@if $(NM) -u $@ | grep -vE ' ($(UNPACK_ALLOWED))$$'; then \
+		echo "unpack.mk: the decoders need the symbols above, which do not exist here"; \
+		rm -f $@; exit 1; fi
