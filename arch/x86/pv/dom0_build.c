@@ -193,7 +193,6 @@ void __init dom0_build(const struct boot_info *bi)
 	fill_start_info(&b);
 	mm_dom0_set_types(b.d, b.l4);
 	start_vcpu0(&b);
-	sched_setup_dom0_vcpus(b.d);
 	update_domain_wallclock_time(b.d);
 	dom0_free_scratch(&b);
 	printk(XENLOG_INFO "dom0 entry at tsc %lu\n", (unsigned long)rdtsc());

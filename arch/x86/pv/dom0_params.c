@@ -113,7 +113,8 @@ unsigned long __init dom0_nr_pages(unsigned long avail, unsigned long *max_out)
 		nr = max(nr, amount_pages(&mem_min, avail));
 	nr = min(nr, *max_out);
 	/* Whatever was asked for, the hypervisor needs some to go on. */
-	return min(nr, avail - min(avail, MB(4) >> PAGE_SHIFT));
+	avail -= min(avail, MB(4) >> PAGE_SHIFT);
+	return min(nr, avail);
 }
 
 unsigned int __init dom0_max_vcpus(void)
