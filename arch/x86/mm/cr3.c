@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Base pointers: which top-level tables a vcpu has, and loading them.
- *
- * A PV64 vcpu has two: its kernel's, and its user space's (none while it only
- * runs kernel threads). Each holds a general and a type reference. What is
- * loaded is chosen by TF_kernel_mode.
+ * Loading a vcpu's page tables: its kernel's or its user space's, as
+ * TF_kernel_mode says (base_tables.c keeps them).
  *
  * User mappings are global entries in the TLB, so that they survive the switch
  * between kernel and user (switch_cr3); changing to another address space must
@@ -12,9 +9,7 @@
  */
 #include "private.h"
 
-#include <core/hypercall.h>
 #include <x86/asm.h>
-#include <x86/pv.h>
 
 void switch_cr3(unsigned long cr3)
 {
@@ -31,91 +26,4 @@ void write_ptbase(struct vcpu *v)
 	v->arch.cr3 = mfn_to_paddr(t);
 	write_cr3(v->arch.cr3);
 	flush_tlb_local();
-}
-
-int new_guest_cr3(mfn_t mfn)
-{
-	struct vcpu *curr = current;
-	const mfn_t old = curr->arch.guest_table;
-	int rc = put_old_guest_table(curr);
-
-	if (unlikely(rc))
-		return rc;
-	/* Also what a call that is repeated after a preempted release finds. */
-	if (mfn_eq(old, mfn)) {
-		write_ptbase(curr);
-		return 0;
-	}
-	rc = get_table_refs(pte_make(mfn, 0), 5, curr->domain, true, false);
-	if (unlikely(rc))
-		return rc == -EINTR ? -ERESTART : rc;
-
-	pv_destroy_ldt(curr);	/* its pages were mapped by the old tables */
-	curr->arch.guest_table = mfn;
-	write_ptbase(curr);
-	return no_table(old) ? 0 : put_table_or_defer(mfn_to_page(old));
-}
-
-int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user)
-{
-	int rc = put_old_guest_table(current);
-
-	if (rc)
-		return rc;
-	if (no_table(v->arch.guest_table)) {
-		rc = get_table_refs(pte_make(kernel, 0), 5, v->domain, true, false);
-		if (rc)
-			return rc == -EINTR ? -ERESTART : rc;
-		v->arch.guest_table = kernel;
-	}
-	if (!no_table(user) && no_table(v->arch.guest_table_user)) {
-		rc = get_table_refs(pte_make(user, 0), 5, v->domain, true, false);
-		if (rc == -EINTR || rc == -ERESTART)
-			return -ERESTART;	/* the kernel's is found set when called again */
-		if (rc) {
-			kernel = v->arch.guest_table;
-			v->arch.guest_table = INVALID_MFN;
-			/* A failed tree occupies current's slot already: this release may not be put off too. */
-			if (current->arch.old_guest_table) {
-				put_page_type(mfn_to_page(kernel));
-				put_page(mfn_to_page(kernel));
-			} else {
-				(void)put_table_or_defer(mfn_to_page(kernel));
-			}
-			return rc;
-		}
-		v->arch.guest_table_user = user;
-	}
-	v->arch.cr3 = mfn_to_paddr(v->arch.flags & TF_kernel_mode ? v->arch.guest_table : user);
-	return 0;
-}
-
-/* Drops one base pointer of a vcpu that does not run; what is preempted stays in v's own slot. */
-static int drop_base(struct vcpu *v, mfn_t *base)
-{
-	const mfn_t t = *base;
-	struct page_info *pg = mfn_to_page(t);
-	int rc;
-
-	*base = INVALID_MFN;
-	if (no_table(t))
-		return 0;
-	rc = put_page_and_type_preemptible(pg);
-	if (!rc)
-		return 0;
-	v->arch.old_guest_table = pg;
-	v->arch.old_guest_table_partial = rc == -ERESTART;
-	return -ERESTART;
-}
-
-int vcpu_destroy_pagetables(struct vcpu *v)
-{
-	int rc = put_old_guest_table(v);
-
-	if (!rc)
-		rc = drop_base(v, &v->arch.guest_table);
-	if (!rc)
-		rc = drop_base(v, &v->arch.guest_table_user);
-	v->arch.cr3 = 0;
-	return rc;
 }

@@ -110,9 +110,8 @@ int arch_grant_unmap(uint64_t host_addr, mfn_t mfn, uint64_t new_addr, unsigned 
 struct page_info *get_page_from_gfn(struct domain *d, gfn_t gfn)
 {
 	const mfn_t mfn = _mfn(gfn_x(gfn));
-	struct page_info *pg = mfn_to_page(mfn);
 
-	return mfn_valid(mfn) && get_page(pg, d) ? pg : NULL;
+	return mfn_valid(mfn) && get_page(mfn_to_page(mfn), d) ? mfn_to_page(mfn) : NULL;
 }
 
 gfn_t mfn_to_gfn(const struct domain *d __maybe_unused, mfn_t mfn)

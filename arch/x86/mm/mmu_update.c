@@ -55,10 +55,13 @@ static int write_plain(struct page_info *pg, unsigned long ptr, uint64_t val)
 static int enter_page(struct update *u, unsigned long ptr, uint64_t val)
 {
 	const mfn_t mfn = paddr_to_mfn(ptr);
-	struct page_info *pg = mfn_to_page(mfn);
+	struct page_info *pg;
 
 	leave_page(u);
-	if (unlikely(!mfn_valid(mfn)) || unlikely(!get_page(pg, u->pt_owner)))
+	if (unlikely(!mfn_valid(mfn)))
+		return -EINVAL;
+	pg = mfn_to_page(mfn);
+	if (unlikely(!get_page(pg, u->pt_owner)))
 		return -EINVAL;
 	if (unlikely(!page_lock(pg)))
 		return write_plain(pg, ptr, val) ?: 1;
@@ -107,16 +110,15 @@ static int update_pte(struct update *u, unsigned long ptr, uint64_t val, bool pr
 static int update_m2p(struct update *u, unsigned long ptr, uint64_t val)
 {
 	const mfn_t mfn = paddr_to_mfn(ptr);
-	struct page_info *pg = mfn_to_page(mfn);
 
 	if (u->caller != u->pt_owner)
 		return -EPERM;
 	if (mm_permitted(u->pg_owner))
 		return -EPERM;
-	if (!mfn_valid(mfn) || !get_page(pg, u->pg_owner))
+	if (!mfn_valid(mfn) || !get_page(mfn_to_page(mfn), u->pg_owner))
 		return -EINVAL;
 	set_gpfn_from_mfn(mfn, val);
-	put_page(pg);
+	put_page(mfn_to_page(mfn));
 	return 0;
 }
 

@@ -43,11 +43,13 @@ static inline int flip_rw(pte_t *p, pte_t old, pte_t new, enum write_mode mode, 
 			  struct domain *pg_dom)
 {
 	const mfn_t mfn = pte_mfn(new);
-	struct page_info *pg = mfn_to_page(mfn);
+	struct page_info *pg;
 
 	/* The old entry's reference keeps the owner. Foreign and device frames go the whole way. */
-	if (!mfn_valid(mfn) || page_get_owner(pg) != pt_dom || pg_dom != pt_dom ||
-	    (new.pte & PTE_CACHE_ATTRS))
+	if (!mfn_valid(mfn) || pg_dom != pt_dom || (new.pte & PTE_CACHE_ATTRS))
+		return 1;
+	pg = mfn_to_page(mfn);
+	if (page_get_owner(pg) != pt_dom)
 		return 1;
 	if (new.pte & PTE_RW) {
 		if (unlikely(get_writable_type(pg)))

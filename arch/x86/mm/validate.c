@@ -50,7 +50,7 @@ static long get_device_leaf(pte_t e, struct domain *pt_dom, struct domain *pg_do
 long get_leaf_refs(pte_t e, struct domain *pt_dom, struct domain *pg_dom)
 {
 	const mfn_t mfn = pte_mfn(e);
-	struct page_info *pg = mfn_to_page(mfn);
+	struct page_info *pg;
 	struct domain *owner;
 
 	if (unlikely(e.pte & PTE_CACHE_ATTRS) && !may_set_cache_attrs(pt_dom))
@@ -58,6 +58,7 @@ long get_leaf_refs(pte_t e, struct domain *pt_dom, struct domain *pg_dom)
 	if (unlikely(!mfn_valid(mfn)))
 		return get_device_leaf(e, pt_dom, pg_dom);
 
+	pg = mfn_to_page(mfn);
 	owner = page_get_owner_and_reference(pg);
 	if (unlikely(owner == dom_io)) {
 		put_page(pg);
@@ -89,10 +90,13 @@ busy:
 void put_leaf_refs(pte_t e)
 {
 	const mfn_t mfn = pte_mfn(e);
-	struct page_info *pg = mfn_to_page(mfn);
+	struct page_info *pg;
 
 	/* Device memory has no counts; the mapping's reference keeps any other frame's owner. */
-	if (unlikely(!mfn_valid(mfn)) || unlikely(page_get_owner(pg) == dom_io))
+	if (unlikely(!mfn_valid(mfn)))
+		return;
+	pg = mfn_to_page(mfn);
+	if (unlikely(page_get_owner(pg) == dom_io))
 		return;
 	if (e.pte & PTE_RW)
 		put_writable_type(pg);
@@ -104,10 +108,13 @@ void put_leaf_refs(pte_t e)
 int get_table_refs(pte_t e, unsigned int level, struct domain *d, bool preemptible, bool retain)
 {
 	const mfn_t mfn = pte_mfn(e);
-	struct page_info *pg = mfn_to_page(mfn);
+	struct page_info *pg;
 	int rc;
 
-	if (unlikely(!mfn_valid(mfn)) || unlikely(!get_page(pg, d)))
+	if (unlikely(!mfn_valid(mfn)))
+		return -EINVAL;
+	pg = mfn_to_page(mfn);
+	if (unlikely(!get_page(pg, d)))
 		return -EINVAL;
 	rc = page_type_get(pg, pt_format[level].child, preemptible);
 	if (likely(!rc) || (retain && rc == -ERESTART))
