@@ -133,7 +133,7 @@ void mm_init(void)
 		extend_linear(limit);
 }
 
-void *page_alloc(void)
+void *page_alloc_raw(void)
 {
 	void *page = free_pages;
 
@@ -145,7 +145,12 @@ void *page_alloc(void)
 	} else {
 		panic("out of memory");
 	}
-	return memset(page, 0, PAGE_SIZE);
+	return page;
+}
+
+void *page_alloc(void)
+{
+	return memset(page_alloc_raw(), 0, PAGE_SIZE);
 }
 
 void page_free(void *page)

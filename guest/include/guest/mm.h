@@ -85,8 +85,9 @@ static inline void *mfn_to_virt(unsigned long mfn)
 	return pfn_to_virt(mfn_to_pfn(mfn));
 }
 
-/* A zeroed page of the linear mapping; never fails (panics). */
+/* A zeroed page of the linear mapping; never fails (panics). The raw one has whatever was in it. */
 void *page_alloc(void);
+void *page_alloc_raw(void);
 void page_free(void *page);
 
 /* Pages that page_alloc() can still give. */
