@@ -6,10 +6,16 @@ HYP_SRC += $(addprefix arch/x86/, \
 # Booting: entry, loader information, memory map, page tables, CPUs.
 HYP_SRC += $(addprefix arch/x86/, \
 	boot/head.S boot/trampoline.S boot/boot_info.c boot/multiboot1.c boot/multiboot2.c boot/efi.c \
-	e820.c paging.c cpu.c percpu.c smpboot.c)
+	e820.c paging.c cpu.c percpu.c smpboot.c efi_runtime.c efi_call.c)
 # Crossings between guests and the hypervisor, guest memory access
 HYP_SRC += $(addprefix arch/x86/, \
 	entry.S traps.c traps_init.c extable.c show_state.c guest_access.c)
+# What a vcpu is while it runs, and domains
+HYP_SRC += $(addprefix arch/x86/, \
+	context.c fpu.c domain.c vcpu_context.c cpu_policy.c arch_domctl.c arch_sysctl.c)
+# PV guests: entering their kernels, their privileged instructions, their descriptors
+HYP_SRC += $(addprefix arch/x86/pv/, \
+	trap_bounce.c iret.c callback.c descriptors.c debugreg.c emul_priv.c emul_decode.c emul_io.c msr.c)
 
 # Interrupts, time, ACPI, PCI, SMP: the platform.
 HYP_SRC += $(addprefix arch/x86/, \

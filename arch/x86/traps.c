@@ -50,15 +50,37 @@ static __noreturn void fatal_trap(const struct cpu_user_regs *regs, unsigned lon
 	      regs->error_code);
 }
 
-/* Was that the CPU reading a descriptor in v's LDT window, and is its page there now? */
-static bool fixup_ldt_fault(struct vcpu *v, unsigned long cr2, unsigned int error_code)
+/* Offset of cr2 in this CPU's window, or ~0: the CPU itself read a descriptor there. */
+static unsigned long window_offset(unsigned long cr2, unsigned int error_code)
 {
-	unsigned long off = cr2 - (CPU_WINDOW_START + smp_processor_id() * CPU_WINDOW_SIZE +
-				   CPU_WINDOW_LDT_PAGE * PAGE_SIZE);
+	unsigned long off = cr2 - (CPU_WINDOW_START + smp_processor_id() * CPU_WINDOW_SIZE);
 
-	if (off >= 16 * PAGE_SIZE || (error_code & PFEC_user) || is_idle_vcpu(v))
+	return off < CPU_WINDOW_SIZE && !(error_code & PFEC_user) ? off : ~0UL;
+}
+
+/* The LDT's page is mapped when first touched. */
+static bool fixup_ldt_fault(struct vcpu *v, unsigned long off)
+{
+	unsigned long ldt_off = off - CPU_WINDOW_LDT_PAGE * PAGE_SIZE;
+
+	return off != ~0UL && ldt_off < 16 * PAGE_SIZE && !is_idle_vcpu(v) &&
+		pv_map_ldt_page(v, ldt_off);
+}
+
+/* The guest loaded a selector whose descriptor is in the window, but not mapped. False: not that. */
+static bool guest_descriptor_fault(struct vcpu *v, unsigned long cr2, unsigned int ec)
+{
+	unsigned long off = window_offset(cr2, ec), ldt = CPU_WINDOW_LDT_PAGE * PAGE_SIZE;
+
+	if (off == ~0UL)
 		return false;
-	return pv_map_ldt_page(v, off);
+	if (fixup_ldt_fault(v, off))
+		return true;
+	if (off < ldt)
+		pv_bounce_exception(v, TRAP_gp, true, off & 0xfff8);
+	else
+		pv_bounce_page_fault(v, ec, v->arch.ldt_base + off - ldt);
+	return true;
 }
 
 /* A fault inside the hypervisor. */
@@ -68,8 +90,13 @@ void do_hyp_exception(struct cpu_user_regs *regs)
 
 	if (regs->entry_vector == TRAP_pf) {
 		cr2 = read_cr2();
-		if (cr2 >= CPU_WINDOW_START && fixup_ldt_fault(current, cr2, regs->error_code))
-			return;
+		/* Taking a page's type may need other CPUs: not where interrupts are off. */
+		if ((regs->rflags & X86_EFLAGS_IF) &&
+		    unlikely(window_offset(cr2, regs->error_code) != ~0UL)) {
+			local_irq_enable();
+			if (fixup_ldt_fault(current, window_offset(cr2, regs->error_code)))
+				return;
+		}
 	}
 	fixup = search_exception_table(regs->rip);
 	if (likely(fixup)) {
@@ -105,7 +132,7 @@ void do_guest_page_fault(struct cpu_user_regs *regs)
 	if ((ec & (PFEC_present | PFEC_write)) == (PFEC_present | PFEC_write)) {
 		if (mm_fixup_guest_fault(v, cr2, ec, regs))
 			return;
-	} else if (unlikely(!(ec & PFEC_user)) && fixup_ldt_fault(v, cr2, ec)) {
+	} else if (unlikely(!(ec & PFEC_user)) && guest_descriptor_fault(v, cr2, ec)) {
 		return;
 	}
 	if (unlikely(ec & PFEC_reserved)) {

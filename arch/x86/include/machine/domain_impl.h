@@ -43,6 +43,7 @@ struct arch_domain {
 
 	/* cpuid and MSR policy: cpu_policy.c */
 	struct cpu_policy *cpu_policy;
+	bool msr_relaxed;		/* XEN_X86_MSR_RELAXED: unknown MSRs read 0 */
 
 	/* time: time.c */
 	uint32_t tsc_mode;
@@ -108,7 +109,7 @@ struct arch_vcpu {
 	unsigned long ldt_base;
 	unsigned int ldt_ents;
 	mfn_t ldt_frames[16];		/* mapped into the CPU window; INVALID_MFN not yet */
-	unsigned int nr_ldt_frames;
+	uint16_t ldt_mapped;		/* bit n: ldt_frames[n] is there, with a reference */
 
 	/* trap entry points of the guest */
 	struct trap_info *trap_table;	/* [256] */

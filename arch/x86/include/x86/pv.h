@@ -8,6 +8,7 @@
 /* Queue an exception for current, delivered on the way out. */
 void pv_inject_hw_exception(unsigned int vector, int error_code);	/* error_code < 0: none */
 void pv_inject_page_fault(unsigned int error_code, unsigned long cr2);
+void pv_traps_init(void);	/* once, at boot */
 /* A #PF enters the guest's handler now (traps.c); error_code as the CPU's. */
 void pv_bounce_page_fault(struct vcpu *v, unsigned int error_code, unsigned long cr2);
 /* A #GP or #UD from the guest: true if emulated (regs advanced). */
@@ -28,6 +29,8 @@ bool pv_fix_descriptor(uint64_t *desc);
 bool pv_io_permitted(struct vcpu *v, unsigned int port, unsigned int bytes);
 void pv_hypercall_page_fill(void *page);	/* one page, 32 bytes an entry */
 /* dom0 (pv/dom0_build.c): panics with a one-line cause when it cannot. */
+/* The CR4 that a guest of d sees after asking for `wanted`. */
+unsigned long pv_fixup_guest_cr4(const struct domain *d, unsigned long wanted);
 struct boot_info;
 void dom0_build(const struct boot_info *bi);
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPUID and MSR values that domains see. Three policies are made at boot: the
+ * host's, what a PV domain can have at most (pv_max), and what one gets unless
+ * the tools say otherwise (pv_default). Leaves are kept in the ABI's form.
+ */
+#ifndef X86_CPU_POLICY_H
+#define X86_CPU_POLICY_H
+
+#include <core/types.h>
+#include <x86/cpufeature.h>
+
+struct domain;
+struct vcpu;
+
+struct cpuid_regs {
+	uint32_t a, b, c, d;
+};
+
+#define POLICY_BASIC_LEAVES	0xe	/* 0 to 0xd */
+#define POLICY_EXT_LEAVES	0x22	/* 0x80000000 to 0x80000021 */
+#define POLICY_CACHE_SUBLEAVES	6
+#define POLICY_FEAT_SUBLEAVES	3
+#define POLICY_TOPO_SUBLEAVES	2
+#define POLICY_XSTATE_SUBLEAVES	20
+
+struct cpu_policy {
+	struct cpuid_regs basic[POLICY_BASIC_LEAVES];
+	struct cpuid_regs cache[POLICY_CACHE_SUBLEAVES];	/* leaf 4 */
+	struct cpuid_regs feat[POLICY_FEAT_SUBLEAVES];		/* leaf 7 */
+	struct cpuid_regs topo[POLICY_TOPO_SUBLEAVES];		/* leaf 0xb */
+	struct cpuid_regs xstate[POLICY_XSTATE_SUBLEAVES];	/* leaf 0xd */
+	struct cpuid_regs ext[POLICY_EXT_LEAVES];
+	uint64_t platform_info, arch_caps;
+	uint32_t hv_limit, hv2_limit;
+};
+
+extern struct cpu_policy host_policy, pv_max_policy, pv_default_policy;
+
+void cpu_policy_init(void);		/* boot, after cpu_identify_bsp and find of XSAVE */
+/* A copy of pv_default (dom0: pv_max) for d: 0 or -ENOMEM. */
+int domain_policy_create(struct domain *d);
+void domain_policy_destroy(struct domain *d);
+/* CPUID as v sees it, live bits (OSXSAVE, APIC id) included. */
+void guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *res);
+bool policy_has(const struct cpu_policy *p, unsigned int feature);
+void policy_to_featureset(const struct cpu_policy *p, uint32_t fs[FEATURESET_WORDS]);
+
+#endif
