@@ -41,7 +41,7 @@ DOM0_PROGRAMS = """
     /usr/lib/xen-4.17/bin/xen-ucode /usr/lib/xen-4.17/bin/xenpm
     /usr/lib/xen-4.17/bin/xen-cpuid /usr/lib/xen-4.17/bin/xen-diag
     /usr/lib/xen-4.17/bin/xenstore-control /usr/lib/xen-4.17/bin/xen-mfndump
-    /usr/bin/xenstore /bin/bash /usr/bin/flock /bin/busybox
+    /usr/bin/xenstore /bin/bash /usr/bin/flock /usr/bin/script /bin/busybox
 """.split()
 
 XENSTORE_LINKS = "chmod exists list ls read rm watch write".split()
@@ -155,7 +155,14 @@ def stage_skeleton(stage):
 
 
 def stage_own(stage, folder):
-    shutil.copytree(f"{cache.REPO}/tests/images/{folder}", stage, dirs_exist_ok=True)
+    """Adds the files of tests/images/FOLDER, in place of busybox's links of the same name."""
+    own = f"{cache.REPO}/tests/images/{folder}"
+    for parent, _, files in os.walk(own):
+        for n in files:
+            dst = os.path.join(stage, os.path.relpath(parent, own), n)
+            if os.path.islink(dst):
+                os.unlink(dst)
+    shutil.copytree(own, stage, dirs_exist_ok=True)
 
 
 def stage_dom0(stage):

@@ -82,12 +82,12 @@ def iso(opt, modules, work, platforms):
 
 
 def grub(opt, modules, work):
-    path = iso(opt, modules, work, ["i386-pc"])
+    path = opt.iso or iso(opt, modules, work, ["i386-pc"])
     return ["-boot", "d", "-cdrom", path]
 
 
 def uefi(opt, modules, work):
-    path = iso(opt, modules, work, ["x86_64-efi"])
+    path = opt.iso or iso(opt, modules, work, ["x86_64-efi"])
     shutil.copy(OVMF_VARS, f"{work}/vars.fd")
     return ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}",
             "-drive", f"if=pflash,format=raw,file={work}/vars.fd",

@@ -120,13 +120,15 @@ disk() {
 
 # debian NAME [LINE]... [WORD=...] : writes /root/NAME.cfg for a guest with Debian's kernel and its
 # own copy of the small root. Arguments with " = " are lines of the configuration (a later one
-# wins over the defaults); others go to the end of the kernel's command line, run=... last.
+# wins over the defaults); others go to the end of the kernel's command line, run=... last (its
+# blanks in disguise, since Linux panics on more than 32 unknown words).
 debian() {
 	local name=$1 lines= words= arg
 	shift
 	for arg; do
 		case $arg in
-		*' = '*) [ "${arg#run=}" != "$arg" ] && words="$words $arg" || lines="$lines
+		run=*) words="$words $(printf %s "$arg" | tr ' ' '\037')" ;;
+		*' = '*) lines="$lines
 $arg" ;;
 		*) words="$words $arg" ;;
 		esac

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The demonstration that `make run` and the demo image run in dom0: starts a PV guest with a disk
+# and a network card on a bridge, and shows that both work. Ends with 0 if they do.
+. /lib/kt.sh
+
+show() {
+	echo
+	echo "# $*"
+	"$@"
+}
+
+echo "dom0: $(uname -sr) on $(cat /sys/hypervisor/type 2>/dev/null), $(nproc) CPUs"
+show xl info | grep -E '^(#|release|nr_cpus|total_memory|free_memory|xen_version|xen_scheduler|cc_comp)'
+bridge
+disk data 16
+debian demo 'vif = [ "bridge=xenbr0" ]' \
+	'disk = [ "format=raw,vdev=xvda,access=ro,target=/guest/root.img", "format=raw,vdev=xvdb,access=rw,target=/root/data.img" ]' \
+	ip=10.0.0.2 stay 'run=mke2fs -q /dev/xvdb; mount -t ext4 /dev/xvdb /mnt; echo Krypton >/mnt/hello; sync; df -h /mnt; cat /mnt/hello; ping -c 3 10.0.0.1'
+show cat /root/demo.cfg
+show xl create -q /root/demo.cfg
+on_console demo DOMU-EXIT 180 >/dev/null
+status=$?
+show xl list
+show xl block-list demo
+show xl network-list demo
+echo
+echo "# the guest's console"
+tr -d '\r' <$CONSOLES/guest-demo.log | sed -n '/DOMU-UP/,/DOMU-EXIT/p'
+show ping -c 3 10.0.0.2 || status=1
+console_has demo 'DOMU-EXIT: 0' || status=1
+[ $status = 0 ] && echo && echo "DEMO-DONE: the guest's disk and network work"
+exit $status

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every test guest (tests/guests) as an unprivileged domain, one after the other in one boot; those
+# whose main.c says "dom0 only" are left out.
+# oracle: yes
+# timeout: 420
+. "$(dirname "$0")/../lib/case.sh"
+
+add=()
+for dir in "$TOP"/tests/guests/*/; do
+	name=$(basename "$dir")
+	[ -e "$TOP/$BUILD/guests/$name" ] || continue
+	grep -qi 'dom0 only' "$dir/main.c" && continue
+	add+=(--add "$TOP/$BUILD/guests/$name")
+done
+[ ${#add[@]} -gt 0 ] || { echo "no guests built; run make guests"; exit 1; }
+dom0 --smp 2 --mem 1024 --cmdline dom0_mem=400M --timeout 400 "${add[@]}" <<'EOS'
+. /lib/kt.sh
+for guest in /guest/*; do
+	name=$(basename $guest)
+	cat >/root/$name.cfg <<X
+name = "$name"
+kernel = "$guest"
+memory = 64
+vcpus = 2
+on_poweroff = "destroy"
+on_crash = "destroy"
+X
+	check "$name: create" xl create -q /root/$name.cfg
+	check "$name: passes" on_console $name 'KTEST-EXIT: 0' 60
+	exists $name && ! gone $name 5 >/dev/null && xl destroy $name
+done
+check "no domain is left" [ $(xl list | wc -l) = 2 ]
+finish
+EOS
