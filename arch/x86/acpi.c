@@ -23,10 +23,8 @@ uint32_t x86_cpu_to_apicid[NR_CPUS];
 uint32_t x86_cpu_to_acpiid[NR_CPUS];
 
 static bool acpi_off, acpi_no_s5_scan;
-static unsigned int max_cpus;		/* maxcpus=, 0 = no limit */
 boolean_param("noacpi", acpi_off);
 boolean_param("acpi_no_s5_scan", acpi_no_s5_scan);
-integer_param("maxcpus", max_cpus);
 
 struct acpi_rsdp {
 	char signature[8];
@@ -433,8 +431,6 @@ static void __init boot_cpu_first(void)
 static void __init set_possible_cpus(void)
 {
 	boot_cpu_first();
-	if (max_cpus && acpi_nr_cpus > max_cpus)
-		acpi_nr_cpus = max_cpus;
 	cpumask_clear(&cpu_possible_map);
 	for (unsigned int i = 0; i < acpi_nr_cpus; i++)
 		cpumask_set_cpu(i, &cpu_possible_map);

@@ -214,6 +214,8 @@ static void start_comparing(uint64_t tsc, s_time_t platform)
 {
 	struct calibration *c = &this_cpu(calibration);
 
+	if (c->timer.fn)		/* left from before it went offline */
+		kill_timer(&c->timer);
 	c->cpu = smp_processor_id();
 	c->tsc = tsc;
 	c->platform = platform;
