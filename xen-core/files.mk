@@ -10,4 +10,5 @@ HYP_SRC += $(addprefix xen-core/, \
 	sched.c sched_credit2.c sched_op.c cpupool.c watchdog.c)
 # Memory of the hypervisor and of domains.
 HYP_SRC += $(addprefix xen-core/, \
-	boot_alloc.c page_alloc.c heap.c memory_op.c memory_exchange.c)
+	boot_alloc.c page_alloc.c heap.c memory_op.c memory_exchange.c \
+	grant_table.c grant_map.c grant_copy.c)
