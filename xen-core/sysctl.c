@@ -80,8 +80,8 @@ static long getcpuinfo(struct xen_sysctl *op, bool *copyback)
 static long availheap(struct xen_sysctl *op, bool *copyback)
 {
 	op->u.availheap.avail_bytes =
-		(uint64_t)heap_free_pages_between(op->u.availheap.min_bitwidth,
-						  op->u.availheap.max_bitwidth) << PAGE_SHIFT;
+		(uint64_t)heap_free_between(op->u.availheap.min_bitwidth,
+					    op->u.availheap.max_bitwidth) << PAGE_SHIFT;
 	*copyback = true;
 	return 0;
 }

@@ -83,11 +83,10 @@ void set_time_scale(struct time_scale *s, uint64_t hz)
 struct time_scale scale_reciprocal(struct time_scale s)
 {
 	struct time_scale r;
-	unsigned __int128 one = (unsigned __int128)1 << 64;
-	uint64_t inv;
+	/* 2^64 / mul, that is 2^32 / (mul / 2^32) */
+	uint64_t inv = muldiv64(1ULL << 63, 2, s.mul);
 	int shift = -s.shift;
 
-	inv = (uint64_t)(one / s.mul);		/* 2^32 / (mul / 2^32) */
 	while (inv >> 32) {
 		inv >>= 1;
 		shift++;

@@ -54,6 +54,16 @@ unsigned long long parse_size(const char *s, const char **end)
 	return v << shift;
 }
 
+/* What the compiler calls for __builtin_popcountl() where the CPU may lack the instruction. */
+int __popcountdi2(unsigned long x);
+int __popcountdi2(unsigned long x)
+{
+	x -= (x >> 1) & 0x5555555555555555UL;
+	x = (x & 0x3333333333333333UL) + ((x >> 2) & 0x3333333333333333UL);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fUL;
+	return (int)((x * 0x0101010101010101UL) >> 56);
+}
+
 /* Both the machine and the host port have 128-bit integers; the quotient must fit. */
 uint64_t muldiv64(uint64_t a, uint64_t b, uint64_t c)
 {

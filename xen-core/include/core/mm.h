@@ -117,8 +117,6 @@ int assign_pages(struct page_info *pg, unsigned int order, struct domain *d, uns
 /* Stakes (nr > 0) or drops (0) a claim so that a builder cannot run dry. 0, -ENOMEM, -EINVAL. */
 int domain_set_outstanding_pages(struct domain *d, unsigned long nr);
 unsigned long total_free_pages(void);
-/* Free pages whose addresses need min to max bits (0 = no limit): XEN_SYSCTL_availheap. */
-unsigned long heap_free_pages_between(unsigned int min_width, unsigned int max_width);
 unsigned long total_outstanding_claims(void);
 /* nr more (or fewer) pages count for d; the page_alloc_lock is held. Returns the new tot_pages. */
 unsigned long domain_adjust_tot_pages(struct domain *d, long nr);
