@@ -13,8 +13,6 @@
 #include <x86/boot_info.h>
 #include <x86/rangeset.h>
 
-struct rangeset *mmio_ro_ranges;
-
 #define FIRST_MIB	(MB(1) >> PAGE_SHIFT)
 #define M2P_CHUNK	(1UL << 21)
 

@@ -18,6 +18,9 @@
 #include <x86/pv.h>
 #include <x86/rangeset.h>
 
+/* Made by arch_mm_init(). */
+struct rangeset *mmio_ro_ranges;
+
 /* ---- Leaves ---- */
 
 /* A frame that is not in the frame table, or belongs to DOMID_IO: rights are ranges of frames. */
