@@ -250,11 +250,12 @@ static const struct ext_op ext_ops[] = {
 
 static int run_ext_op(const struct mmuext_op *op, struct domain *d, bool foreign)
 {
-	const struct ext_op *row = &ext_ops[op->cmd];
+	const struct ext_op *row;
 	int rc;
 
-	if (unlikely(op->cmd >= ARRAY_SIZE(ext_ops)) || unlikely(!row->fn))
+	if (unlikely(op->cmd >= ARRAY_SIZE(ext_ops)) || unlikely(!ext_ops[op->cmd].fn))
 		return -ENOSYS;
+	row = &ext_ops[op->cmd];
 	if (unlikely(foreign) && !row->foreign)
 		return -EPERM;
 	rc = row->fn(op, d);
