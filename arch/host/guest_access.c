@@ -9,16 +9,17 @@
 #include <host/host.h>
 #include <stdlib.h>
 
-#define MAX_AREAS	256
+#define MAX_AREAS	4096
 
 static struct area {
 	unsigned long start, size;
 	bool writable, allocated;
 } areas[MAX_AREAS];
+static unsigned int nr_areas;		/* one more than the last in use since the last reset */
 
 static struct area *area_of(unsigned long a)
 {
-	for (unsigned int i = 0; i < MAX_AREAS; i++)
+	for (unsigned int i = 0; i < nr_areas; i++)
 		if (areas[i].size && a - areas[i].start < areas[i].size)
 			return &areas[i];
 	return NULL;
@@ -29,6 +30,7 @@ void host_guest_map(void *p, size_t size, bool writable)
 	for (unsigned int i = 0; i < MAX_AREAS; i++)
 		if (!areas[i].size) {
 			areas[i] = (struct area){ (unsigned long)p, size, writable, false };
+			nr_areas = max(nr_areas, i + 1);
 			return;
 		}
 	BUG();
@@ -36,10 +38,10 @@ void host_guest_map(void *p, size_t size, bool writable)
 
 void *host_guest_alloc(size_t size)
 {
-	void *p = calloc(1, size);
+	void *p = calloc(1, size ? size : 1);
 
 	BUG_ON(!p);
-	host_guest_map(p, size, true);
+	host_guest_map(p, size ? size : 1, true);
 	area_of((unsigned long)p)->allocated = true;
 	return p;
 }
@@ -55,11 +57,12 @@ void host_guest_free(void *p)
 
 void host_guest_unmap_all(void)
 {
-	for (unsigned int i = 0; i < MAX_AREAS; i++) {
+	for (unsigned int i = 0; i < nr_areas; i++) {
 		if (areas[i].size && areas[i].allocated)
 			free((void *)areas[i].start);
 		areas[i] = (struct area){ 0 };
 	}
+	nr_areas = 0;
 }
 
 void host_guest_reset(void) { host_guest_unmap_all(); }
