@@ -40,6 +40,7 @@ struct arch_domain {
 	struct rangeset *ioport_caps;
 	struct rangeset *irq_caps;
 	unsigned int pci_cf8;		/* last value written to port 0xcf8 */
+	uint8_t cmos_index;		/* the same for port 0x70 */
 
 	/* cpuid and MSR policy: cpu_policy.c */
 	struct cpu_policy *cpu_policy;
