@@ -93,14 +93,14 @@ void __init traps_init(void)
 }
 
 /* Frame behind an address of the image or of the direct map. */
-static mfn_t hyp_va_to_mfn(const void *va)
+static mfn_t trap_page_mfn(const void *va)
 {
 	return (unsigned long)va >= DIRECTMAP_START ? virt_to_mfn(va) : image_virt_to_mfn(va);
 }
 
 static void map_or_panic(unsigned long va, const void *page, uint64_t flags)
 {
-	if (map_pages_to_hyp(va, hyp_va_to_mfn(page), 1, flags))
+	if (map_pages_to_hyp(va, trap_page_mfn(page), 1, flags))
 		panic("no memory for the entry mappings of CPU%u", smp_processor_id());
 }
 
