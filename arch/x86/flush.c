@@ -115,7 +115,7 @@ static void serve_flush(void)
 	cpumask_clear_cpu(cpu, &request.todo);
 }
 
-void flush_interrupt(struct cpu_user_regs *regs __maybe_unused)
+static void flush_interrupt(struct cpu_user_regs *regs __maybe_unused)
 {
 	serve_flush();
 }
@@ -222,4 +222,9 @@ uint32_t flush_clock_begin(void)
 void flush_clock_end(uint32_t t)
 {
 	this_cpu(last_flush) = t;
+}
+
+void __init flush_init(void)
+{
+	set_direct_vector(VECTOR_INVALIDATE_TLB, flush_interrupt);
 }

@@ -20,6 +20,11 @@
 #include <x86/platform.h>
 #include <x86/smp.h>
 
+void cpu_safe_halt(void)
+{
+	__asm__ __volatile__("sti; hlt" ::: "memory");	/* STI holds interrupts off for one more instruction */
+}
+
 /* ---- events: the interrupt itself is all, softirqs run on the way out ---- */
 
 static void event_check_interrupt(struct cpu_user_regs *regs __maybe_unused)
@@ -173,10 +178,10 @@ void smp_stop_others(void)
 
 /* ---- boot ---- */
 
-/* After irq_init, before the first AP. The flush vector is flush.c's. */
+/* After irq_init, before the first AP. */
 void __init smp_init(void)
 {
 	set_direct_vector(VECTOR_EVENT_CHECK, event_check_interrupt);
 	set_direct_vector(VECTOR_CALL_FUNCTION, call_interrupt);
-	set_direct_vector(VECTOR_INVALIDATE_TLB, flush_interrupt);
+	flush_init();
 }

@@ -11,8 +11,7 @@ bool smp_stop_requested(void);
 void smp_poll_calls(void);
 /* The flush itself, global entries included, without noting it in the clock. */
 void flush_tlb_global(void);
-struct cpu_user_regs;
-void flush_interrupt(struct cpu_user_regs *regs);	/* VECTOR_INVALIDATE_TLB */
+void flush_init(void);
 /*
  * Noting a flush that a CR3 load makes, if it drops global entries too (guests'
  * user mappings are global): t = begin(); load; end(t), interrupts off.
