@@ -61,6 +61,16 @@ void __init unpack_stack_chk_fail(void)
 	panic("A decompressor overran its stack");
 }
 
+unsigned long long __init unpack_trace_begin(const ZSTD_DCtx *ctx __maybe_unused)
+{
+	return 0;
+}
+
+void __init unpack_trace_end(unsigned long long ctx __maybe_unused,
+			     const void *trace __maybe_unused)
+{
+}
+
 size_t __init unpacked_size(const uint8_t *payload, size_t len)
 {
 	uint32_t v;

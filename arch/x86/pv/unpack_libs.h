@@ -8,10 +8,15 @@
 #include <zlib.h>
 #include <lz4.h>
 
-/* The libraries' malloc, calloc, free and __stack_chk_fail are renamed to these (unpack.mk). */
+/*
+ * The libraries' malloc, calloc, free, __stack_chk_fail and zstd's (weak) trace hooks are renamed
+ * to these (unpack.mk).
+ */
 void *unpack_malloc(size_t size);
 void *unpack_calloc(size_t n, size_t size);
 void unpack_free(void *p);
 void unpack_stack_chk_fail(void);
+unsigned long long unpack_trace_begin(const ZSTD_DCtx *ctx);	/* 0: no tracing */
+void unpack_trace_end(unsigned long long ctx, const void *trace);
 
 #endif
