@@ -41,6 +41,8 @@ void cpu_policy_init(void);		/* boot, after cpu_identify_bsp and find of XSAVE *
 /* A copy of pv_default (dom0: pv_max) for d: 0 or -ENOMEM. */
 int domain_policy_create(struct domain *d);
 void domain_policy_destroy(struct domain *d);
+/* Replaces d's policy, cut down to what pv_max allows: 0; -EINVAL: more leaves than there are. */
+int domain_policy_set(struct domain *d, const struct cpu_policy *new);
 /* CPUID as v sees it, live bits (OSXSAVE, APIC id) included. */
 void guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *res);
 bool policy_has(const struct cpu_policy *p, unsigned int feature);
