@@ -24,7 +24,6 @@
 #include <x86/pv.h>
 
 void start_hypervisor(unsigned long magic, unsigned long info_phys);
-void setup_running(void);
 
 static unsigned int opt_maxcpus __initdata = NR_CPUS;
 integer_param("maxcpus", opt_maxcpus);
@@ -67,6 +66,14 @@ static void __init build_dom0(void)
 	domain_unpause_by_controller(hardware_domain);
 }
 
+/* Not in init memory, which goes to the heap here. */
+static void __attribute__((noinline)) __noreturn start_idling(void)
+{
+	free_init_memory();
+	local_irq_disable();
+	continue_running(current);
+}
+
 void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 {
 	percpu_init_bsp();
@@ -85,7 +92,6 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	end_boot_allocator();
 	console_init_ring();
 
-	softirq_init();
 	timers_init();
 	quiesce_init();
 	if (acpi_tables_init(boot_info.acpi_rsdp))
@@ -99,6 +105,7 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	smp_init();
 	scheduler_init();
 	domains_init();
+	get_cpu_info()->current_vcpu = idle_vcpu[0];
 	arch_mm_init();
 	cpu_policy_init();
 	time_init();
@@ -106,12 +113,6 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	microcode_init();
 	mce_init_cpu();
 
-	idle_start(setup_running);
-}
-
-/* On the boot CPU's idle vcpu, interrupts still off: the rest needs a scheduler. */
-void __init setup_running(void)
-{
 	local_irq_enable();
 	serial_init_irq();
 	bring_up_cpus();
@@ -119,5 +120,5 @@ void __init setup_running(void)
 	efi_runtime_init();
 	heap_scrub_boot();
 	build_dom0();
-	free_init_memory();
+	start_idling();
 }

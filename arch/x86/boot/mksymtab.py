@@ -9,7 +9,7 @@ not move a single function, and one further pass is enough.
 
 import sys
 
-IMAGE_BASE = 0xffff82d040000000
+IMAGE_BASE = 0xffff82d040200000	# _start
 
 
 def symbols(lines):
