@@ -147,7 +147,8 @@ static void __init start_vcpu0(struct dom0 *b)
 	r->rsi = b->layout.start_info;
 	r->rflags = X86_EFLAGS_IF;
 	r->cs = FLAT_KERNEL_CS;
-	r->ss = r->ds = r->es = r->fs = r->gs = FLAT_KERNEL_DS;
+	r->ss = FLAT_KERNEL_SS;
+	r->ds = r->es = r->fs = r->gs = FLAT_KERNEL_DS;
 	pv_destroy_gdt(v);
 	v->is_initialised = true;
 	clear_bit(VPF_down, &v->pause_flags);
