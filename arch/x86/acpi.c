@@ -459,6 +459,7 @@ static void __init parse_fadt_and_dsdt(const struct acpi_header *t)
  */
 int __init acpi_tables_init(paddr_t rsdp)
 {
+	root.address = 0;
 	acpi.lapic_address = 0xfee00000;
 	acpi.has_8259 = true;
 	if (!acpi_off && !(rsdp && read_rsdp(rsdp))) {
