@@ -287,26 +287,45 @@ static bool use_deadline(void)
 	return opt_tsc_deadline && cpu_has(X86_FEATURE_TSC_DEADLINE);
 }
 
+/* The count and the TSC together: of several pairs the one with the shortest gap. */
+static uint32_t __init sample_count(uint64_t *tsc)
+{
+	uint64_t best = ~0ULL;
+	uint32_t count = 0;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		uint64_t before = rdtsc_ordered();
+		uint32_t c = apic_read(APIC_TMCCT);
+		uint64_t after = rdtsc_ordered();
+
+		if (after - before < best) {
+			best = after - before;
+			*tsc = before + best / 2;
+			count = c;
+		}
+	}
+	return count;
+}
+
 /* How fast it counts, against the TSC (which time.c has calibrated), in one millisecond. */
 void __init apic_timer_calibrate(void)
 {
-	uint64_t t0, t1, wait = cpu_khz;
-	uint32_t left;
+	uint32_t c0, c1;
+	uint64_t t0, t1;
 
 	if (use_deadline()) {
 		apic_timer_hz = 0;
 		return;
 	}
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_APIC_TIMER);
 	apic_write(APIC_TDCR, TDCR_DIV1);
 	apic_write(APIC_TMICT, 0xffffffff);
-	t0 = rdtsc_ordered();
-	do {
-		t1 = rdtsc_ordered();
-	} while (t1 - t0 < wait);
-	left = apic_read(APIC_TMCCT);
-	t1 = rdtsc_ordered();
+	c0 = sample_count(&t0);
+	while (rdtsc_ordered() - t0 < cpu_khz)
+		cpu_relax();
+	c1 = sample_count(&t1);
 	apic_write(APIC_TMICT, 0);
-	apic_timer_hz = (uint32_t)muldiv64(0xffffffff - left, (uint64_t)cpu_khz * 1000, t1 - t0);
+	apic_timer_hz = (uint32_t)muldiv64(c0 - c1, (uint64_t)cpu_khz * 1000, t1 - t0);
 	if (!apic_timer_hz)
 		panic("The local APIC timer does not count");
 	printk(XENLOG_INFO "APIC timer: %u.%03u MHz\n", apic_timer_hz / 1000000,

@@ -178,9 +178,10 @@ void smp_stop_others(void)
 
 /* ---- boot ---- */
 
-/* After irq_init, before the first AP. */
+/* After irq_init, before the first AP. From here on this CPU counts as online. */
 void __init smp_init(void)
 {
+	cpumask_set_cpu(smp_processor_id(), &cpu_online_map);
 	set_direct_vector(VECTOR_EVENT_CHECK, event_check_interrupt);
 	set_direct_vector(VECTOR_CALL_FUNCTION, call_interrupt);
 	flush_init();
