@@ -14,6 +14,8 @@
 #include <arch/time.h>
 #include <x86/asm.h>
 #include <x86/boot_info.h>
+#include <x86/irq.h>
+#include <x86/microcode.h>
 #include <x86/mm.h>
 #include <x86/paging.h>
 #include <x86/platform.h>
@@ -139,6 +141,7 @@ void start_secondary(unsigned int cpu)
 
 	cpu_init();
 	apic_init_cpu();
+	microcode_apply_cpu();
 	mce_init_cpu();
 	time_init_cpu();
 	cpumask_set_cpu(cpu, &cpu_online_map);
@@ -155,6 +158,8 @@ static void play_dead(void *arg)
 	local_irq_disable();
 	sync_local_execstate();
 	cpumask_clear_cpu(*(unsigned int *)arg, &cpu_online_map);
+	irqs_leave_cpu(smp_processor_id());
+	apic_shutdown_cpu();
 	atomic_store(&ap_state, AP_DEAD);
 	for (;;)
 		__asm__ __volatile__("hlt");
