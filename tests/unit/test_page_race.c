@@ -180,6 +180,7 @@ static void one_page(void)
 static void one_page_released(void)
 {
 	assert_int_equal(page->type_info & (PGT_count_mask | PGT_partial | PGT_locked | PGT_pinned), 0);
+	assert_false(is_table_type(page->type_info) && (page->type_info & PGT_validated));
 	assert_int_equal(pt_count(page), 1);
 }
 

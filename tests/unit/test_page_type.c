@@ -132,6 +132,21 @@ static void test_no_writable_mapping_of_a_table(void **state __maybe_unused)
 	assert_counts_equal(&before);
 }
 
+/* A bad leaf anywhere in a full table: the leaves before it are given back, those after never taken. */
+static void test_bad_leaf_anywhere(void **state __maybe_unused)
+{
+	struct page_info *l1 = pt_page(pt_dom), *data = pt_page(pt_dom);
+
+	for (unsigned int bad = 0; bad < PT_ENTRIES; bad++) {
+		for (unsigned int i = 0; i < PT_ENTRIES; i++)
+			pt_fill(l1, i, data, i % 3 ? LEAF_RW : LEAF_RO);
+		pt_entries(l1)[bad].pte |= PTE_PCD;
+		assert_int_equal(get_page_type(l1, PGT_l1_page_table), -EINVAL);
+		assert_int_equal(pt_type_count(data), 0);
+		assert_int_equal(pt_count(data), 1);
+	}
+}
+
 /* Linear tables: a table named by itself or by one of its own level, at every level. */
 static void test_linear_tables_refused(void **state __maybe_unused)
 {
@@ -374,6 +389,7 @@ int main(void)
 		pt_test(test_lock),
 		pt_test(test_tree),
 		pt_test(test_no_writable_mapping_of_a_table),
+		pt_test(test_bad_leaf_anywhere),
 		pt_test(test_linear_tables_refused),
 		pt_test(test_preempted_everywhere),
 		pt_test(test_abandoned_then_torn_down),
