@@ -12,7 +12,8 @@ HYP_SRC += $(addprefix arch/x86/, \
 	entry.S traps.c traps_init.c extable.c show_state.c guest_access.c)
 # What a vcpu is while it runs, and domains
 HYP_SRC += $(addprefix arch/x86/, \
-	context.c fpu.c domain.c vcpu_context.c cpu_policy.c arch_domctl.c arch_sysctl.c)
+	context.c fpu.c domain.c vcpu_context.c cpu_policy.c cpu_policy_io.c \
+	arch_domctl.c arch_sysctl.c)
 # PV guests: entering their kernels, their privileged instructions, their descriptors
 HYP_SRC += $(addprefix arch/x86/pv/, \
 	trap_bounce.c iret.c callback.c descriptors.c debugreg.c emul_priv.c emul_decode.c emul_io.c msr.c)
