@@ -19,6 +19,8 @@
 #include <x86/asm.h>
 #include <x86/boot_info.h>
 #include <x86/console_dev.h>
+#include <x86/context.h>
+#include <x86/cpu_policy.h>
 #include <x86/mm.h>
 #include <x86/platform.h>
 #include <x86/pv.h>
@@ -87,6 +89,7 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	paging_init();
 	traps_init();
 	cpu_init();
+	context_init();
 	vga_init(&boot_info.video);
 	heap_init();
 	end_boot_allocator();
@@ -108,6 +111,7 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	get_cpu_info()->current_vcpu = idle_vcpu[0];
 	arch_mm_init();
 	cpu_policy_init();
+	pv_traps_init();
 	time_init();
 	keyhandlers_init();
 	microcode_init();
