@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-# System tests. NAMES='xl-* guest-two' chooses among the cases.
+# System tests. CASE='xl-* guest-two' chooses among them.
 
 .PHONY: check-system check-oracle soak
 
 RUN_ALL := BUILD=$(BUILD) tests/system/run-all
 
 check-system: setup all guests
-	@$(RUN_ALL) $(NAMES)
+	@$(RUN_ALL) $(CASE)
 
 check-oracle: setup guests
-	@$(RUN_ALL) --oracle $(NAMES)
+	@$(RUN_ALL) --oracle $(CASE)
 
 soak: setup all guests
-	@$(RUN_ALL) --soak $(NAMES)
+	@$(RUN_ALL) --soak $(CASE)

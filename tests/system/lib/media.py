@@ -8,7 +8,7 @@ import subprocess
 import cache
 import images
 
-# What grub.cfg and the images need; a full module set makes building slow.
+# What grub.cfg needs; a full module set makes building slow.
 GRUB_MODULES = ("normal iso9660 multiboot2 serial gzio part_msdos part_gpt fat search echo test "
                 "configfile minicmd ls cat reboot halt all_video gfxterm linux")
 
@@ -54,11 +54,10 @@ def grub_config(opt, modules):
 
 
 def make_iso(path, tree, platforms):
-    """A bootable image of folder `tree` for these of GRUB's platforms."""
-    args = ["grub-mkrescue", "-o", path, f"--install-modules={GRUB_MODULES}", "--fonts=",
-            "--locales=", "--themes=", "--compress=no"]
+    """A bootable image of folder `tree` for one of GRUB's platforms, or all that are installed."""
+    args = ["grub-mkrescue", "-o", path, "--fonts=", "--locales=", "--themes=", "--compress=no"]
     if len(platforms) == 1:
-        args += ["-d", f"/usr/lib/grub/{platforms[0]}"]
+        args += [f"--install-modules={GRUB_MODULES}", "-d", f"/usr/lib/grub/{platforms[0]}"]
     done = subprocess.run(args + [tree], capture_output=True, text=True)
     if done.returncode:
         raise cache.HarnessError("grub-mkrescue: " + done.stderr[-500:])
