@@ -183,7 +183,9 @@ int cpupool_cpu_down(unsigned int cpu)
 
 void cpupool_init(void)
 {
-	list_init(&cpupool0->list);
+	list_init(&pools);
+	cpumask_clear(&free_cpus);
+	boot_pool = (struct cpupool){ .id = 0 };
 	list_add_tail(&cpupool0->list, &pools);
 	nr_pools = 1;
 }

@@ -510,7 +510,7 @@ static void schedule(void)
 	spin_lock_irq(&rq->lock);
 	now = NOW();
 	if (!is_idle_vcpu(prev))
-		c2_burn(prev, now);
+		c2_burn(rq, prev, now);
 	next = c2_pick(rq, prev, now);
 	if (next == prev) {
 		arm_slice(rq);

@@ -164,6 +164,7 @@ static void refill(void *arg)
 static void set_cap(struct domain *d, unsigned int cap)
 {
 	unsigned long flags;
+	struct vcpu *v;
 	bool had;
 
 	spin_lock_irqsave(&d->sched.lock, flags);
@@ -174,7 +175,11 @@ static void set_cap(struct domain *d, unsigned int cap)
 		set_timer(&d->sched.refill, NOW() + MILLISECS(cap_period_ms));
 	}
 	spin_unlock_irqrestore(&d->sched.lock, flags);
-	if (!cap) {
+	if (cap) {		/* those that run have no end yet */
+		for_each_vcpu(d, v)
+			if (read_once(v->is_running))
+				cpu_raise_softirq(read_once(v->processor), SCHEDULE_SOFTIRQ);
+	} else {
 		stop_timer(&d->sched.refill);
 		unpark_all(d);
 	}
@@ -193,7 +198,7 @@ void c2_destroy_domain(struct domain *d)
 	kill_timer(&d->sched.refill);
 }
 
-void c2_burn(struct vcpu *v, s_time_t now)
+void c2_burn(const struct runqueue *rq, struct vcpu *v, s_time_t now)
 {
 	s_time_t delta = now - v->sched.start;
 
@@ -201,6 +206,8 @@ void c2_burn(struct vcpu *v, s_time_t now)
 		return;
 	v->sched.start = now;
 	v->sched.credit -= to_credit(v, delta);
+	if (!rq->contended && v->sched.credit < 0)
+		v->sched.credit = 0;	/* nobody else wanted that time */
 	if (unlikely(v->domain->sched_cap))
 		charge_cap(v, delta);
 }
@@ -262,8 +269,12 @@ static s_time_t slice_of(const struct vcpu *next, const struct vcpu *waiting)
 		slice = to_time(next, next->sched.credit - waiting->sched.credit);
 		slice = max(min(slice, (s_time_t)SLICE_MAX), (s_time_t)SLICE_MIN);
 	}
-	if (unlikely(next->domain->sched_cap))
-		slice = min(slice, max(next->domain->sched.budget, (s_time_t)SLICE_MIN / 5));
+	if (unlikely(next->domain->sched_cap)) {
+		/* Its siblings burn from the same budget meanwhile. */
+		s_time_t share = next->domain->sched.budget / next->domain->max_vcpus;
+
+		slice = min(slice, max(share, (s_time_t)SLICE_MIN / 5));
+	}
 	return slice;
 }
 
@@ -272,7 +283,7 @@ struct vcpu *c2_pick(struct runqueue *rq, struct vcpu *prev, s_time_t now)
 	unsigned int cpu = smp_processor_id();
 	bool stays = !is_idle_vcpu(prev) && vcpu_runnable(prev) && vcpu_may_run_on(prev, cpu);
 	bool yields = prev->sched.flags & SVF_yield;
-	struct vcpu *next = first_queued(rq);
+	struct vcpu *next = first_queued(rq), *waiting;
 	s_time_t slice, ran;
 
 	prev->sched.flags &= ~SVF_yield;
@@ -280,6 +291,7 @@ struct vcpu *c2_pick(struct runqueue *rq, struct vcpu *prev, s_time_t now)
 		ran = now - (s_time_t)prev->runstate.state_entry_time;
 		if (ran < MICROSECS(sched_ratelimit_us)) {
 			rq->slice_end = now - ran + MICROSECS(sched_ratelimit_us);
+			rq->contended = true;
 			return prev;
 		}
 		catch_up(rq, prev);
@@ -293,6 +305,7 @@ struct vcpu *c2_pick(struct runqueue *rq, struct vcpu *prev, s_time_t now)
 	} else {
 		next = steal(cpu);
 		if (!next) {
+			rq->contended = false;
 			rq->slice_end = INT64_MAX;
 			return rq->idle;
 		}
@@ -302,7 +315,12 @@ struct vcpu *c2_pick(struct runqueue *rq, struct vcpu *prev, s_time_t now)
 		reset_credit(rq, next, stays ? prev : NULL);
 		catch_up(rq, next);
 	}
-	slice = slice_of(next, first_queued(rq));
+	waiting = first_queued(rq);
+	if (stays && next != prev &&	/* prev will be queued, too */
+	    (!waiting || prev->sched.credit > waiting->sched.credit))
+		waiting = prev;
+	rq->contended = waiting != NULL;
+	slice = slice_of(next, waiting);
 	rq->slice_end = slice == INT64_MAX ? INT64_MAX : now + slice;
 	return next;
 }
@@ -314,7 +332,7 @@ bool c2_should_tickle(const struct runqueue *rq, const struct vcpu *v, s_time_t 
 	if (is_idle_vcpu(curr))
 		return true;
 	/* Nobody waited until now: a turn without end must get one. */
-	if (rq->slice_end == INT64_MAX || (curr->sched.flags & SVF_yield))
+	if (!rq->contended || (curr->sched.flags & SVF_yield))
 		return true;
 	return v->sched.credit > curr->sched.credit - to_credit(curr, now - curr->sched.start);
 }

@@ -27,6 +27,7 @@ struct runqueue {
 	struct vcpu *idle;
 	unsigned int epoch;		/* number of credit resets */
 	s_time_t slice_end;		/* when curr's turn ends; INT64_MAX = no end */
+	bool contended;			/* somebody waited when curr was chosen, or since */
 	s_time_t balanced;		/* when load was last compared with others' */
 	struct timer slice_timer;	/* fires at slice_end or before */
 };
@@ -72,7 +73,7 @@ void c2_init_vcpu(struct vcpu *v);
 void c2_enqueue(struct runqueue *rq, struct vcpu *v);
 void c2_dequeue(struct runqueue *rq, struct vcpu *v);
 /* Charges v, which runs on rq's CPU, for the time until now. May park it. */
-void c2_burn(struct vcpu *v, s_time_t now);
+void c2_burn(const struct runqueue *rq, struct vcpu *v, s_time_t now);
 /* Who runs next on this CPU, dequeued; sets rq->slice_end. prev is not queued. */
 struct vcpu *c2_pick(struct runqueue *rq, struct vcpu *prev, s_time_t now);
 /* v was just queued: should that CPU reschedule? */
