@@ -24,7 +24,7 @@
 
 /* ---- rights ---- */
 
-static bool iopl_allows(const struct vcpu *v)
+bool emul_iopl_allows(const struct vcpu *v)
 {
 	unsigned int cpl = 3;
 
@@ -40,7 +40,7 @@ bool pv_io_permitted(struct vcpu *v, unsigned int port, unsigned int bytes)
 	uint8_t bits[2] = { 0xff, 0xff };
 	unsigned int mask;
 
-	if (likely(iopl_allows(v)))
+	if (likely(emul_iopl_allows(v)))
 		return true;
 	if (port + bytes > v->arch.iobmp_limit)
 		return false;

@@ -231,6 +231,12 @@ static enum emul_result emulate(struct vcpu *v, struct insn *in)
 		return emul_in_out(v, in);
 	case 0x6c: case 0x6d: case 0x6e: case 0x6f:
 		return emul_string_io(v, in);
+	case 0xfa: case 0xfb:
+		/*
+		 * CLI and STI of whoever has the I/O privilege do nothing: a POPF that undoes
+		 * them cannot be seen.
+		 */
+		return emul_iopl_allows(v) ? EMUL_DONE : EMUL_FAULT;
 	case 0x0f01:
 		return emul_group7(v, in);
 	case 0x0f31:

@@ -50,6 +50,7 @@ enum emul_result {
 };
 
 /* ---- emul_io.c ---- */
+bool emul_iopl_allows(const struct vcpu *v);	/* its kernel or user space, whichever runs, has IOPL */
 enum emul_result emul_in_out(struct vcpu *v, struct insn *in);
 enum emul_result emul_string_io(struct vcpu *v, struct insn *in);
 
