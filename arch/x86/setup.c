@@ -114,6 +114,7 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	pv_traps_init();
 	time_init();
 	keyhandlers_init();
+	gnttab_keyhandler_init();
 	microcode_init();
 	mce_init_cpu();
 
