@@ -160,10 +160,17 @@ static int remove_cpu(struct cpupool *c, unsigned int cpu)
 	return 0;
 }
 
+/* The CPU looks at once whether somebody waits whom it may run now. */
+static void add_cpu(struct cpupool *c, unsigned int cpu)
+{
+	cpumask_set_cpu(cpu, &c->cpu_valid);
+	cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+}
+
 int cpupool_cpu_up(unsigned int cpu)
 {
 	spin_lock(&cpupool_lock);
-	cpumask_set_cpu(cpu, &cpupool0->cpu_valid);
+	add_cpu(cpupool0, cpu);
 	spin_unlock(&cpupool_lock);
 	return 0;
 }
@@ -269,7 +276,7 @@ static long pool_add_cpu(struct xen_sysctl_cpupool_op *op)
 		return -EINVAL;
 	if (!cpumask_test_and_clear_cpu(cpu, &free_cpus))
 		return -ENODEV;
-	cpumask_set_cpu(cpu, &c->cpu_valid);
+	add_cpu(c, cpu);
 	return 0;
 }
 

@@ -4,108 +4,22 @@
  * cap, affinity, wake-up, yield, balance, pools, pauses; and random operations
  * after each of which every runnable vcpu runs or waits in exactly one queue.
  *
- * LINK: xen-core/sched.c xen-core/sched_credit2.c xen-core/cpupool.c xen-core/sched_op.c xen-core/vcpu_op.c
+ * LINK: tests/unit/cpu_world.c xen-core/sched.c xen-core/sched_credit2.c xen-core/cpupool.c xen-core/sched_op.c xen-core/vcpu_op.c
  * LINK: xen-core/timer.c xen-core/softirq.c xen-core/quiesce.c xen-core/watchdog.c
  * LINK: xen-core/domain.c xen-core/domain_destroy.c xen-core/vcpu.c
  * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c xen-core/event_fifo.c
  * LINK: xen-core/grant_table.c xen-core/grant_map.c xen-core/grant_copy.c
  */
 #include "harness.h"
-#include "../../xen-core/sched_private.h"
+#include "cpu_world.h"
 #include <core/event.h>
 #include <core/hypercall.h>
-#include <core/quiesce.h>
-#include <arch/time.h>
-
-static unsigned int nr_cpus;
-
-static struct vcpu *running(unsigned int cpu)
-{
-	return per_cpu(runqueues, cpu).curr;
-}
-
-static void run_cpus(void)
-{
-	unsigned int me = smp_processor_id();
-
-	for (unsigned int round = 0; round < 3; round++) {
-		for (unsigned int c = 0; c < nr_cpus; c++) {
-			host_switch_to(c, NULL);
-			if (host_timer_deadline[c] && host_timer_deadline[c] <= host_now)
-				raise_softirq(TIMER_SOFTIRQ);
-			host_run_softirqs();
-			assert_ptr_equal(current, running(c));
-		}
-	}
-	host_switch_to(me, NULL);
-}
-
-/* What another CPU does while we wait for it. */
-static void others_go_on(void)
-{
-	unsigned int me = smp_processor_id();
-
-	for (unsigned int c = 0; c < nr_cpus; c++) {
-		if (c == me)
-			continue;
-		host_switch_to(c, NULL);
-		host_run_softirqs();
-	}
-	host_switch_to(me, NULL);
-}
-
-static void boot(unsigned int cpus)
-{
-	nr_cpus = cpus;
-	host_set_online(cpus);
-	softirq_init();
-	timers_init();
-	quiesce_init();
-	scheduler_init();
-	domains_init();
-	host_switch_to(0, idle_vcpu[0]);
-	for (unsigned int c = 1; c < cpus; c++) {
-		timers_init_cpu(c);
-		assert_non_null(vcpu_create(dom_idle, c));
-		host_switch_to(c, idle_vcpu[c]);
-		assert_int_equal(sched_cpu_up(c), 0);
-	}
-	host_switch_to(0, NULL);
-	host_relax_hook = others_go_on;
-}
-
-static struct domain *make(domid_t id, unsigned int vcpus)
-{
-	struct xen_domctl_createdomain cfg = { .max_vcpus = vcpus, .max_evtchn_port = 1023,
-		.max_grant_frames = 4, .max_maptrack_frames = 4 };
-	struct domain *d = domain_create(id, &cfg, !id);
-
-	assert_false(IS_ERR(d));
-	for (unsigned int i = 0; i < vcpus; i++) {
-		struct vcpu *v = vcpu_create(d, i);
-
-		assert_non_null(v);
-		v->is_initialised = true;
-		clear_bit(VPF_down, &v->pause_flags);
-		vcpu_wake(v);
-	}
-	return d;
-}
-
-static struct domain *start(domid_t id, unsigned int vcpus)
-{
-	struct domain *d = make(id, vcpus);
-
-	assert_int_equal(domain_unpause_by_controller(d), 0);
-	run_cpus();
-	return d;
-}
 
 static void let_run(s_time_t t, s_time_t step)
 {
 	for (s_time_t end = host_now + t; host_now < end; ) {
 		host_now += step;
-		run_cpus();
+		world_run_cpus();
 	}
 }
 
@@ -129,7 +43,7 @@ static void assert_near(s_time_t a, s_time_t want, s_time_t percent)
 /* Runs it as if it were the current vcpu, wherever that is. */
 static void on_cpu_of(struct vcpu *v)
 {
-	assert_ptr_equal(running(v->processor), v);
+	assert_ptr_equal(world_running(v->processor), v);
 	host_switch_to(v->processor, v);
 }
 
@@ -138,7 +52,7 @@ static void block(struct vcpu *v)
 	on_cpu_of(v);
 	vcpu_block();
 	host_switch_to(0, NULL);
-	run_cpus();
+	world_run_cpus();
 	assert_int_equal(v->runstate.state, RUNSTATE_blocked);
 }
 
@@ -154,9 +68,9 @@ static void test_alone(void **state __maybe_unused)
 {
 	struct domain *d;
 
-	boot(1);
-	d = start(1, 1);
-	assert_ptr_equal(running(0), d->vcpu[0]);
+	world_boot(1);
+	d = world_start(1, 1);
+	assert_ptr_equal(world_running(0), d->vcpu[0]);
 	let_run(SECONDS(1), MILLISECS(10));
 	assert_near(cpu_time(d, 0), SECONDS(1), 1);
 	/* Nobody waits: no slice, and a yield is not even looked at. */
@@ -165,12 +79,12 @@ static void test_alone(void **state __maybe_unused)
 	assert_int_equal(do_sched_op(SCHEDOP_yield, 0, 0, 0, 0), 0);
 	assert_int_equal(this_softirq_pending(), 0);
 	block(d->vcpu[0]);
-	assert_ptr_equal(running(0), idle_vcpu[0]);
+	assert_ptr_equal(world_running(0), idle_vcpu[0]);
 	host_now += SECONDS(2);
 	assert_near((s_time_t)cpu_idle_time(0), SECONDS(2), 1);
 	vcpu_unblock(d->vcpu[0]);
-	run_cpus();
-	assert_ptr_equal(running(0), d->vcpu[0]);
+	world_run_cpus();
+	assert_ptr_equal(world_running(0), d->vcpu[0]);
 }
 
 static void test_weights(void **state __maybe_unused)
@@ -178,10 +92,10 @@ static void test_weights(void **state __maybe_unused)
 	struct domain *a, *b, *c;
 	s_time_t sum;
 
-	boot(1);
-	a = start(1, 1);
-	b = start(2, 1);
-	c = start(3, 1);
+	world_boot(1);
+	a = world_start(1, 1);
+	b = world_start(2, 1);
+	c = world_start(3, 1);
 	assert_int_equal(set_sched(b, 512, 0), 0);
 	assert_int_equal(set_sched(c, 1024, 0), 0);
 	let_run(SECONDS(20), MICROSECS(250));
@@ -197,8 +111,8 @@ static void test_cap(void **state __maybe_unused)
 	struct domain *a;
 	s_time_t t0, t1;
 
-	boot(2);
-	a = start(1, 2);
+	world_boot(2);
+	a = world_start(1, 2);
 	assert_int_equal(set_sched(a, 0, 201), -EINVAL);
 	assert_int_equal(set_sched(a, 0, 50), 0);
 	let_run(SECONDS(5), MICROSECS(100));
@@ -209,7 +123,7 @@ static void test_cap(void **state __maybe_unused)
 	t1 = cpu_time(a, 0) + cpu_time(a, 1) - t0;
 	assert_near(t1, SECONDS(15) / 2, 5);
 	assert_int_equal(set_sched(a, 0, 0), 0);
-	run_cpus();
+	world_run_cpus();
 	t0 = cpu_time(a, 0) + cpu_time(a, 1);
 	let_run(SECONDS(1), MILLISECS(1));
 	assert_near(cpu_time(a, 0) + cpu_time(a, 1) - t0, SECONDS(2), 2);
@@ -220,19 +134,19 @@ static void test_wake_preempts(void **state __maybe_unused)
 	struct domain *spin, *io;
 	s_time_t worst = 0;
 
-	boot(1);
-	spin = start(1, 1);
-	io = start(2, 1);
-	while (running(0) != io->vcpu[0])
+	world_boot(1);
+	spin = world_start(1, 1);
+	io = world_start(2, 1);
+	while (world_running(0) != io->vcpu[0])
 		let_run(MICROSECS(100), MICROSECS(100));
 	block(io->vcpu[0]);
 	for (unsigned int i = 0; i < 200; i++) {
 		s_time_t from = host_now + MILLISECS(7);
 
 		let_run(MILLISECS(7), MILLISECS(1));
-		assert_ptr_equal(running(0), spin->vcpu[0]);
+		assert_ptr_equal(world_running(0), spin->vcpu[0]);
 		vcpu_unblock(io->vcpu[0]);
-		while (run_cpus(), running(0) != io->vcpu[0])
+		while (world_run_cpus(), world_running(0) != io->vcpu[0])
 			host_now += MICROSECS(50);
 		worst = max(worst, host_now - from);
 		host_now += MICROSECS(100);
@@ -245,17 +159,17 @@ static void test_yield_takes_turns(void **state __maybe_unused)
 {
 	struct domain *a, *b;
 
-	boot(1);
-	a = start(1, 1);
-	b = start(2, 1);
+	world_boot(1);
+	a = world_start(1, 1);
+	b = world_start(2, 1);
 	for (unsigned int i = 0; i < 10; i++) {
-		struct vcpu *was = running(0);
+		struct vcpu *was = world_running(0);
 
 		on_cpu_of(was);
 		assert_int_equal(do_sched_op(SCHEDOP_yield, 0, 0, 0, 0), 0);
 		host_now += MICROSECS(2);
-		run_cpus();
-		assert_ptr_equal(running(0), was == a->vcpu[0] ? b->vcpu[0] : a->vcpu[0]);
+		world_run_cpus();
+		assert_ptr_equal(world_running(0), was == a->vcpu[0] ? b->vcpu[0] : a->vcpu[0]);
 	}
 }
 
@@ -263,18 +177,18 @@ static void test_balance(void **state __maybe_unused)
 {
 	struct domain *a, *b;
 
-	boot(4);
-	a = start(1, 4);
+	world_boot(4);
+	a = world_start(1, 4);
 	let_run(SECONDS(1), MILLISECS(1));
 	for (unsigned int i = 0; i < 4; i++)
 		assert_near(cpu_time(a, i), SECONDS(1), 2);
-	b = start(2, 4);
+	b = world_start(2, 4);
 	let_run(SECONDS(4), MICROSECS(500));
 	for (unsigned int i = 0; i < 4; i++)
 		assert_near(cpu_time(b, i), SECONDS(2), 15);
 	for (unsigned int i = 0; i < 4; i++)
 		vcpu_pause_nosync(a->vcpu[i]);
-	run_cpus();
+	world_run_cpus();
 	for (unsigned int i = 0; i < 4; i++)	/* whoever waited was taken by a CPU that had nothing */
 		assert_int_equal(b->vcpu[i]->runstate.state, RUNSTATE_running);
 }
@@ -284,74 +198,74 @@ static void test_affinity(void **state __maybe_unused)
 	cpumask_t two = cpumask_of(2), three = cpumask_of(3), none = { { 0 } }, nowhere = cpumask_of(9);
 	struct domain *a, *b;
 
-	boot(4);
-	a = start(1, 1);
+	world_boot(4);
+	a = world_start(1, 1);
 	assert_int_equal(vcpu_set_hard_affinity(a->vcpu[0], &none), -EINVAL);
 	assert_int_equal(vcpu_set_hard_affinity(a->vcpu[0], &nowhere), -EINVAL);
 	assert_int_equal(vcpu_set_hard_affinity(a->vcpu[0], &two), 0);
-	run_cpus();
-	assert_ptr_equal(running(2), a->vcpu[0]);
-	b = start(2, 1);
+	world_run_cpus();
+	assert_ptr_equal(world_running(2), a->vcpu[0]);
+	b = world_start(2, 1);
 	assert_int_equal(vcpu_set_hard_affinity(b->vcpu[0], &two), 0);
-	run_cpus();
+	world_run_cpus();
 	let_run(SECONDS(2), MICROSECS(500));
 	assert_near(cpu_time(b, 0), SECONDS(1), 10);
-	assert_ptr_not_equal(running(0), b->vcpu[0]);
+	assert_ptr_not_equal(world_running(0), b->vcpu[0]);
 	/* Pinned for a while: nothing else is taken meanwhile. */
 	assert_int_equal(vcpu_temporary_affinity(b->vcpu[0], 3), 0);
 	assert_int_equal(vcpu_temporary_affinity(b->vcpu[0], 1), -EBUSY);
 	assert_int_equal(vcpu_set_hard_affinity(b->vcpu[0], &two), -EBUSY);
-	run_cpus();
-	assert_ptr_equal(running(3), b->vcpu[0]);
+	world_run_cpus();
+	assert_ptr_equal(world_running(3), b->vcpu[0]);
 	assert_int_equal(vcpu_temporary_affinity(b->vcpu[0], NR_CPUS), 0);
 	assert_int_equal(vcpu_temporary_affinity(b->vcpu[0], NR_CPUS), -EINVAL);
-	run_cpus();
+	world_run_cpus();
 	assert_int_equal(b->vcpu[0]->processor, 2);
 	/* Soft: where it wakes if that is idle. */
 	cpumask_setall(&b->vcpu[0]->cpu_hard_affinity);
 	assert_int_equal(vcpu_set_soft_affinity(b->vcpu[0], &three), 0);
-	while (running(b->vcpu[0]->processor) != b->vcpu[0])
+	while (world_running(b->vcpu[0]->processor) != b->vcpu[0])
 		let_run(MILLISECS(1), MICROSECS(100));
 	block(b->vcpu[0]);
 	vcpu_unblock(b->vcpu[0]);
-	run_cpus();
-	assert_ptr_equal(running(3), b->vcpu[0]);
+	world_run_cpus();
+	assert_ptr_equal(world_running(3), b->vcpu[0]);
 }
 
 static void test_pause(void **state __maybe_unused)
 {
 	struct domain *a;
 
-	boot(2);
-	a = make(1, 2);
-	run_cpus();
+	world_boot(2);
+	a = world_make(1, 2);
+	world_run_cpus();
 	assert_int_equal(cpu_time(a, 0), 0);
 	assert_int_equal(domain_unpause_by_controller(a), 0);
 	assert_int_equal(domain_unpause_by_controller(a), -EINVAL);
-	run_cpus();
-	assert_ptr_equal(running(0)->domain, a);
+	world_run_cpus();
+	assert_ptr_equal(world_running(0)->domain, a);
 	host_switch_to(0, idle_vcpu[0]);		/* as if a tool ran here */
 	per_cpu(runqueues, 0).curr->is_running = false;
-	host_switch_to(0, running(0));
+	host_switch_to(0, world_running(0));
 	per_cpu(runqueues, 0).curr->is_running = true;
 	for (unsigned int i = 0; i < 255; i++)
 		a->controller_pause_count++;
 	assert_int_equal(domain_pause_by_controller(a), -EOVERFLOW);
 	a->controller_pause_count = 0;
 	domain_pause_nosync(a);
-	run_cpus();
-	assert_ptr_equal(running(0), idle_vcpu[0]);
-	assert_ptr_equal(running(1), idle_vcpu[1]);
+	world_run_cpus();
+	assert_ptr_equal(world_running(0), idle_vcpu[0]);
+	assert_ptr_equal(world_running(1), idle_vcpu[1]);
 	assert_int_equal(a->vcpu[0]->runstate.state, RUNSTATE_offline);
 	domain_unpause(a);
-	run_cpus();
-	assert_ptr_equal(running(0)->domain, a);
+	world_run_cpus();
+	assert_ptr_equal(world_running(0)->domain, a);
 	/* From CPU 0, which idles: waits until the other CPU has let go. */
-	vcpu_pause_nosync(running(0));
-	run_cpus();
-	assert_ptr_equal(running(0), idle_vcpu[0]);
-	vcpu_pause(running(1));
-	assert_ptr_equal(running(1), idle_vcpu[1]);
+	vcpu_pause_nosync(world_running(0));
+	world_run_cpus();
+	assert_ptr_equal(world_running(0), idle_vcpu[0]);
+	vcpu_pause(world_running(1));
+	assert_ptr_equal(world_running(1), idle_vcpu[1]);
 }
 
 static void test_timers_of_vcpu(void **state __maybe_unused)
@@ -362,8 +276,8 @@ static void test_timers_of_vcpu(void **state __maybe_unused)
 	struct domain *a;
 	struct vcpu *v;
 
-	boot(1);
-	a = start(1, 1);
+	world_boot(1);
+	a = world_start(1, 1);
 	v = a->vcpu[0];
 	on_cpu_of(v);
 	bind = host_guest_alloc(sizeof(*bind));
@@ -380,22 +294,22 @@ static void test_timers_of_vcpu(void **state __maybe_unused)
 	set->timeout_abs_ns = (uint64_t)host_now + MILLISECS(3);
 	assert_int_equal(do_vcpu_op(VCPUOP_set_singleshot_timer, 0, (unsigned long)set, 0, 0), 0);
 	vcpu_block();
-	run_cpus();
-	assert_ptr_equal(running(0), idle_vcpu[0]);
+	world_run_cpus();
+	assert_ptr_equal(world_running(0), idle_vcpu[0]);
 	let_run(MILLISECS(2), MILLISECS(1));
-	assert_ptr_equal(running(0), idle_vcpu[0]);
+	assert_ptr_equal(world_running(0), idle_vcpu[0]);
 	let_run(MILLISECS(1), MILLISECS(1));
-	assert_ptr_equal(running(0), v);
+	assert_ptr_equal(world_running(0), v);
 	assert_true(evtchn_is_pending(a, bind->port));
 
 	/* A poll that times out, and one whose port is pending already. */
 	memset(a->shared_info, 0, sizeof(*a->shared_info));
 	poll->timeout = (uint64_t)host_now + MILLISECS(5);
 	assert_int_equal(do_sched_op(SCHEDOP_poll, (unsigned long)poll, 0, 0, 0), 0);
-	run_cpus();
-	assert_ptr_equal(running(0), idle_vcpu[0]);
+	world_run_cpus();
+	assert_ptr_equal(world_running(0), idle_vcpu[0]);
 	let_run(MILLISECS(5), MILLISECS(1));
-	assert_ptr_equal(running(0), v);
+	assert_ptr_equal(world_running(0), v);
 	assert_int_equal(a->poll_mask[0], 0);
 	poll->nr_ports = 129;
 	assert_int_equal(do_sched_op(SCHEDOP_poll, (unsigned long)poll, 0, 0, 0), -EINVAL);
@@ -428,8 +342,8 @@ static void test_watchdog(void **state __maybe_unused)
 {
 	struct domain *a;
 
-	boot(1);
-	a = start(1, 1);
+	world_boot(1);
+	a = world_start(1, 1);
 	assert_int_equal(domain_watchdog(a, 3, 1), -EINVAL);
 	assert_int_equal(domain_watchdog(a, 1, 1), -EINVAL);
 	assert_int_equal(domain_watchdog(a, 0, 2), 1);
@@ -443,10 +357,10 @@ static void test_watchdog(void **state __maybe_unused)
 	let_run(MILLISECS(200), MILLISECS(100));
 	assert_true(a->is_shut_down);
 	assert_int_equal(a->shutdown_code, SHUTDOWN_watchdog);
-	assert_ptr_equal(running(0), idle_vcpu[0]);
+	assert_ptr_equal(world_running(0), idle_vcpu[0]);
 	domain_resume(a);
-	run_cpus();
-	assert_ptr_equal(running(0), a->vcpu[0]);
+	world_run_cpus();
+	assert_ptr_equal(world_running(0), a->vcpu[0]);
 }
 
 static long pool(unsigned int op, unsigned int id, unsigned int arg)
@@ -462,9 +376,9 @@ static void test_pools(void **state __maybe_unused)
 {
 	struct domain *dom0, *a;
 
-	boot(4);
-	dom0 = start(0, 1);
-	a = start(1, 2);
+	world_boot(4);
+	dom0 = world_start(0, 1);
+	a = world_start(1, 2);
 	host_switch_to(dom0->vcpu[0]->processor, dom0->vcpu[0]);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_CREATE, XEN_SYSCTL_CPUPOOL_PAR_ANY, 0), 1);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_CREATE, 1, 0), -EEXIST);
@@ -477,8 +391,8 @@ static void test_pools(void **state __maybe_unused)
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN, 1, 77), -ESRCH);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN, 1, 0), -EPERM);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN, 1, 1), 1);
-	run_cpus();
-	assert_ptr_equal(running(3)->domain, a);
+	world_run_cpus();
+	assert_ptr_equal(world_running(3)->domain, a);
 	assert_int_equal(a->vcpu[0]->processor, 3);
 	assert_int_equal(a->vcpu[1]->processor, 3);
 	assert_int_equal(cpupool_get_id(a), 1);
@@ -490,7 +404,7 @@ static void test_pools(void **state __maybe_unused)
 	let_run(MILLISECS(50), MICROSECS(500));
 	assert_int_not_equal(a->vcpu[0]->processor, a->vcpu[1]->processor);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_RMCPU, 1, 3), 1);
-	run_cpus();
+	world_run_cpus();
 	assert_int_equal(a->vcpu[0]->processor, 2);
 	assert_int_equal(a->vcpu[1]->processor, 2);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN, 0, 1), 0);
@@ -501,25 +415,25 @@ static void test_pools(void **state __maybe_unused)
 	assert_int_equal(pool(99, 1, 0), -ENOSYS);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_ADDCPU, 0, 2), 0);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_ADDCPU, 0, 3), 0);
-	run_cpus();
+	world_run_cpus();
 }
 
 static void test_cpu_down(void **state __maybe_unused)
 {
 	struct domain *a;
 
-	boot(3);
-	a = start(1, 3);
+	world_boot(3);
+	a = world_start(1, 3);
 	host_switch_to(0, NULL);
 	assert_int_equal(sched_cpu_down(2), 0);
-	assert_ptr_equal(running(2), idle_vcpu[2]);
-	run_cpus();
+	assert_ptr_equal(world_running(2), idle_vcpu[2]);
+	world_run_cpus();
 	let_run(SECONDS(1), MICROSECS(500));
 	for (unsigned int i = 0; i < 3; i++)
 		assert_true(a->vcpu[i]->processor < 2 && cpu_time(a, i) > MILLISECS(200));
 	assert_int_equal(sched_cpu_up(2), 0);
 	let_run(SECONDS(1), MICROSECS(500));
-	assert_ptr_equal(running(2)->domain, a);
+	assert_ptr_equal(world_running(2)->domain, a);
 }
 
 /* Every vcpu is where its state says. */
@@ -528,7 +442,7 @@ static void check_queues(void)
 	struct domain *d;
 	struct vcpu *v, *w;
 
-	for (unsigned int c = 0; c < nr_cpus; c++) {
+	for (unsigned int c = 0; c < world_cpus; c++) {
 		struct runqueue *rq = &per_cpu(runqueues, c);
 		unsigned int n = 0;
 		long last = INT64_MAX;
@@ -544,7 +458,7 @@ static void check_queues(void)
 	}
 	for_each_domain(d) {
 		for_each_vcpu(d, v) {
-			bool runs = running(v->processor) == v;
+			bool runs = world_running(v->processor) == v;
 
 			assert_int_equal(v->is_running, runs);
 			assert_int_equal(v->runstate.state == RUNSTATE_running, runs);
@@ -569,9 +483,9 @@ static void test_random(void **state __maybe_unused)
 	struct domain *d[3];
 	unsigned int paused[3][3] = { { 0 } };
 
-	boot(3);
+	world_boot(3);
 	for (unsigned int i = 0; i < 3; i++)
-		d[i] = start((domid_t)(i + 1), 3);
+		d[i] = world_start((domid_t)(i + 1), 3);
 	for (unsigned int step = 0; step < 20000; step++) {
 		unsigned int i = rnd(3), j = rnd(3);
 		struct vcpu *v = d[i]->vcpu[j];
@@ -610,7 +524,7 @@ static void test_random(void **state __maybe_unused)
 			host_now += rnd(3000000);
 		}
 		if (rnd(2)) {
-			run_cpus();
+			world_run_cpus();
 			check_queues();
 		}
 	}
@@ -619,19 +533,19 @@ static void test_random(void **state __maybe_unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		host_test(test_alone),
-		host_test(test_weights),
-		host_test(test_cap),
-		host_test(test_wake_preempts),
-		host_test(test_yield_takes_turns),
-		host_test(test_balance),
-		host_test(test_affinity),
-		host_test(test_pause),
-		host_test(test_timers_of_vcpu),
-		host_test(test_watchdog),
-		host_test(test_pools),
-		host_test(test_cpu_down),
-		host_test(test_random),
+		world_test(test_alone),
+		world_test(test_weights),
+		world_test(test_cap),
+		world_test(test_wake_preempts),
+		world_test(test_yield_takes_turns),
+		world_test(test_balance),
+		world_test(test_affinity),
+		world_test(test_pause),
+		world_test(test_timers_of_vcpu),
+		world_test(test_watchdog),
+		world_test(test_pools),
+		world_test(test_cpu_down),
+		world_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
