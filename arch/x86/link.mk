@@ -39,9 +39,9 @@ $(BUILD)/krypton.gz: $(BUILD)/krypton
 # Who built what from what. The date is the commit's (or SOURCE_DATE_EPOCH), so
 # that the same sources give the same bytes.
 BUILD_EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
-BUILD_HEAD := $(shell git rev-parse --git-path HEAD 2>/dev/null)
+BUILD_LOG := $(shell git rev-parse --git-path logs/HEAD 2>/dev/null)
 
-$(BUILD)/gen/version.c: $(wildcard $(BUILD_HEAD)) arch/x86/link.mk Makefile
+$(BUILD)/gen/version.c: $(wildcard $(BUILD_LOG)) arch/x86/link.mk Makefile
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	@{ echo '/* Made by arch/x86/link.mk; do not edit. */'; \
