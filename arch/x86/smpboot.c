@@ -9,6 +9,7 @@
 #include <core/errno.h>
 #include <core/lib.h>
 #include <core/param.h>
+#include <core/quiesce.h>
 #include <core/sched.h>
 #include <arch/domain.h>
 #include <arch/time.h>
@@ -185,5 +186,6 @@ int cpu_down(unsigned int cpu)
 	if (!wait_for_state(AP_DEAD, 5000))
 		panic("CPU %u does not go down", cpu);
 	timers_offline_cpu(cpu);
+	quiesce_cpu_offline(cpu);
 	return 0;
 }
