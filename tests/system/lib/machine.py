@@ -176,8 +176,9 @@ class Console:
     """
 
     EXIT = re.compile(rb"KTEST-EXIT: *([0-9]+)")
-    OURS = re.compile(rb"^\((XEN|KRYPTON|KR)\) ?")
-    START = (b"Xen is relinquishing VGA console", b"*** Serial input", b"dom0: starting")
+    OURS = re.compile(rb"^\((XEN|KRY)\) ?")
+    # Xen prints a banner without its mark first.
+    START = (b"Xen is relinquishing VGA console", b"*** Serial input", b"(KRY)")
 
     def __init__(self, guest, expect, sink):
         self._line = b""
