@@ -16,8 +16,8 @@ bridge
 disk data 16
 debian demo 'vif = [ "bridge=xenbr0" ]' \
 	'disk = [ "format=raw,vdev=xvda,access=ro,target=/guest/root.img", "format=raw,vdev=xvdb,access=rw,target=/root/data.img" ]' \
-	ip=10.0.0.2 stay 'run=mke2fs -q /dev/xvdb; mount -t ext4 /dev/xvdb /mnt; echo Krypton >/mnt/hello; sync; df -h /mnt; cat /mnt/hello; ping -c 3 10.0.0.1'
-show cat /root/demo.cfg
+	ip=10.0.0.2 stay 'run=mke2fs /dev/xvdb >/dev/null; mount -t ext4 /dev/xvdb /mnt; echo Krypton >/mnt/hello; sync; df -h /mnt; cat /mnt/hello; ping -c 3 10.0.0.1'
+show grep -v ^extra /root/demo.cfg
 show xl create -q /root/demo.cfg
 on_console demo DOMU-EXIT 180 >/dev/null
 status=$?

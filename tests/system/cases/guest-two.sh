@@ -29,6 +29,6 @@ check "dom0 reaches both" sh -c 'ping -c 2 10.0.0.2 && ping -c 2 10.0.0.3'
 check "destroy d1" xl destroy d1
 check "d2 lives" ping -c 2 10.0.0.3
 check "shutdown d2" xl shutdown -w d2
-check "memory is back" within 20 [ $(free_memory) -ge $((before - 1)) ]
+check "memory is back" memory_is_back $before
 finish
 EOS

@@ -68,7 +68,7 @@ check "and boots" on_console d1 'DOMU-UP' 90
 check "shutdown" within 20 xl shutdown -F d1
 check "it is gone" gone d1 60
 xl destroy d1 2>/dev/null
-check "memory is back" within 20 [ $(free_memory) -ge $((before - 1)) ]
+check "memory is back" memory_is_back $before
 check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
 finish
 EOS

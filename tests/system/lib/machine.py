@@ -277,7 +277,16 @@ def run(opt, args, work, token):
         complain("the hypervisor panicked")
     elif status == ENDED_EARLY and not (console.status or output.status):
         complain(f"the machine ended too early ({qmp.reason or proc.returncode})")
+    if status in (TIMEOUT, PANICKED, ENDED_EARLY):
+        show_console(opt.log)
     return status
+
+
+def show_console(path):
+    """The console's last lines, for whoever has to find out what went wrong."""
+    with open(path, errors="replace") as f:
+        for line in f.read().replace("\r", "").splitlines()[-20:]:
+            print(f"    {line}", file=sys.stderr)
 
 
 __all__ = ["command_line", "run", "complain", "cache"]

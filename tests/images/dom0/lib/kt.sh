@@ -108,6 +108,15 @@ free_memory() {
 	echo $a
 }
 
+# memory_is_back BEFORE : waits until as much is free as it was.
+memory_is() {
+	[ "$(info free_memory)" -ge $(($1 - 1)) ]
+}
+
+memory_is_back() {
+	within 30 memory_is "$1"
+}
+
 # bridge : the bridge that guests' cards are put on; dom0 is 10.0.0.1.
 bridge() {
 	brctl addbr xenbr0 && ifconfig xenbr0 10.0.0.1 up
