@@ -38,7 +38,8 @@ static void __init unpack_kernel(struct kernel_image *k, const uint8_t *payload,
 	if (!k->buffer)
 		panic("Too little memory: dom0's kernel needs %zu KiB to be unpacked", size >> 10);
 	if (unpack(payload, len, k->buffer, size, &why))
-		panic("dom0's kernel cannot be unpacked: %s", why);
+		panic("dom0's kernel cannot be unpacked: %s (%lu MiB are free)", why,
+		      total_free_pages() >> 8);
 	k->elf = k->buffer;
 	k->size = size;
 	printk(XENLOG_INFO "Unpacked dom0's kernel, %zu KiB to %zu KiB: tsc %lu to %lu\n",

@@ -23,7 +23,11 @@ void __init free_boot_pages(void *v, unsigned long nr)
 void *__init alloc_boot_pages(unsigned long nr)
 {
 	unsigned int order = get_order_from_pages(nr);
-	char *v = order > MAX_ORDER ? NULL : alloc_xenheap_pages(order, 0);
+	/*
+	 * No guest has run yet, so no TLB holds anything of these pages; a flush could not be
+	 * made where interrupts are off.
+	 */
+	char *v = order > MAX_ORDER ? NULL : alloc_xenheap_pages(order, MEMF_no_tlbflush);
 
 	if (v && nr < 1UL << order)
 		free_boot_pages(v + (nr << PAGE_SHIFT), (1UL << order) - nr);
