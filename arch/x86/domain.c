@@ -21,6 +21,8 @@
 #include <x86/rangeset.h>
 #include <x86/time.h>
 #include <xen/features.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
 #include <xen/vcpu.h>
 
 #define MAX_VCPUS	128u
@@ -300,9 +302,18 @@ void arch_dump_domain(struct domain *d)
 
 /* ---- hypercalls that a PV guest asks in vain ---- */
 
+/* Parameters exist for HVM domains only; the arguments are checked in the order that callers know. */
 DEFINE_HYPERCALL(hvm_op)
 {
-	return -ENOSYS;
+	struct xen_hvm_param param;
+
+	if (a1 != HVMOP_get_param && a1 != HVMOP_set_param)
+		return -ENOSYS;
+	if (raw_copy_from_guest(&param, (void *)a2, sizeof(param)))
+		return -EFAULT;
+	if (param.index < HVM_NR_PARAMS && !domain_by_any_id(param.domid))
+		return -ESRCH;
+	return -EINVAL;
 }
 
 DEFINE_HYPERCALL(xenpmu_op)

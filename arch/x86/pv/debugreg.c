@@ -88,8 +88,8 @@ DEFINE_HYPERCALL(get_debugreg)
 
 	if (reg == 4 || reg == 5) {
 		if (v->arch.ctrlreg[4] & CR4_DE)
-			return 0;
+			return -ENODEV;
 		reg += 2;
 	}
-	return reg < 8 ? (long)v->arch.dr[reg] : -EINVAL;
+	return reg < 8 ? (long)v->arch.dr[reg] : -ENODEV;
 }

@@ -29,6 +29,7 @@
 #define DESC_S		(1UL << 44)	/* code or data, not a system descriptor */
 #define DESC_TYPE	(15UL << 40)
 #define DESC_DPL	(3UL << 45)
+#define DESC_CALL_GATE	(12UL << 40)
 
 static DEFINE_PER_CPU(pte_t *, window);		/* entries of this CPU's window */
 static DEFINE_PER_CPU(unsigned int, gdt_pages_in);	/* how many GDT pages are mapped */
@@ -55,14 +56,36 @@ static bool loaded_here(const struct vcpu *v)
 
 /* ---- what a descriptor may be ---- */
 
+/*
+ * A call gate must lead to code of the guest's own, and gets DPL 0: a gate
+ * that ring 3 could take would not tell kernel from user mode. What the DPL
+ * was is kept in the selector, by the ABI.
+ */
+static bool fix_call_gate(uint64_t *desc)
+{
+	uint64_t d = *desc;
+	uint16_t sel = (uint16_t)(d >> 16);
+
+	if (sel >> 3 >= FIRST_RESERVED_GDT_ENTRY && sel != FLAT_KERNEL_CS64 && !(sel & 4))
+		return false;
+	if (d >> 32 & 0xff)
+		return false;		/* reserved */
+	*desc = (d & ~DESC_DPL & ~(3UL << 16)) | 3UL << 16;
+	return true;
+}
+
 bool pv_fix_descriptor(uint64_t *desc)
 {
 	uint64_t d = *desc;
 
 	if (!(d & DESC_PRESENT))
 		return true;
-	if (!(d & DESC_S))
-		return !(d & DESC_TYPE);	/* no gates, no TSS, no LDT; type 0 is harmless */
+	if (!(d & DESC_S)) {
+		/* No TSS, no LDT, no other gate; type 0, the second half of a gate, is harmless. */
+		if ((d & DESC_TYPE) == DESC_CALL_GATE)
+			return fix_call_gate(desc);
+		return !(d & DESC_TYPE);
+	}
 	/* Code and data: any base and limit, but for ring 3. */
 	*desc = d | DESC_DPL;
 	return true;

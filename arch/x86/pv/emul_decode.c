@@ -2,7 +2,6 @@
 /* The smallest decoder that does, see x86/emul.h. */
 #include <core/lib.h>
 #include <arch/guest_access.h>
-#include <x86/context.h>
 #include <x86/emul.h>
 #include <x86/entry.h>
 #include <xen/xen.h>
@@ -97,56 +96,4 @@ unsigned long *insn_reg(struct cpu_user_regs *r, unsigned int n)
 	};
 
 	return (unsigned long *)((char *)r + offsets[n & 15]);
-}
-
-static bool insn_displacement(struct insn *in, unsigned int bytes, long *disp)
-{
-	uint32_t d = 0;
-	uint8_t b;
-
-	for (unsigned int i = 0; i < bytes; i++) {
-		if (!insn_byte(in, &b))
-			return false;
-		d |= (uint32_t)b << (8 * i);
-	}
-	*disp = bytes == 1 ? (int8_t)d : (int32_t)d;
-	return true;
-}
-
-bool insn_memory_operand(struct insn *in, struct cpu_user_regs *regs, unsigned long *va)
-{
-	unsigned int mod = in->modrm >> 6, rm = in->modrm & 7;
-	unsigned long base = 0, index = 0;
-	bool has_base = true, rip_relative = false;
-	long disp = 0;
-
-	if (mod == 3)
-		return false;
-	if (rm == 4) {
-		uint8_t sib;
-
-		if (!insn_byte(in, &sib))
-			return false;
-		if ((sib >> 3 & 7) != 4 || (in->rex & 2))
-			index = *insn_reg(regs, (sib >> 3 & 7) | (in->rex & 2u) << 2) << (sib >> 6);
-		rm = sib & 7;
-		has_base = !(rm == 5 && mod == 0);
-	} else if (rm == 5 && mod == 0) {
-		has_base = false;
-		rip_relative = in->code64;
-	}
-	if (has_base)
-		base = *insn_reg(regs, rm | (in->rex & 1u) << 3);
-	if (!insn_displacement(in, mod == 1 ? 1 : mod == 2 || !has_base ? 4 : 0, &disp))
-		return false;
-	if (rip_relative)
-		base = regs->rip + in->pos;
-	*va = base + index + (unsigned long)disp;
-	if (!in->code64 || in->addr_short)
-		*va = (uint32_t)*va;
-	if (in->segment == SEG_FS)
-		*va += read_fs_base();
-	else if (in->segment == SEG_GS)
-		*va += read_gs_base();
-	return true;
 }

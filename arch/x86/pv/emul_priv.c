@@ -8,7 +8,6 @@
 #include <core/domain.h>
 #include <core/errno.h>
 #include <core/lib.h>
-#include <core/sched.h>
 #include <arch/domain.h>
 #include <arch/flush.h>
 #include <arch/guest_access.h>
@@ -185,40 +184,16 @@ static enum emul_result emul_xsetbv(struct vcpu *v)
 	return guest_xsetbv(v, val) ? EMUL_FAULT : EMUL_DONE;
 }
 
-/* 0f 01: RDTSCP, XSETBV, LMSW, INVLPG. */
+/* 0f 01: RDTSCP and XSETBV. */
 static enum emul_result emul_group7(struct vcpu *v, struct insn *in)
 {
-	struct cpu_user_regs *regs = &v->arch.regs;
-	unsigned long va;
-
 	if (!insn_modrm(in))
 		return EMUL_FAULT;
 	if (in->modrm == 0xf9)
 		return emul_rdtsc(v, true);
-	if (!guest_kernel_mode(v, regs))
-		return EMUL_FAULT;
-	if (in->modrm == 0xd1)
+	if (in->modrm == 0xd1 && guest_kernel_mode(v, &v->arch.regs))
 		return emul_xsetbv(v);
-	if (in->modrm >> 6 == 3 && (in->modrm >> 3 & 7) == 6) {
-		unsigned long msw = *insn_reg(regs, modrm_rm(in)) & 0xf;
-
-		/* LMSW changes the low four bits, and cannot clear PE. */
-		return write_cr(v, 0, (read_cr0() & ~0xeUL) | msw | CR0_PE);
-	}
-	if ((in->modrm >> 3 & 7) == 7 && insn_memory_operand(in, regs, &va)) {
-		if (guest_range_okay((void *)va, 1, 1))
-			flush_tlb_one_local(va);
-		return EMUL_DONE;
-	}
 	return EMUL_FAULT;
-}
-
-static enum emul_result emul_hlt(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	regs->rip += in->pos;
-	vcpu_set_event_delivery(v, true);
-	vcpu_block();
-	return EMUL_TAKEN;
 }
 
 static enum emul_result emulate(struct vcpu *v, struct insn *in)
@@ -232,10 +207,7 @@ static enum emul_result emulate(struct vcpu *v, struct insn *in)
 	case 0x6c: case 0x6d: case 0x6e: case 0x6f:
 		return emul_string_io(v, in);
 	case 0xfa: case 0xfb:
-		/*
-		 * CLI and STI of whoever has the I/O privilege do nothing: a POPF that undoes
-		 * them cannot be seen.
-		 */
+		/* CLI and STI with the I/O privilege do nothing: a POPF that undoes them cannot be seen. */
 		return emul_iopl_allows(v) ? EMUL_DONE : EMUL_FAULT;
 	case 0x0f01:
 		return emul_group7(v, in);
@@ -250,12 +222,9 @@ static enum emul_result emulate(struct vcpu *v, struct insn *in)
 	if (!guest_kernel_mode(v, regs))
 		return EMUL_FAULT;
 	switch (in->opcode) {
-	case 0xf4:
-		return emul_hlt(v, regs, in);
 	case 0x0f06:
 		set_task_switched(v, false);
 		return EMUL_DONE;
-	case 0x0f08:
 	case 0x0f09:
 		/* Only who has device memory has a reason; for others caches are coherent anyway. */
 		if (v->domain->is_hardware)
@@ -287,8 +256,12 @@ bool pv_emulate_privileged_op(struct cpu_user_regs *regs)
 	struct vcpu *v = current;
 	struct insn in;
 
-	if (!insn_decode(&in, v, regs) || in.lock)
+	if (!insn_decode(&in, v, regs))
 		return false;
+	if (unlikely(in.lock)) {
+		pv_inject_hw_exception(TRAP_ud, -1);
+		return true;
+	}
 	switch (emulate(v, &in)) {
 	case EMUL_FAULT:
 		return false;

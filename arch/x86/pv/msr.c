@@ -248,8 +248,6 @@ bool pv_write_msr(struct vcpu *v, uint32_t msr, uint64_t val)
 		return write_hypercall_page(v->domain, val);
 	case MSR_PERF_CTL:
 		return boot_cpu.vendor == VENDOR_INTEL;
-	case MSR_APIC_BASE:
-		return pv_read_msr(v, msr, &tmp) && tmp == val;
 	case MSR_MISC_ENABLE:
 	case MSR_PAT:
 		/* What does not change anything may pass. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Decoding the few privileged instructions that a PV guest executes and we
- * emulate. No memory operand is ever decoded but INVLPG's and the strings' of
- * INS and OUTS. The state is a copy of the instruction's bytes, read once.
+ * emulate. No memory operand is ever decoded, but for the strings of INS and
+ * OUTS. The state is a copy of the instruction's bytes, read once.
  */
 #ifndef X86_EMUL_H
 #define X86_EMUL_H
@@ -35,8 +35,6 @@ bool insn_byte(struct insn *in, uint8_t *b);
 bool insn_modrm(struct insn *in);
 /* General register n (0 to 15). */
 unsigned long *insn_reg(struct cpu_user_regs *regs, unsigned int n);
-/* Linear address of the ModRM memory operand; false for a register form or a short read. */
-bool insn_memory_operand(struct insn *in, struct cpu_user_regs *regs, unsigned long *va);
 
 static inline unsigned int modrm_reg(const struct insn *in) { return (in->modrm >> 3 & 7) | (in->rex & 4) << 1; }
 static inline unsigned int modrm_rm(const struct insn *in) { return (in->modrm & 7) | (in->rex & 1) << 3; }
