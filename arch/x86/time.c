@@ -34,7 +34,6 @@
 
 uint32_t cpu_khz;
 
-static uint64_t tsc_hz;
 static bool tsc_unstable;		/* tsc=unstable, or CPUs disagree */
 static bool tsc_from_crystal;
 static struct time_scale ns_to_apic;
@@ -170,10 +169,15 @@ void udelay(unsigned long usec)
 static struct time_scale bend(struct time_scale scale, s_time_t error)
 {
 	s_time_t limit = CALIBRATION_PERIOD / 4;
+	uint64_t mul;
 
 	error = error > limit ? limit : error < -limit ? -limit : error;
-	scale.mul = (uint32_t)min(muldiv64(scale.mul, (uint64_t)(CALIBRATION_PERIOD + error),
-					   (uint64_t)CALIBRATION_PERIOD), (uint64_t)0xffffffff);
+	mul = muldiv64(scale.mul, (uint64_t)(CALIBRATION_PERIOD + error), (uint64_t)CALIBRATION_PERIOD);
+	while (mul >> 32) {
+		mul >>= 1;
+		scale.shift++;
+	}
+	scale.mul = (uint32_t)mul;
 	return scale;
 }
 
@@ -268,16 +272,19 @@ static uint64_t __init tsc_hz_by_cpuid(void)
 	return a && b && c ? (uint64_t)c * b / a : 0;
 }
 
+/* System time follows the platform timer from here on, and does not step back. */
 static void __init use_tsc_hz(uint64_t hz)
 {
 	struct time_record *r = &this_cpu(time_record);
 	struct time_scale scale;
-	uint64_t now = rdtsc_ordered();
+	uint64_t tsc;
+	s_time_t now = platform_time(&tsc);
 
-	tsc_hz = hz;
 	cpu_khz = (uint32_t)(hz / 1000);
 	set_time_scale(&scale, hz);
-	set_record(now, r->generation ? stime_at_tsc(now) : 0, scale);
+	if (r->generation && stime_at_tsc(tsc) > now)
+		now = stime_at_tsc(tsc);
+	set_record(tsc, now, scale);
 }
 
 /* Needs ACPI tables, CPUID, and the boot CPU's per-CPU area. After it NOW() and udelay() work. */
