@@ -11,6 +11,7 @@
 #include <core/guest_access.h>
 #include <core/hypercall.h>
 #include <core/lib.h>
+#include <arch/domain.h>
 #include "private.h"
 
 #define BATCH	8
@@ -25,6 +26,10 @@ static int run_entry(struct multicall_state *mc, const struct multicall_entry *c
 {
 	hypercall_fn_t fn = call->op < NR_HYPERCALLS ? hypercall_table[call->op] : NULL;
 
+	if (unlikely(call->op == __HYPERVISOR_iret)) {
+		*result = arch_hypercall_iret();
+		return 1;
+	}
 	mc->preempted = false;
 	*result = fn ? fn(call->args[0], call->args[1], call->args[2], call->args[3], call->args[4])
 		     : -ENOSYS;
@@ -38,8 +43,6 @@ static int run_entry(struct multicall_state *mc, const struct multicall_entry *c
 			return -EFAULT;
 		return -ERESTART;
 	}
-	if (unlikely(call->op == __HYPERVISOR_iret))
-		return 1;
 	return raw_copy_to_guest(&guest->result, result, sizeof(*result)) ? -EFAULT : 0;
 }
 
@@ -61,7 +64,10 @@ DEFINE_HYPERCALL(multicall)
 	while (done < nr && !rc) {
 		unsigned int n = min(nr - done, (unsigned int)BATCH);
 
-		if (raw_copy_from_guest(batch, guest + done, n * sizeof(*batch))) {
+		/* What lies before an unmapped page still counts. */
+		n -= (unsigned int)DIV_ROUND_UP(raw_copy_from_guest(batch, guest + done, n * sizeof(*batch)),
+						sizeof(*batch));
+		if (!n) {
 			rc = -EFAULT;
 			break;
 		}

@@ -58,6 +58,8 @@ unsigned long arch_vm_assist_valid(void);
 
 /* Hypercall continuation, see core/hypercall.h: rewrites the guest's registers. */
 void arch_hypercall_rewind(struct vcpu *v, unsigned int op, unsigned int nr, const unsigned long *args);
+/* HYPERVISOR_iret as an entry of a multicall: registers are replaced; what the multicall shall return. */
+long arch_hypercall_iret(void);
 /* Shows a vcpu's registers and a bit of its stack on the console. */
 void arch_dump_vcpu(struct vcpu *v);
 void arch_dump_domain(struct domain *d);

@@ -6,6 +6,7 @@
  */
 #include <core/domain.h>
 #include <core/lib.h>
+#include <arch/domain.h>
 #include <arch/guest_access.h>
 #include <x86/entry.h>
 #include <x86/mm.h>
@@ -61,4 +62,14 @@ void pv_iret(struct cpu_user_regs *regs)
 	v->vcpu_info->evtchn_upcall_mask = !(c.rflags & 0x200);
 	if (unlikely(v->arch.async_mask))
 		end_async_exception(v);
+}
+
+long arch_hypercall_iret(void)
+{
+	struct vcpu *v = current;
+
+	pv_iret(&v->arch.regs);
+	/* The short way out of a hypercall relies on rip being what SYSCALL left. */
+	v->arch.frame_replaced = true;
+	return (long)v->arch.regs.rax;
 }

@@ -227,6 +227,7 @@ static void deliver_async(struct vcpu *v, bool *pending, unsigned int nr, unsign
 
 void pv_exit_work(struct vcpu *v)
 {
+	v->arch.frame_replaced = false;
 	if (v->arch.exception_pending) {
 		v->arch.exception_pending = false;
 		pv_bounce_exception(v, v->arch.exc_vector, v->arch.exc_has_code, v->arch.exc_error_code);

@@ -82,7 +82,7 @@ struct arch_vcpu {
 		struct {
 			bool nmi_pending, mce_pending;
 			bool exception_pending;	/* exc_* below */
-			bool exit_spare;
+			bool frame_replaced;	/* a hypercall set rip: no short way out */
 		};
 		uint32_t exit_work;
 	};
