@@ -44,7 +44,7 @@ HYP_OBJ := $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(HYP_SRC)))
 include $(wildcard arch/host/files.mk tests/unit/files.mk guest/files.mk tests/guests/files.mk \
 	tests/system/files.mk tests/fuzz/files.mk bench/files.mk packaging/files.mk docs/files.mk)
 
-.PHONY: all clean help check layers check-hypercalls
+.PHONY: all clean help check layers check-reading-order check-hypercalls
 all: $(BUILD)/krypton $(BUILD)/krypton.gz $(BUILD)/krypton-syms
 
 $(BUILD)/obj/%.c.o: %.c $(BUILD)/gen/asm_offsets.h
@@ -72,6 +72,9 @@ check:
 
 layers:
 	@$(PYTHON) tools/layers
+
+check-reading-order:
+	@$(PYTHON) tools/check-reading-order
 
 check-hypercalls:
 	@$(PYTHON) tools/check-hypercalls
