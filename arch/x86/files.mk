@@ -6,7 +6,7 @@ HYP_SRC += $(addprefix arch/x86/, \
 # Booting: entry, loader information, memory map, page tables, CPUs.
 HYP_SRC += $(addprefix arch/x86/, \
 	boot/head.S boot/trampoline.S boot/boot_info.c boot/multiboot1.c boot/multiboot2.c boot/efi.c \
-	e820.c paging.c cpu.c percpu.c smpboot.c efi_runtime.c efi_call.c)
+	boot/memory.c e820.c paging.c cpu.c percpu.c smpboot.c efi_runtime.c efi_call.c)
 # Crossings between guests and the hypervisor, guest memory access
 HYP_SRC += $(addprefix arch/x86/, \
 	entry.S traps.c traps_init.c extable.c show_state.c guest_access.c)
