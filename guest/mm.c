@@ -115,14 +115,14 @@ static void extend_linear(unsigned long limit)
 
 void mm_init(void)
 {
-	unsigned long limit = MM_LINEAR_MAX >> PAGE_SHIFT;
+	unsigned long limit = MM_LINEAR_MAX >> PAGE_SHIFT, most = start_info->nr_pages / 4 * 3;
 
 	p2m = (unsigned long *)start_info->mfn_list;
 	kernel_l4 = (pte_t *)start_info->pt_base;
 	next_pfn = virt_to_pfn((void *)builder_end());
 	top_pfn = start_info->nr_pages;
-	if (limit > top_pfn)
-		limit = top_pfn;
+	if (limit > most)
+		limit = most;
 
 	linear_end = next_pfn;
 	while (pt_leaf(PTR(pfn_to_virt(linear_end))) & PTE_P)

@@ -59,7 +59,8 @@ put:	movb	%al, %ah
 	outb	%al, %dx
 	ret
 
-prefix:	.asciz	"BENCH: 0x"
+/* The first line is one that tells tests/system/boot that the guest begins. */
+prefix:	.asciz	"(XEN) *** Serial input\r\nBENCH: 0x"
 suffix:	.asciz	" start tsc\r\nKTEST-EXIT: 0\r\n"
 digits:	.ascii	"0123456789abcdef"
 

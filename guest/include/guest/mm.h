@@ -2,7 +2,8 @@
 /*
  * Memory: frames, the guest's own page tables, and their updates.
  *
- * The kernel maps pfn n at GUEST_VIRT_BASE + n * 4096 (all of it up to MM_LINEAR_MAX), so a page is named by
+ * The kernel maps pfn n at GUEST_VIRT_BASE + n * 4096 (three quarters, or MM_LINEAR_MAX
+ * if that is less; the rest is left to pfn_alloc_unmapped()), so a page is named by
  * its kernel address: page_alloc() gives zeroed, writable ones. A page that is to become a page table is
  * made read-only first (page_protect()); the pt_* functions do that for the tables that they add.
  */

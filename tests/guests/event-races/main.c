@@ -5,6 +5,8 @@
  * While one vcpu closes and makes channels anew, the other sends on them, asks their status and unmasks them.
  * Every call must end in one of the answers that fit some order of the two; afterwards channels work and no
  * port is lost. Run by the FIFO ABI with the argument "fifo".
+ *
+ * boot-args: --smp 2
  */
 #include <guest/event.h>
 #include <guest/ktest.h>

@@ -16,7 +16,7 @@
  *	b buffer 64     e extents 64   n small count 64       o small 32      u small 16
  *	x any 32        X any 64       w any 16               t time 64       y page-table entry 64
  *	0 zero 32       . two bytes of padding
- *	c mmuext command 32
+ *	c mmuext command 32            z extent order 32
  */
 struct production {
 	const char *name;
@@ -41,8 +41,13 @@ unsigned int random_below(unsigned int n);
 uint64_t value_of(char letter);
 unsigned int letter_size(char letter);
 
-/* The writable buffer for structures; refilled by each call. */
-void *struct_buffer(void);
+/*
+ * The n-th writable buffer for structures. Each call of a multicall has one of its own: structures filled for
+ * another call would name frames that are the kernel's.
+ */
+#define FUZZ_MAX_MULTICALL	6
+#define FUZZ_STRUCT_BYTES	1024
+void *struct_buffer(unsigned int n);
 
 /* After memory operations: take over the frames that lie in the extents buffer. */
 void adopt_frames(unsigned int n);

@@ -19,8 +19,11 @@
 				fields, ANYONE
 #define RAW(name, args, fields)	#name, __HYPERVISOR_##name, 0, args, fields, ANYONE
 
-/* struct xen_memory_reservation: extents, how many, order, flags, domid. */
-#define RESERVATION	"enoodw0"
+/*
+ * struct xen_memory_reservation: extents, how many, order, flags, domid. A small order above 0 would take in
+ * frames beside the one named, which may be the kernel's.
+ */
+#define RESERVATION	"enzodw0"
 
 const struct production productions[] = {
 	{ RAW(mmu_update, "SNbd", "my") },

@@ -16,8 +16,6 @@
 #include <guest/string.h>
 #include <guest/trap.h>
 
-#define MAX_MULTICALL	6
-
 struct call {
 	const struct production *p;
 	unsigned long nr, a[5];
@@ -27,12 +25,12 @@ static unsigned long returned_ok, returned_error;
 static bool trace;
 
 /* Fill the structures behind S; returns how many, or 0 if the production has none. */
-static unsigned int fill_structs(const char *fields)
+static unsigned int fill_structs(void *buffer, const char *fields)
 {
-	uint8_t *p = struct_buffer(), *end = p + 1024;
+	uint8_t *p = buffer, *end = p + FUZZ_STRUCT_BYTES;
 	unsigned int n = 1 + random_below(FUZZ_MAX_STRUCTS);
 
-	memset(p, 0, 1024);
+	memset(p, 0, FUZZ_STRUCT_BYTES);
 	for (unsigned int i = 0; i < n; i++) {
 		for (const char *f = fields; *f; f++) {
 			uint64_t v = value_of(*f);
@@ -47,7 +45,7 @@ static unsigned int fill_structs(const char *fields)
 	return n;
 }
 
-static struct call make_call(void)
+static struct call make_call(void *buffer)
 {
 	const struct production *p;
 	struct call c;
@@ -64,8 +62,8 @@ static struct call make_call(void)
 			c.a[i] = p->cmd;
 			break;
 		case 'S':
-			n = fill_structs(p->fields);
-			c.a[i] = random_below(40) ? PTR(struct_buffer()) : value_of('b');
+			n = fill_structs(buffer, p->fields);
+			c.a[i] = random_below(40) ? PTR(buffer) : value_of('b');
 			break;
 		case 'N':
 			c.a[i] = random_below(40) ? n : random64();
@@ -85,9 +83,13 @@ static bool is_memory(const struct call *c, unsigned int cmd)
 /* Calls whose accidental form would end the guest by rights. */
 static bool forbidden(const struct call *c)
 {
-	/* "unknown" commands are small numbers: keep them off those that are real and fatal. */
+	/* "unknown" commands are random numbers: keep them off those that are real and fatal. */
 	if (c->nr == __HYPERVISOR_sched_op)
 		return c->a[0] != SCHEDOP_yield && c->a[0] != 9 && c->a[0] != SCHEDOP_pin_override;
+	/* The console's port must live. */
+	if (c->nr == __HYPERVISOR_event_channel_op && c->p->cmd == 0 && c->a[0] < 11 &&
+	    c->p->args[0] == 'X')
+		return true;
 	/* Real output on the console, or a wait for input, is of no use. */
 	if (c->nr == __HYPERVISOR_console_io)
 		return c->a[0] < 2 && c->a[1] < 100000;
@@ -127,7 +129,7 @@ static void count(long rc)
 
 static void single(void)
 {
-	struct call c = make_call();
+	struct call c = make_call(struct_buffer(0));
 	long rc;
 
 	if (forbidden(&c))
@@ -139,15 +141,15 @@ static void single(void)
 	after(&c, rc);
 }
 
-/* Several at once; they share the structure buffer, so most of its content is the last one's. */
+/* Several at once. */
 static void several(void)
 {
-	static struct multicall_entry entries[MAX_MULTICALL];
-	struct call calls[MAX_MULTICALL];
+	static struct multicall_entry entries[FUZZ_MAX_MULTICALL];
+	struct call calls[FUZZ_MAX_MULTICALL];
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < MAX_MULTICALL; i++) {
-		struct call c = make_call();
+	for (unsigned int i = 0; i < FUZZ_MAX_MULTICALL; i++) {
+		struct call c = make_call(struct_buffer(i));
 
 		if (forbidden(&c) || c.nr == __HYPERVISOR_set_callbacks)
 			continue;

@@ -14,22 +14,23 @@
 #include <guest/start.h>
 #include <guest/string.h>
 #include <guest/time.h>
-#include <guest/trap.h>
 
 #define WINDOW		0x0000010000000000UL
 #define ARENA		256
 #define WINDOW_PAGES	1024
 #define BUFFER_PAGES	4
 #define EXTENTS		8
+#define MAX_FRAMES	(1UL << 21)	/* 8 GiB of machine memory */
 
 static uint64_t state;
 static unsigned long arena[ARENA];		/* frames */
 static unsigned long arena_pfn[ARENA];
 static const pte_t *window_l1[WINDOW_PAGES / 512];
 static char buffers[BUFFER_PAGES][PAGE_SIZE] __page_aligned;
-static uint64_t structs[128];
+static char structs[FUZZ_MAX_MULTICALL][FUZZ_STRUCT_BYTES];
 static xen_pfn_t extents[EXTENTS];
 static unsigned int first_port = 1;
+static uint64_t kernel_frames[MAX_FRAMES / 64];
 
 uint64_t random64(void)
 {
@@ -52,14 +53,40 @@ void values_reserve_ports(void)
 	event_close(port);
 }
 
+/* Is the frame one of the guest's own kernel? Those must not be handed out. */
+static bool is_kernel_frame(uint64_t mfn)
+{
+	return mfn < MAX_FRAMES && (kernel_frames[mfn / 64] >> mfn % 64 & 1);
+}
+
+static void mark_kernel_frame(uint64_t mfn, bool kernel)
+{
+	if (mfn < MAX_FRAMES && is_kernel_frame(mfn) != kernel)
+		kernel_frames[mfn / 64] ^= 1UL << mfn % 64;
+}
+
+/* All frames of the linear mapping are the kernel's, and the builder's shared_info. */
+static void find_kernel_frames(void)
+{
+	unsigned long end = MM_LINEAR_MAX >> PAGE_SHIFT;
+
+	if (end > start_info->nr_pages)
+		end = start_info->nr_pages;
+	for (unsigned long pfn = 0; pfn < end; pfn++)
+		mark_kernel_frame(p2m[pfn], true);
+	mark_kernel_frame(start_info->shared_info >> PAGE_SHIFT, true);
+}
+
 void values_init(uint64_t seed)
 {
 	state = seed * 0x9e3779b97f4a7c15 + 1;
+	find_kernel_frames();
 	for (unsigned int i = 0; i < ARENA; i++) {
 		void *page = page_alloc();
 
 		arena_pfn[i] = virt_to_pfn(page);
 		arena[i] = virt_to_mfn(page);
+		mark_kernel_frame(arena[i], false);
 		/* No mapping of our own: pages start without a type. */
 		update_va_mapping(PTR(page), 0, UVMF_INVLPG);
 	}
@@ -69,9 +96,9 @@ void values_init(uint64_t seed)
 	}
 }
 
-void *struct_buffer(void)
+void *struct_buffer(unsigned int n)
 {
-	return structs;
+	return structs[n];
 }
 
 void adopt_frames(unsigned int n)
@@ -89,16 +116,6 @@ static uint64_t bad_address(void)
 	};
 
 	return bad[random_below(ARRAY_SIZE(bad))] + (random_below(4) ? 0 : random_below(4096));
-}
-
-/* Is the frame one of the guest's own kernel? Those must not be handed out. */
-static bool is_kernel_frame(uint64_t mfn)
-{
-	uint64_t pfn;
-
-	if (mfn >= MACH2PHYS_NR_ENTRIES || !try_read64(&machine_to_phys_mapping[mfn], &pfn))
-		return false;
-	return pfn < start_info->nr_pages;
 }
 
 static uint64_t strange_frame(void)
@@ -197,6 +214,7 @@ unsigned int letter_size(char letter)
 	case 'r':
 	case 'h':
 	case 'o':
+	case 'z':
 	case 'x':
 	case '0':
 	case 'c':
@@ -222,6 +240,8 @@ static uint64_t number_of(char letter)
 	case 'o':
 	case 'u':
 		return random_below(30) ? random_below(9) : random_below(40);
+	case 'z':
+		return random_below(20) ? 0 : 30 + random_below(40);
 	case 't':
 		return random_below(5) ? time_now() + random_below(2000000) + MS : random64();
 	case '0':

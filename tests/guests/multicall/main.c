@@ -151,8 +151,13 @@ static void preempted_updates(unsigned int us)
 
 static void test_preempted(void)
 {
-	for (unsigned int i = 0; i < NR_PAGES; i++)
+	for (unsigned int i = 0; i < NR_PAGES; i++) {
 		pfns[i] = pfn_alloc_unmapped();
+		if (!pfns[i]) {
+			ktest_note("SKIP: too little memory");
+			return;
+		}
+	}
 	for (unsigned int us = 1; us < 3000; us += us / 2 + 11) {
 		preempted_populate(us);
 		preempted_updates(us);

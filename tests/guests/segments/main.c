@@ -6,6 +6,8 @@
  * be loaded; privileged descriptors would give ring 3 a way up. Descriptor pages may not be writable.
  * Debug registers may not watch the hypervisor, bases must be canonical, and neither kernel nor user mode,
  * nor another vcpu, sees the other's.
+ *
+ * boot-args: --smp 2
  */
 #include <guest/cpu.h>
 #include <guest/ktest.h>

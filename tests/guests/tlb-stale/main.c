@@ -6,6 +6,8 @@
  * there is, with the flush the ABI promises, or without one and then gives the page a new role, where the
  * hypervisor itself must flush. The second vcpu then may not reach the page any more: a store that lands
  * in a page table or in a freed page is the bug.
+ *
+ * boot-args: --smp 2
  */
 #include <guest/cpu.h>
 #include <guest/ktest.h>

@@ -7,6 +7,8 @@
  * hypercall succeeded and withdraws before it lets go, so seeing the other's flag while holding is a proof
  * that both types were granted at once. The writer also writes PTEs through its mapping, which must never
  * be found in a table that was validated.
+ *
+ * boot-args: --smp 2
  */
 #include <guest/cpu.h>
 #include <guest/ktest.h>

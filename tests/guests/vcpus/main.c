@@ -2,6 +2,8 @@
 /*
  * Life of a vcpu: counting them, initialise with good and bad contexts, up, down, up again with its context kept,
  * vcpu_info elsewhere, IPIs between two. The error part runs with one vcpu, the rest needs two.
+ *
+ * boot-args: --smp 3
  */
 #include <guest/cpu.h>
 #include <guest/event.h>
