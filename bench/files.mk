@@ -1,19 +1,34 @@
 # SPDX-License-Identifier: MIT
-# The benchmark guests, and the targets that compare hypervisors with them.
+# The benchmark guests and helpers, and the targets that compare hypervisors with them.
 
 $(eval $(call guest_program,bench-micro,bench/micro))
--include $(bench-micro_OBJ:.o=.d)
+$(eval $(call guest_program,bench-pair,bench/pair))
+-include $(bench-micro_OBJ:.o=.d) $(bench-pair_OBJ:.o=.d)
 
-guests: $(BUILD)/guests/bench-micro
+guests: $(BUILD)/guests/bench-micro $(BUILD)/guests/bench-pair
 
 # Stands in for a hypervisor to see when the boot loader is through.
 $(BUILD)/bench/entry: bench/entry/entry.S
 	@mkdir -p $(@D)
 	$(CC) -m32 -nostdlib -static -no-pie -Wl,-Ttext=0x100000 -Wl,--build-id=none -o $@ $<
 
-.PHONY: bench bench-system
-bench: $(BUILD)/guests/bench-micro $(BUILD)/bench/entry all
+# Programs for dom0, static, and the plugin that QEMU loads.
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,evtchn_turns pages mark)
+BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror
+
+$(BENCH_TOOLS): $(BUILD)/bench/%: bench/system/%.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(BENCH_CFLAGS) -static -o $@ $<
+
+$(BUILD)/bench/count.so: bench/system/count.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(BENCH_CFLAGS) -shared -fPIC -o $@ $<
+
+.PHONY: bench bench-system bench-tools
+bench-tools: guests $(BENCH_TOOLS) $(BUILD)/bench/entry $(BUILD)/bench/count.so
+
+bench: bench-tools all
 	bench/run
 
-bench-system: guests all
+bench-system: bench-tools all
 	bench/run-system

@@ -19,7 +19,7 @@
 #define ARENA		256
 #define WINDOW_PAGES	1024
 #define BUFFER_PAGES	4
-#define EXTENTS		8
+#define EXTENTS		40	/* the most that a small count asks for */
 #define MAX_FRAMES	(1UL << 21)	/* 8 GiB of machine memory */
 
 static uint64_t state;
