@@ -108,7 +108,7 @@ static void __init require_features(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!cpu_has(needed[i].feature))
 			panic("This CPU lacks %s, which Krypton needs; "
-			      "enable it in the firmware or use another machine", needed[i].name);
+			      "enable it in the firmware or use another machine\n", needed[i].name);
 }
 
 static void __init clear_feature(unsigned int feature)

@@ -112,7 +112,7 @@ static void __init read_system_table(const struct efi_system_table *st)
 	struct efi_state s;
 
 	if (map_identity((unsigned long)st & PAGE_MASK))
-		panic("Out of memory for the EFI system table");
+		panic("Out of memory for the EFI system table\n");
 	efi_enter(&s);
 	info.version = st->hdr.revision;
 	info.fw_revision = st->fw_revision;
@@ -125,7 +125,7 @@ static void __init read_system_table(const struct efi_system_table *st)
 	/* Not every firmware keeps the string in runtime memory. */
 	if (vendor && (map_identity((unsigned long)vendor & PAGE_MASK) ||
 		       map_identity(((unsigned long)vendor & PAGE_MASK) + PAGE_SIZE)))
-		panic("Out of memory for the EFI vendor string");
+		panic("Out of memory for the EFI vendor string\n");
 	efi_enter(&s);
 	for (unsigned int i = 0; vendor && i < ARRAY_SIZE(info.vendor) - 1 && vendor[i]; i++)
 		info.vendor[i] = vendor[i];
@@ -144,13 +144,13 @@ void __init efi_runtime_init(void)
 	info.map = xmalloc_bytes(efi->memmap_size, 16);
 	efi_l4 = alloc_xenheap_page();
 	if (!info.map || !efi_l4)
-		panic("Out of memory for the EFI memory map");
+		panic("Out of memory for the EFI memory map\n");
 	memcpy(info.map, efi->memmap, efi->memmap_size);
 	info.map_size = efi->memmap_size;
 	info.desc_size = efi->desc_size;
 	init_guest_l4_slots(efi_l4);
 	if (map_runtime_regions(efi))
-		panic("Out of memory for the EFI runtime regions");
+		panic("Out of memory for the EFI runtime regions\n");
 	read_system_table((const struct efi_system_table *)efi->system_table);
 	efi_booted = true;
 	if (!opt_efi_rs)

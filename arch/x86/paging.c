@@ -167,7 +167,7 @@ static void __init map_range(unsigned long va, paddr_t pa, paddr_t end, uint64_t
 			level--;
 		e = walk(va, level, true);
 		if (!e)
-			panic("Mapping %#lx: a larger page is in the way", va);
+			panic("Mapping %#lx: a larger page is in the way\n", va);
 		*e = pte_make(paddr_to_mfn(pa), flags | (level > 1 ? PTE_PSE : 0));
 		va += LEVEL_SIZE(level);
 		pa += LEVEL_SIZE(level);
@@ -299,7 +299,8 @@ void __init paging_init(void)
 	build_m2p();
 }
 
-void __init paging_seal(void)
+/* Write-protects what is constant after boot (__ro_after_init). */
+static void paging_seal(void)
 {
 	unsigned long va = (unsigned long)__ro_after_init_start;
 
@@ -328,6 +329,7 @@ void free_init_memory(void)
 	unsigned long kib = (unsigned long)(__init_end - __init_begin +
 					    __init_bss_end - __init_bss_start) >> 10;
 
+	paging_seal();
 	free_image_range(__init_begin, __init_end);
 	free_image_range(__init_bss_start, __init_bss_end);
 	printk(XENLOG_INFO "Freed %lu KiB of init memory\n", kib);

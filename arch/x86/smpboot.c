@@ -122,7 +122,7 @@ int cpu_up(unsigned int cpu)
 	}
 	/* It is ours now: it must come online. */
 	if (!wait_for_state(AP_ONLINE, 5000))
-		panic("CPU %u started but did not come online", cpu);
+		panic("CPU %u started but did not come online\n", cpu);
 	rc = sched_cpu_up(cpu);
 	if (rc)
 		printk(XENLOG_ERR "CPU %u: the scheduler refused it (%d)\n", cpu, rc);
@@ -184,7 +184,7 @@ int cpu_down(unsigned int cpu)
 	atomic_store(&ap_state, AP_NONE);
 	on_selected_cpus(&mask, play_dead, &cpu, false);
 	if (!wait_for_state(AP_DEAD, 5000))
-		panic("CPU %u does not go down", cpu);
+		panic("CPU %u does not go down\n", cpu);
 	timers_offline_cpu(cpu);
 	quiesce_cpu_offline(cpu);
 	return 0;

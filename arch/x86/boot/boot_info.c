@@ -55,9 +55,9 @@ void __init boot_info_parse(unsigned long magic, unsigned long info_phys)
 	else if (magic == MB1_BOOT_MAGIC)
 		multiboot1_parse(bi, info_phys);
 	else
-		panic("Not started by a Multiboot loader (magic %#lx)", magic);
+		panic("Not started by a Multiboot loader (magic %#lx)\n", magic);
 	if (bi->efi.memmap_size)
 		efi_fill_boot_info(bi);
 	if (!bi->nr_e820)
-		panic("The boot loader gave no memory map; Krypton needs one");
+		panic("The boot loader gave no memory map; Krypton needs one\n");
 }

@@ -32,13 +32,13 @@ static void __init unpack_kernel(struct kernel_image *k, const uint8_t *payload,
 	const char *why;
 
 	if (size < PAGE_SIZE || size > GB(1))
-		panic("dom0's kernel is damaged: it says that it unpacks to %zu bytes", size);
+		panic("dom0's kernel is damaged: it says that it unpacks to %zu bytes\n", size);
 	k->buffer_pages = PFN_UP(size);
 	k->buffer = alloc_boot_pages(k->buffer_pages);
 	if (!k->buffer)
-		panic("Too little memory: dom0's kernel needs %zu KiB to be unpacked", size >> 10);
+		panic("Too little memory: dom0's kernel needs %zu KiB to be unpacked\n", size >> 10);
 	if (unpack(payload, len, k->buffer, size, &why))
-		panic("dom0's kernel cannot be unpacked: %s (%lu MiB are free)", why,
+		panic("dom0's kernel cannot be unpacked: %s (%lu MiB are free)\n", why,
 		      total_free_pages() >> 8);
 	k->elf = k->buffer;
 	k->size = size;
@@ -54,7 +54,7 @@ static void __init load_kernel(const struct boot_info *bi, struct kernel_image *
 	const char *why;
 
 	if (!bi->nr_modules)
-		panic("No kernel for dom0: the boot loader passed no module; check its configuration");
+		panic("No kernel for dom0: the boot loader passed no module; check its configuration\n");
 	memset(k, 0, sizeof(*k));
 	file = mfn_to_virt(_mfn(0));
 	file += m->start;
@@ -65,12 +65,12 @@ static void __init load_kernel(const struct boot_info *bi, struct kernel_image *
 		unpack_kernel(k, payload, len);
 		break;
 	case -EINVAL:
-		panic("dom0's kernel (module 0, %zu bytes) is a damaged or too old bzImage", m->size);
+		panic("dom0's kernel (module 0, %zu bytes) is a damaged or too old bzImage\n", m->size);
 	}
 	if (kernel_parse_elf(k, k->elf, k->size, &why))
-		panic("dom0's kernel (module 0) cannot be used: %s", why);
+		panic("dom0's kernel (module 0) cannot be used: %s\n", why);
 	if (k->has_supported && !(k->supported & (1u << XENFEAT_dom0)))
-		panic("dom0's kernel says that it cannot run as dom0; use another one");
+		panic("dom0's kernel says that it cannot run as dom0; use another one\n");
 	printk(XENLOG_INFO "dom0 kernel: %s %s, %lx to %lx, entry %lx\n", k->os, k->version,
 	       k->kernel_start, k->kernel_end, k->entry);
 }
@@ -87,11 +87,11 @@ static struct domain *__init create_domain(void)
 	struct domain *d = domain_create(0, &cfg, true);
 
 	if (IS_ERR(d))
-		panic("dom0 cannot be created: error %ld", PTR_ERR(d));
+		panic("dom0 cannot be created: error %ld\n", PTR_ERR(d));
 	d->is_pinned = dom0_is_pinned();
 	for (unsigned int i = 0; i < cfg.max_vcpus; i++)
 		if (!vcpu_create(d, i))
-			panic("dom0's vcpu %u of %u cannot be created: too little memory", i,
+			panic("dom0's vcpu %u of %u cannot be created: too little memory\n", i,
 			      cfg.max_vcpus);
 	for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
 		d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
@@ -141,7 +141,7 @@ static void __init start_vcpu0(struct dom0 *b)
 	v->arch.flags |= TF_kernel_mode;
 	rc = vcpu_set_base_tables(v, b->l4, INVALID_MFN);
 	if (rc)
-		panic("dom0's first page tables cannot be used: error %d", rc);
+		panic("dom0's first page tables cannot be used: error %d\n", rc);
 	memset(r, 0, sizeof(*r));
 	r->rip = b->kernel.entry;
 	r->rsp = b->layout.stack_end;

@@ -18,19 +18,19 @@ extern char _start[], _end[];
 static void __init deny_frames(struct domain *d, paddr_t start, paddr_t end)
 {
 	if (rangeset_remove(d->arch.iomem_caps, PFN_DOWN(start), PFN_DOWN(end - 1)))
-		panic("Out of memory for dom0's I/O rights");
+		panic("Out of memory for dom0's I/O rights\n");
 }
 
 static void __init deny_ports(struct domain *d, unsigned int start, unsigned int end)
 {
 	if (rangeset_remove(d->arch.ioport_caps, start, end))
-		panic("Out of memory for dom0's I/O rights");
+		panic("Out of memory for dom0's I/O rights\n");
 }
 
 static void __init set_ports(struct domain *d)
 {
 	if (rangeset_add(d->arch.ioport_caps, 0, 0xffff))
-		panic("Out of memory for dom0's I/O rights");
+		panic("Out of memory for dom0's I/O rights\n");
 	deny_ports(d, 0x20, 0x21);	/* interrupt controllers */
 	deny_ports(d, 0xa0, 0xa1);
 	deny_ports(d, 0x40, 0x43);	/* interval timer */
@@ -46,7 +46,7 @@ static void __init set_frames(struct domain *d)
 	paddr_t image = (paddr_t)_start + image_phys_offset;
 
 	if (rangeset_add(d->arch.iomem_caps, 0, (1UL << (boot_cpu.phys_bits - PAGE_SHIFT)) - 1))
-		panic("Out of memory for dom0's I/O rights");
+		panic("Out of memory for dom0's I/O rights\n");
 	deny_frames(d, 0xfee00000, 0xfef00000);	/* local APICs, and messages to them */
 	host_e820_reserve(0xfee00000, 0xfee01000);
 	for (unsigned int i = 0; i < acpi.nr_ioapics; i++) {
@@ -75,10 +75,10 @@ void __init dom0_grant_hardware(struct domain *d)
 	if (!a->irq_caps)
 		a->irq_caps = rangeset_new();
 	if (!a->iomem_caps || !a->ioport_caps || !a->irq_caps)
-		panic("Out of memory for dom0's I/O rights");
+		panic("Out of memory for dom0's I/O rights\n");
 	set_ports(d);
 	set_frames(d);
 	/* Interrupt 0 is the hypervisor's timer. */
 	if (rangeset_add(a->irq_caps, 1, 1023))
-		panic("Out of memory for dom0's I/O rights");
+		panic("Out of memory for dom0's I/O rights\n");
 }

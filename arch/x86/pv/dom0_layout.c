@@ -44,7 +44,7 @@ static void __init place_outer_p2m(struct dom0 *b, unsigned long p2m_bytes)
 	if (start & (GB(1) - 1) || end < start ||
 	    (l->v_start >> 39) == (start >> 39) || (l->v_start >> 39) == ((end - 1) >> 39) ||
 	    (start < DIRECTMAP_END && end > RO_M2P_START))
-		panic("dom0's kernel wants its frame list at %lx, where it cannot be", start);
+		panic("dom0's kernel wants its frame list at %lx, where it cannot be\n", start);
 	l->nr_p2m_tables = nr_tables(start, end);
 	l->nr_p2m_frames = l->nr_p2m_tables + p2m_bytes / PAGE_SIZE;
 }
@@ -72,10 +72,10 @@ void __init dom0_lay_out(struct dom0 *b)
 	l->tables = at + PAGE_SIZE;
 	place_tables(l);
 	if (l->v_start < DIRECTMAP_END && l->v_end > RO_M2P_START)
-		panic("dom0's kernel wants to be at %lx, which is the hypervisor's", l->v_start);
+		panic("dom0's kernel wants to be at %lx, which is the hypervisor's\n", l->v_start);
 	if (l->v_end < l->v_start)
 		panic("dom0's kernel, initrd and frame list do not fit behind %lx; "
-		      "use less dom0_mem=", l->v_start);
+		      "use less dom0_mem=\n", l->v_start);
 
 	l->nr_initial = (l->v_end - l->v_start) >> PAGE_SHIFT;
 	l->initrd_pfn = l->initrd ? (l->initrd - l->v_start) >> PAGE_SHIFT : l->nr_initial;
@@ -83,9 +83,9 @@ void __init dom0_lay_out(struct dom0 *b)
 	b->nr_frames = l->p2m_pfn + l->nr_p2m_frames;
 	if (b->nr_frames > b->nr_pages)
 		panic("Too little memory for dom0: its kernel and initrd need %lu MiB, it gets %lu; "
-		      "see dom0_mem=", (b->nr_frames >> 8) + 1, b->nr_pages >> 8);
+		      "see dom0_mem=\n", (b->nr_frames >> 8) + 1, b->nr_pages >> 8);
 	if (k->hypercall_page != UNSET_ADDR &&
 	    (k->hypercall_page < k->kernel_start || k->hypercall_page >= k->kernel_end ||
 	     k->hypercall_page & ~PAGE_MASK))
-		panic("dom0's kernel has a wrong HYPERCALL_PAGE note (%lx)", k->hypercall_page);
+		panic("dom0's kernel has a wrong HYPERCALL_PAGE note (%lx)\n", k->hypercall_page);
 }

@@ -36,7 +36,7 @@ static mfn_t __init take_block(struct domain *d, unsigned long nr, unsigned long
 			return page_to_mfn(pg);
 		}
 		if (!order)
-			panic("Out of memory for dom0: %lu more pages were promised; use less dom0_mem=",
+			panic("Out of memory for dom0: %lu more pages were promised; use less dom0_mem=\n",
 			      nr);
 	}
 }
@@ -96,7 +96,7 @@ static bool __init place_initrd(struct dom0 *b)
 		mfn_t mfn = mfn_add(paddr_to_mfn(m->start), i);
 
 		if (assign_pages(mfn_to_page(mfn), 0, b->d, 0))
-			panic("dom0's initrd (%zu MiB) does not fit into dom0_mem=", m->size >> 20);
+			panic("dom0's initrd (%zu MiB) does not fit into dom0_mem=\n", m->size >> 20);
 		b->frames[pfn + i] = mfn_x(mfn);
 	}
 	return false;
@@ -229,7 +229,7 @@ bool __init dom0_populate(struct dom0 *b, const struct boot_module *kernel_modul
 
 	b->frames = alloc_boot_pages(PFN_UP(b->nr_frames * sizeof(*b->frames)));
 	if (!b->frames)
-		panic("Out of memory for dom0's frame list");
+		panic("Out of memory for dom0's frame list\n");
 	if (l->initrd) {
 		take_frames(b, 0, l->initrd_pfn);
 		take_frames(b, l->initrd_pfn + initrd_pages,

@@ -58,7 +58,7 @@ static void __init free_all(void)
 
 void __init unpack_stack_chk_fail(void)
 {
-	panic("A decompressor overran its stack");
+	panic("A decompressor overran its stack\n");
 }
 
 unsigned long long __init unpack_trace_begin(const ZSTD_DCtx *ctx __maybe_unused)

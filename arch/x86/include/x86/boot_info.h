@@ -66,7 +66,10 @@ void boot_info_parse(unsigned long magic, unsigned long info_phys);
  * allocator all RAM above 1 MiB but image and modules.
  */
 void e820_init(struct boot_info *bi);
-/* Gives the image's init parts (and boot_info with them) to the heap: last, when dom0 is built. */
+/*
+ * Last, when dom0 is built: write-protects __ro_after_init, gives the image's init parts (and
+ * boot_info with them) to the heap.
+ */
 void free_init_memory(void);
 
 /* ---- e820.c ---- */

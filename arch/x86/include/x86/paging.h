@@ -7,7 +7,5 @@
 
 /* Makes the tables behind a CPU's window, so that hyp_l1e() finds its entries. 0 or -ENOMEM. */
 int cpu_window_prepare(unsigned int cpu);
-/* Write-protects what is constant after boot (__ro_after_init). Last, before dom0 runs. */
-void paging_seal(void);
 
 #endif
