@@ -29,10 +29,14 @@ static long put_compile_info(void *guest)
 	return raw_copy_to_guest(guest, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-/* The capabilities are a 1 KiB array by ABI; only what is used of it is ever looked at. */
+/* The whole array, as the ABI has it; what follows the text is zero. */
 static long put_capabilities(void *guest)
 {
-	if (raw_copy_to_guest(guest, arch_capabilities(), strlen(arch_capabilities()) + 1))
+	const char *text = arch_capabilities();
+	size_t n = strlen(text);
+
+	if (raw_copy_to_guest(guest, text, n) ||
+	    raw_clear_guest((char *)guest + n, sizeof(xen_capabilities_info_t) - n))
 		return -EFAULT;
 	return 0;
 }
