@@ -10,7 +10,8 @@ guests: $(BUILD)/guests/bench-micro $(BUILD)/guests/bench-pair
 # Stands in for a hypervisor to see when the boot loader is through.
 $(BUILD)/bench/entry: bench/entry/entry.S
 	@mkdir -p $(@D)
-	$(CC) -m32 -nostdlib -static -no-pie -Wl,-Ttext=0x100000 -Wl,--build-id=none -o $@ $<
+	$(CC) -m32 -c -o $@.o $<
+	$(LD) -m elf_i386 -static -Ttext=0x100000 --build-id=none -o $@ $@.o
 
 # Programs for dom0, static, and the plugin that QEMU loads.
 BENCH_TOOLS := $(addprefix $(BUILD)/bench/,evtchn_turns pages mark)

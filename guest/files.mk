@@ -13,8 +13,8 @@ GUEST_CPPFLAGS := -Iguest/include -D__XEN_INTERFACE_VERSION__=__XEN_LATEST_INTER
 GUEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Werror \
 	-ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none
-GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
-	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
+GUEST_LDFLAGS := -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
+	--no-warn-rwx-segments
 
 $(BUILD)/guest/%.c.o: guest/%.c
 	@mkdir -p $(@D)
@@ -40,8 +40,8 @@ $(1)_OBJ := $$(patsubst %,$(BUILD)/guest-obj/%.o,$$($(1)_SRC))
 GUEST_PROGRAM_OBJ += $$($(1)_OBJ)
 $(BUILD)/guests/$(1): $$($(1)_OBJ) $(GUEST_LIB) $(GUEST_LDS)
 	@mkdir -p $$(@D)
-	$$(CC) $$(GUEST_LDFLAGS) -T $(GUEST_LDS) -o $$@ $$($(1)_OBJ) -Wl,--whole-archive $(GUEST_LIB) \
-		-Wl,--no-whole-archive
+	$$(LD) $$(GUEST_LDFLAGS) -T $(GUEST_LDS) -o $$@ $$($(1)_OBJ) --whole-archive $(GUEST_LIB) \
+		--no-whole-archive
 endef
 
 $(BUILD)/guest-obj/%.c.o: %.c

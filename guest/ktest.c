@@ -15,7 +15,8 @@ static void report(bool cond, const char *name, long got, long want)
 	if (cond)
 		printk("ok - %s\n", name);
 	else
-		printk("not ok - %s: got %ld (%lx), want %ld (%lx)\n", name, got, (unsigned long)got,
+		printk("not ok - %s: got %ld (%lx), want %ld (%lx)\n", name, got,
+		       (unsigned long)got,
 		       want, (unsigned long)want);
 }
 

@@ -2,8 +2,9 @@
 /*
  * Start of day: the ELF notes that the domain builder reads, and the first instructions.
  *
- * At entry %rsi is the start_info page, %rsp the builder's boot stack; interrupts are masked by vcpu 0's
- * upcall mask. The boot stack is left at once for boot_stack, whose bottom holds vcpu 0's struct cpu.
+ * At entry %rsi is the start_info page, %rsp the builder's boot stack; interrupts are masked by
+ * vcpu 0's upcall mask. The boot stack is left at once for boot_stack, whose bottom holds vcpu 0's
+ * struct cpu.
  */
 #include <xen/elfnote.h>
 #include <guest/layout.h>
@@ -47,7 +48,9 @@ _start:
 	call	guest_start
 	ud2
 
-	/* smp_entry: a further vcpu begins here with %rsp on its own stack and %rdi its struct cpu. */
+	/*
+	 * smp_entry: a further vcpu begins here with %rsp on its own stack and %rdi its struct cpu.
+	 */
 	.globl	smp_entry
 smp_entry:
 	cld

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory and string functions, plain loops: clarity over speed, except memset and memcpy by words. */
+/*
+ * Memory and string functions, plain loops: clarity over speed, except memset and memcpy by words.
+ */
 #include <guest/string.h>
 
 void *memset(void *dst, int c, size_t n)

@@ -78,7 +78,8 @@ static void dump(const struct trap_frame *f, unsigned int vector, uint64_t cr2)
 }
 
 /* Make the frame resume in trap_catch_call() with result 1, in kernel mode. */
-static void unwind(struct trap_catch *c, struct trap_frame *frame, unsigned int vector, uint64_t cr2)
+static void unwind(struct trap_catch *c, struct trap_frame *frame, unsigned int vector,
+		   uint64_t cr2)
 {
 	c->vector = vector;
 	c->cr2 = cr2;

@@ -2,16 +2,18 @@
 /*
  * Crossings between hypervisor, kernel and user mode.
  *
- * A PV64 kernel receives every exception, event upcall and user `syscall` as a stack frame, from the top:
+ * A PV64 kernel receives every exception, event upcall and user `syscall` as a stack frame, from
+ * the top:
  *
  *	ss rsp rflags cs rip [error code] r11 rcx	<- %rsp
  *
- * The stubs rearrange it into struct trap_frame (trap.h), whose upper part is what the iret hypercall wants:
+ * The stubs rearrange it into struct trap_frame (trap.h), whose upper part is what the iret
+ * hypercall wants:
  *
  *	ss rsp rflags cs rip error r11 rcx... : rax r11 rcx error rip cs rflags rsp ss, then the other registers
  *
- * %rax carries the vector from the stub to the common part. Nothing here touches memory outside the stack,
- * so an event delivered between two instructions does no harm.
+ * %rax carries the vector from the stub to the common part. Nothing here touches memory outside the
+ * stack, so an event delivered between two instructions does no harm.
  */
 #include <xen/xen.h>
 #include <guest/layout.h>
@@ -47,8 +49,8 @@ trap_stubs:
 	.endr
 
 	/*
-	 * The failsafe callback: rcx r11 ds es fs gs, then an iret frame. The bad selectors are dropped
-	 * (flat segments need none), the rest is handled as any other trap.
+	 * The failsafe callback: rcx r11 ds es fs gs, then an iret frame. The bad selectors are
+	 * dropped (flat segments need none), the rest is handled as any other trap.
 	 */
 	.balign	32
 	.globl	failsafe_entry
@@ -134,9 +136,9 @@ trap_catch_resume:
 	ret
 
 	/*
-	 * User code starts here with the function in %rax and its argument in %rdi, and leaves for good by
-	 * the #UD at user_done with the result in %rax. (A system call would depend on the callback, which
-	 * tests and benchmarks replace.)
+	 * User code starts here with the function in %rax and its argument in %rdi, and leaves for
+	 * good by the #UD at user_done with the result in %rax. (A system call would depend on the
+	 * callback, which tests and benchmarks replace.)
 	 */
 	.globl	user_trampoline
 user_trampoline:

@@ -2,8 +2,8 @@
 /*
  * long user_switch(unsigned long *saved_rsp, const struct trap_frame *frame)
  *
- * Save what C keeps over calls, remember %rsp for user_leave(), make this stack position the one where
- * traps from user mode begin, copy the frame below it and resume it.
+ * Save what C keeps over calls, remember %rsp for user_leave(), make this stack position the one
+ * where traps from user mode begin, copy the frame below it and resume it.
  */
 #include <guest/layout.h>
 #include <xen/xen.h>

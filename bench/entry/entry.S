@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instruction count at which a boot loader enters a hypervisor: a multiboot 1 kernel whose first
- * instruction is rdtsc. It prints the value on COM1 as a benchmark line and ends as a test guest does.
+ * The instruction count at which a boot loader enters a hypervisor: a multiboot 1 kernel whose
+ * first instruction is rdtsc. It prints the value on COM1 as a benchmark line and ends as a test
+ * guest does.
  */
 	.code32
 	.section .text, "ax"

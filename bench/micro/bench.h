@@ -20,8 +20,9 @@ static inline uint32_t tsc_low(void)
 }
 
 /*
- * The minimum over LOOPS runs of `op`, after `prepare`, less the empty pair. The start is kept in a register;
- * beside the operation only the loading of its arguments is counted. i_ is the loop's counter.
+ * The minimum over LOOPS runs of `op`, after `prepare`, less the empty pair. The start is kept in a
+ * register; beside the operation only the loading of its arguments is counted. i_ is the loop's
+ * counter.
  */
 #define MEASURE(prepare, op)						\
 	({								\
@@ -37,7 +38,10 @@ static inline uint32_t tsc_low(void)
 		best_ - empty_pair;					\
 	})
 
-/* A hypercall through a function, as kernels with a hypercall page do: the figures include the call. */
+/*
+ * A hypercall through a function, as kernels with a hypercall page do: the figures include the
+ * call.
+ */
 long call(unsigned int nr, unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4);
 
 void report(const char *name, unsigned int count);

@@ -24,7 +24,8 @@ static void bench_evtchn(void)
 	report("evtchn_send to own masked port, pending already",
 	       MEASURE(, call(__HYPERVISOR_event_channel_op, EVTCHNOP_send, PTR(&send), 0, 0)));
 	report("alloc_unbound + close",
-	       MEASURE(, call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, PTR(&alloc), 0, 0);
+	       MEASURE(, call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, PTR(&alloc), 0,
+			      0);
 			 close.port = alloc.port;
 			 call(__HYPERVISOR_event_channel_op, EVTCHNOP_close, PTR(&close), 0, 0)));
 	event_close(a);

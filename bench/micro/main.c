@@ -2,9 +2,10 @@
 /*
  * Micro-benchmarks: how many instructions one operation of the hypervisor costs.
  *
- * Meant for QEMU's -icount with one CPU, where the TSC advances by one per instruction, so every figure
- * repeats exactly. Each operation runs LOOPS times; the minimum, less the cost of an empty pair of rdtsc,
- * is printed as "BENCH: <count> <name>". bench/run compares two hypervisors by these lines.
+ * Meant for QEMU's -icount with one CPU, where the TSC advances by one per instruction, so every
+ * figure repeats exactly. Each operation runs LOOPS times; the minimum, less the cost of an empty
+ * pair of rdtsc, is printed as "BENCH: <count> <name>". bench/run compares two hypervisors by these
+ * lines.
  *
  * With the argument "short" only the time stamp of the kernel's first instruction is printed.
  */

@@ -88,7 +88,8 @@ static void bench_reservation(void)
 	set_xen_guest_handle(in.extent_start, &frame);
 	report("decrease_reservation + populate_physmap, 1 page",
 	       MEASURE(if (rc != 1) panic("reservation: %ld", rc),
-		       rc = call(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, PTR(&out), 0, 0);
+		       rc = call(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, PTR(&out), 0,
+				 0);
 		       frame = pfn;
 		       rc += call(__HYPERVISOR_memory_op, XENMEM_populate_physmap, PTR(&in), 0, 0);
 		       rc--));

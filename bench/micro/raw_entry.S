@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the trap benchmarks run: a system-call handler that does what every kernel's does (save all
- * registers, call C, restore, return by sysret) and nothing else, and the measured instructions themselves.
+ * registers, call C, restore, return by sysret) and nothing else, and the measured instructions
+ * themselves.
  */
 #include <xen/xen.h>
 

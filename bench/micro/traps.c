@@ -40,7 +40,10 @@ static bool skip_fault(struct trap_frame *frame, unsigned int vector __unused)
 	return true;
 }
 
-/* Through the library's own trap path and this hook: about 75 instructions of the guest's are counted. */
+/*
+ * Through the library's own trap path and this hook: about 75 instructions of the guest's are
+ * counted.
+ */
 static void bench_page_fault(void)
 {
 	void *hole = pfn_to_virt(MM_LINEAR_MAX >> PAGE_SHIFT) + PAGE_SIZE;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One of two guests that measure switches and events between domains; or the peer of a dom0 program.
+ * One of two guests that measure switches and events between domains; or the peer of a dom0
+ * program.
  *
- * Arguments: "role=" 1 makes the channel and measures, 2 binds to it and answers, 3 answers dom0 (or any
- * domain) by upcall for ever, 4 is idle for ever; "peer=" the other's domain number; "port=" for role 2 the port
- * of role 1 (its first free one); "mode=" 1 yields only, 2 ping-pong by polling, 3 by block and upcall;
- * "loops=". Role 1 prints "BENCH: <count> <mode>" with the instructions of one turn. The TSC must be native.
+ * Arguments: "role=" 1 makes the channel and measures, 2 binds to it and answers, 3 answers dom0
+ * (or any domain) by upcall for ever, 4 is idle for ever; "peer=" the other's domain number;
+ * "port=" for role 2 the port of role 1 (its first free one); "mode=" 1 yields only, 2 ping-pong by
+ * polling, 3 by block and upcall; "loops=". Role 1 prints "BENCH: <count> <mode>" with the
+ * instructions of one turn. The TSC must be native.
  */
 #include <guest/console.h>
 #include <guest/cpu.h>

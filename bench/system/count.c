@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A TCG plugin for QEMU 7.2: counts the instructions executed at hypervisor addresses and elsewhere.
+ * A TCG plugin for QEMU 7.2: counts the instructions executed at hypervisor addresses and
+ * elsewhere.
  *
- * A mark in the guest's instruction stream makes it print both counts: `xchg %bx, %bx` twice in a row (66 87 db
- * 66 87 db), which nothing else executes. The line is "MARK <n> <hypervisor> <other>" on standard error.
- * QEMU has no installed header for plugins; the few declarations below follow its documented interface, version 1.
+ * A mark in the guest's instruction stream makes it print both counts: `xchg %bx, %bx` twice in a
+ * row (66 87 db 66 87 db), which nothing else executes. The line is "MARK <n> <hypervisor> <other>"
+ * on standard error. QEMU has no installed header for plugins; the few declarations below follow
+ * its documented interface, version 1.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -46,7 +48,8 @@ static void on_mark(unsigned int vcpu, void *data)
 {
 	(void)vcpu;
 	(void)data;
-	fprintf(stderr, "MARK %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", ++marks, in_hypervisor, elsewhere);
+	fprintf(stderr, "MARK %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", ++marks, in_hypervisor,
+		elsewhere);
 	fflush(stderr);
 }
 
@@ -71,7 +74,8 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			insn, QEMU_PLUGIN_INLINE_ADD_U64,
 			va >= HYPERVISOR_BEGIN && va < HYPERVISOR_END ? &in_hypervisor : &elsewhere, 1);
 		if (xchg && last)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark,
+							       QEMU_PLUGIN_CB_NO_REGS,
 							       NULL);
 		last = xchg;
 	}

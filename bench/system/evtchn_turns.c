@@ -2,7 +2,8 @@
 /*
  * In dom0: event round trips between a user program and a guest (bench/pair, role 3).
  *
- * evtchn_turns DOMID PORT LOOPS: binds to the guest's port by /dev/xen/evtchn and prints the TSC ticks of one turn.
+ * evtchn_turns DOMID PORT LOOPS: binds to the guest's port by /dev/xen/evtchn and prints the TSC
+ * ticks of one turn.
  */
 #include <fcntl.h>
 #include <stdint.h>

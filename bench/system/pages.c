@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In dom0: how the machine's pages are spread: prints "free pages, pages of all domains but 0, domains but 0",
- * by sysctl physinfo and getdomaininfolist through /dev/xen/privcmd. The difference of two runs gives what the
- * hypervisor itself needs for a domain.
+ * In dom0: how the machine's pages are spread: prints "free pages, pages of all domains but 0,
+ * domains but 0", by sysctl physinfo and getdomaininfolist through /dev/xen/privcmd. The difference
+ * of two runs gives what the hypervisor itself needs for a domain.
  */
 #define __XEN_TOOLS__
 #include <fcntl.h>

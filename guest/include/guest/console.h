@@ -2,8 +2,8 @@
 /*
  * The guest's console: dom0 writes by CONSOLEIO_write, a domU to its PV console ring.
  *
- * console_init() must run after mm_init() in a domU; text printed before it goes to CONSOLEIO_write, which
- * an unprivileged guest may use on debug hypervisors only.
+ * console_init() must run after mm_init() in a domU; text printed before it goes to
+ * CONSOLEIO_write, which an unprivileged guest may use on debug hypervisors only.
  */
 #ifndef GUEST_CONSOLE_H
 #define GUEST_CONSOLE_H

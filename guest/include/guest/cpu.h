@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-vcpu data: struct cpu lies at the bottom of each vcpu's kernel stack, so this_cpu() is a mask of %rsp
- * and needs no segment base (which the tests change at will).
+ * Per-vcpu data: struct cpu lies at the bottom of each vcpu's kernel stack, so this_cpu() is a mask
+ * of %rsp and needs no segment base (which the tests change at will).
  */
 #ifndef GUEST_CPU_H
 #define GUEST_CPU_H

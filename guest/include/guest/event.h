@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels: the upcall, handlers per port, masks; 2-level ABI, or FIFO after event_use_fifo().
+ * Event channels: the upcall, handlers per port, masks; 2-level ABI, or FIFO after
+ * event_use_fifo().
  *
  * Guests start with upcalls masked on vcpu 0; event_enable() opens them. A port is masked until
  * event_set_handler() or event_unmask(). Without a handler a delivered event is only counted.

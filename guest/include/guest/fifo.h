@@ -9,7 +9,9 @@
 
 #include <xen/event_channel.h>
 
-/* Register a control block for every online vcpu and one event array page. 0 or a negative error. */
+/*
+ * Register a control block for every online vcpu and one event array page. 0 or a negative error.
+ */
 long fifo_init(void);
 
 /* Register the calling vcpu's control block. */

@@ -2,8 +2,8 @@
 /*
  * Grant tables, version 1: our own table's entries, and wrappers for mapping and copying others'.
  *
- * grant_init() once; references 0..7 are reserved by convention, grant_alloc() gives those above. Mapping a
- * grant of our own works too, by grant_self_domid() (DOMID_SELF is refused).
+ * grant_init() once; references 0..7 are reserved by convention, grant_alloc() gives those above.
+ * Mapping a grant of our own works too, by grant_self_domid() (DOMID_SELF is refused).
  */
 #ifndef GUEST_GRANT_H
 #define GUEST_GRANT_H

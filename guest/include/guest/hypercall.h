@@ -3,8 +3,8 @@
  * Hypercalls, issued by `syscall` directly (no hypercall page needed): number in %eax, arguments in
  * %rdi, %rsi, %rdx, %r10, %r8; %rcx and %r11 are lost. All return >= 0 or a negative XEN_E* number.
  *
- * hypercall() takes everything as unsigned long: tests pass deliberately wrong values through it. The
- * named wrappers below are for proper use.
+ * hypercall() takes everything as unsigned long: tests pass deliberately wrong values through it.
+ * The named wrappers below are for proper use.
  */
 #ifndef GUEST_HYPERCALL_H
 #define GUEST_HYPERCALL_H

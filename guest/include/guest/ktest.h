@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Test reports: one TAP-like line per check, and a count of the failed ones for guest_main() to return.
+ * Test reports: one TAP-like line per check, and a count of the failed ones for guest_main() to
+ * return.
  *
  *	ktest_eq(update_va_mapping(...), -XEN_EINVAL, "reserved bit %u refused", bit);
  *	return ktest_result();

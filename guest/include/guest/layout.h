@@ -3,7 +3,8 @@
  * Where things are: constants shared by C, assembly and the linker script.
  *
  * The kernel is linked at GUEST_VIRT_BASE + 1 MiB and the builder's initial mapping begins at
- * GUEST_VIRT_BASE with pfn 0, so virt = GUEST_VIRT_BASE + pfn * 4096 for all memory that the kernel maps.
+ * GUEST_VIRT_BASE with pfn 0, so virt = GUEST_VIRT_BASE + pfn * 4096 for all memory that the kernel
+ * maps.
  */
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H

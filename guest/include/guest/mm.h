@@ -2,10 +2,10 @@
 /*
  * Memory: frames, the guest's own page tables, and their updates.
  *
- * The kernel maps pfn n at GUEST_VIRT_BASE + n * 4096 (three quarters, or MM_LINEAR_MAX
- * if that is less; the rest is left to pfn_alloc_unmapped()), so a page is named by
- * its kernel address: page_alloc() gives zeroed, writable ones. A page that is to become a page table is
- * made read-only first (page_protect()); the pt_* functions do that for the tables that they add.
+ * The kernel maps pfn n at GUEST_VIRT_BASE + n * 4096 (three quarters, or MM_LINEAR_MAX if that is
+ * less; the rest is left to pfn_alloc_unmapped()), so a page is named by its kernel address:
+ * page_alloc() gives zeroed, writable ones. A page that is to become a page table is made read-only
+ * first (page_protect()); the pt_* functions do that for the tables that they add.
  */
 #ifndef GUEST_MM_H
 #define GUEST_MM_H
@@ -94,15 +94,18 @@ void page_free(void *page);
 /* Pages that page_alloc() can still give. */
 unsigned long page_available(void);
 
-/* A pfn above the linear mapping, unmapped and free to use (its memory is ours); 0 if there is none. */
+/*
+ * A pfn above the linear mapping, unmapped and free to use (its memory is ours); 0 if there is
+ * none.
+ */
 unsigned long pfn_alloc_unmapped(void);
 
 /* The L4 that the kernel runs on. */
 extern pte_t *kernel_l4;
 
 /*
- * The guest PTE for va at level 1..4 under the L4 given, readable through the linear mapping. NULL where a
- * higher level is not present.
+ * The guest PTE for va at level 1..4 under the L4 given, readable through the linear mapping. NULL
+ * where a higher level is not present.
  */
 const pte_t *pt_lookup(const pte_t *l4, unsigned long va, unsigned int level);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Further vcpus. smp_boot() initialises and starts one that runs entry(arg) on its own stack and then
- * stays in a wait loop, where smp_run() can give it further functions.
+ * Further vcpus. smp_boot() initialises and starts one that runs entry(arg) on its own stack and
+ * then stays in a wait loop, where smp_run() can give it further functions.
  */
 #ifndef GUEST_SMP_H
 #define GUEST_SMP_H
@@ -15,7 +15,9 @@
 /* Does the domain have this vcpu (up or down)? */
 bool smp_exists(unsigned int vcpu);
 
-/* Fill a context that starts vcpu at smp_entry; for tests that call VCPUOP_initialise themselves. */
+/*
+ * Fill a context that starts vcpu at smp_entry; for tests that call VCPUOP_initialise themselves.
+ */
 void smp_fill_context(struct vcpu_guest_context *ctxt, unsigned int vcpu);
 
 /* Initialise and start the vcpu; waits until it runs. 0 or the hypercall's error. */

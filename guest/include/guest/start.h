@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a test guest: guest_start() sets everything up, calls the test's guest_main() and reports.
+ * The life of a test guest: guest_start() sets everything up, calls the test's guest_main() and
+ * reports.
  *
- * A test is one main.c that defines guest_main(); what that returns becomes the line "KTEST-EXIT: <n>" by
- * which the harness judges (0 = pass), and the domain powers off.
+ * A test is one main.c that defines guest_main(); what that returns becomes the line "KTEST-EXIT:
+ * <n>" by which the harness judges (0 = pass), and the domain powers off.
  */
 #ifndef GUEST_START_H
 #define GUEST_START_H

@@ -13,7 +13,9 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
-/* Format into buf (always terminated when size > 0); returns the length the whole text would have. */
+/*
+ * Format into buf (always terminated when size > 0); returns the length the whole text would have.
+ */
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 int snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 

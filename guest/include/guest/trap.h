@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions. A test that expects a fault runs the code by trap_catch() and looks at what came; one that
- * wants to handle and resume sets a hook. Anything else is a panic with a register dump.
+ * Exceptions. A test that expects a fault runs the code by trap_catch() and looks at what came; one
+ * that wants to handle and resume sets a hook. Anything else is a panic with a register dump.
  */
 #ifndef GUEST_TRAP_H
 #define GUEST_TRAP_H
@@ -48,8 +48,9 @@ void trap_fill_table(struct trap_info *table);
 void trap_set_hook(unsigned int vector, trap_hook_t hook);
 
 /*
- * Run fn(arg). Returns true if it trapped, with *c describing the trap: fn is then abandoned and the
- * registers it changed are lost. Works for faults in user mode started inside fn as well. Nests.
+ * Run fn(arg). Returns true if it trapped, with *c describing the trap: fn is then abandoned and
+ * the registers it changed are lost. Works for faults in user mode started inside fn as well.
+ * Nests.
  */
 bool trap_catch(struct trap_catch *c, void (*fn)(void *), void *arg);
 

@@ -2,7 +2,8 @@
 /*
  * The few types and macros that every guest file needs, and the public ABI's base header.
  *
- * Include this before any <xen/...> header: those use the fixed-width types without asking for them.
+ * Include this before any <xen/...> header: those use the fixed-width types without asking for
+ * them.
  */
 #ifndef GUEST_TYPES_H
 #define GUEST_TYPES_H

@@ -2,9 +2,10 @@
 /*
  * Class 14: emulation of privileged instructions.
  *
- * The kernel's control-register, MSR, port and CPUID instructions work as far as the ABI goes; from user mode
- * each is a #GP; what is not in the set is a #GP or #UD for the kernel too, at the instruction's address, with
- * no register changed. Prefixes and instructions that straddle a page must not confuse the decoder.
+ * The kernel's control-register, MSR, port and CPUID instructions work as far as the ABI goes; from
+ * user mode each is a #GP; what is not in the set is a #GP or #UD for the kernel too, at the
+ * instruction's address, with no register changed. Prefixes and instructions that straddle a page
+ * must not confuse the decoder.
  */
 #include <guest/cpu.h>
 #include <guest/event.h>
@@ -227,7 +228,8 @@ static void test_instructions(void)
 			places[p][len] = 0xc3;
 			c.vector = -1;
 			trap_catch(&c, call_code, places[p]);
-			ktest_quiet_eq((int)c.vector, instructions[i].want, "%s", instructions[i].name);
+			ktest_quiet_eq((int)c.vector, instructions[i].want, "%s",
+				       instructions[i].name);
 			if (c.vector != -1U)
 				ktest_quiet_eq(c.frame.rip, PTR(places[p]), "%s: rip",
 					       instructions[i].name);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One function per instruction form that writes memory: uint64_t form(void *p, uint64_t value, uint64_t old,
- * uint64_t *flags). It runs the instruction with memory operand *p, register operand %rsi (value) and %rax
- * (old); returns %rax with the register operand xored in, and the arithmetic flags. Each starts with 32 bytes
- * of the same length, so that form_table can be walked.
+ * One function per instruction form that writes memory: uint64_t form(void *p, uint64_t value,
+ * uint64_t old, uint64_t *flags). It runs the instruction with memory operand *p, register operand
+ * %rsi (value) and %rax (old); returns %rax with the register operand xored in, and the arithmetic
+ * flags. Each starts with 32 bytes of the same length, so that form_table can be walked.
  */
 	.text
 

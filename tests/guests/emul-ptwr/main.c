@@ -2,11 +2,12 @@
 /*
  * Class 14: emulated writes to page tables.
  *
- * With writable_pagetables the kernel stores to read-only L1 pages and the hypervisor carries it out. Every
- * form of instruction is run twice with random operands, once on a plain page and once on a table in use:
- * memory, registers and flags must come out the same. Forms beyond the required set may be refused with a
- * #PF instead, but then nothing may have changed. Values that validation refuses, misaligned stores, stores
- * that cross the page, and stores from user mode must be page faults of the guest's own.
+ * With writable_pagetables the kernel stores to read-only L1 pages and the hypervisor carries it
+ * out. Every form of instruction is run twice with random operands, once on a plain page and once
+ * on a table in use: memory, registers and flags must come out the same. Forms beyond the required
+ * set may be refused with a #PF instead, but then nothing may have changed. Values that validation
+ * refuses, misaligned stores, stores that cross the page, and stores from user mode must be page
+ * faults of the guest's own.
  */
 #include <guest/ktest.h>
 #include <guest/mm.h>
@@ -86,7 +87,8 @@ static void differential(const struct form *f, bool required)
 		ktest_quiet_eq(v, -1, "%s: vector", f->name);
 		ktest_quiet_eq(*slot, *plain, "%s: memory", f->name);
 		ktest_quiet_eq(on_table.result, on_plain.result, "%s: registers", f->name);
-		ktest_quiet_eq(on_table.flags & defined, on_plain.flags & defined, "%s: flags", f->name);
+		ktest_quiet_eq(on_table.flags & defined, on_plain.flags & defined, "%s: flags",
+			       f->name);
 	}
 	ktest_ok(true, "%s%s", f->name, refused ? " (refused)" : "");
 }

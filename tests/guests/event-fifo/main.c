@@ -2,9 +2,10 @@
 /*
  * Class 10: the FIFO event ABI, its set-up, expansion, priorities and queues.
  *
- * Before init_control the domain has the 2-level ABI; the switch may not lose pending events. The array grows
- * page by page and a port beyond it cannot be had. Queues keep the order of sending, a higher priority goes
- * first, and a port whose queue is being consumed may be sent again at any moment. Bad frames are refused.
+ * Before init_control the domain has the 2-level ABI; the switch may not lose pending events. The
+ * array grows page by page and a port beyond it cannot be had. Queues keep the order of sending, a
+ * higher priority goes first, and a port whose queue is being consumed may be sent again at any
+ * moment. Bad frames are refused.
  */
 #include <guest/event.h>
 #include <guest/fifo.h>

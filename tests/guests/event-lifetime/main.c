@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Class 10: event-channel lifetime, single-threaded part (see event-races for two vcpus, event-fifo for FIFO).
+ * Class 10: event-channel lifetime, single-threaded part (see event-races for two vcpus, event-fifo
+ * for FIFO).
  *
- * Allocation, binding of every kind, delivery, masks, status, close of either end in either order, reset, and
- * the errors of each. What counts: a closed port never delivers, the other end of a closed channel stays
- * reserved for the closer's domain, a port number is given again only when it is free, and nothing leaks:
- * at the end all ports of the domain can be allocated, exactly as many as at the start.
+ * Allocation, binding of every kind, delivery, masks, status, close of either end in either order,
+ * reset, and the errors of each. What counts: a closed port never delivers, the other end of a
+ * closed channel stays reserved for the closer's domain, a port number is given again only when it
+ * is free, and nothing leaks: at the end all ports of the domain can be allocated, exactly as many
+ * as at the start.
  */
 #include <guest/event.h>
 #include <guest/ktest.h>

@@ -2,9 +2,9 @@
 /*
  * Class 10: concurrent bind, send, close and unmask. Needs two vcpus (skipped with one).
  *
- * While one vcpu closes and makes channels anew, the other sends on them, asks their status and unmasks them.
- * Every call must end in one of the answers that fit some order of the two; afterwards channels work and no
- * port is lost. Run by the FIFO ABI with the argument "fifo".
+ * While one vcpu closes and makes channels anew, the other sends on them, asks their status and
+ * unmasks them. Every call must end in one of the answers that fit some order of the two;
+ * afterwards channels work and no port is lost. Run by the FIFO ABI with the argument "fifo".
  *
  * boot-args: --smp 2
  */

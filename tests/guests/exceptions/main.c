@@ -2,10 +2,11 @@
 /*
  * Class 12: exceptions, from kernel and from user mode.
  *
- * Each exception that software can raise comes with its vector, error code, address, and a frame that says
- * where it came from; flags that would bite the handler are cleared. Gates that mask events do, nested traps
- * nest, NMIs come one at a time, single-stepping and watchpoints report in DR6. Left out is what QEMU 7.2 does not emulate
- * rightly: "int n" (wrong error code), icebp and #XM.
+ * Each exception that software can raise comes with its vector, error code, address, and a frame
+ * that says where it came from; flags that would bite the handler are cleared. Gates that mask
+ * events do, nested traps nest, NMIs come one at a time, single-stepping and watchpoints report in
+ * DR6. Left out is what QEMU 7.2 does not emulate rightly: "int n" (wrong error code), icebp and
+ * #XM.
  */
 #include <guest/cpu.h>
 #include <guest/event.h>
@@ -157,7 +158,8 @@ static void test_gate_flags(void)
 			else
 				event_enable();
 			__asm__ volatile("std; ud2; cld" ::: "memory");
-			ktest_eq(ud_mask, masking | masked, "gate flag %u, mask %u: mask in handler",
+			ktest_eq(ud_mask, masking | masked,
+				 "gate flag %u, mask %u: mask in handler",
 				 masking, masked);
 			ktest_eq(ud_frame_mask, masked, "mask in frame");
 			ktest_eq(ud_frame_if, !masked, "IF in frame is the opposite");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the hypercall fuzzer share: the grammar's rows and the values its letters stand for. */
+/*
+ * What the parts of the hypercall fuzzer share: the grammar's rows and the values its letters stand
+ * for.
+ */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -7,8 +10,8 @@
 #include <guest/mm.h>
 
 /*
- * One production. `args` has a letter for each argument, `fields` one for each field of the structure that S
- * points to (up to FUZZ_MAX_STRUCTS of them in an array):
+ * One production. `args` has a letter for each argument, `fields` one for each field of the
+ * structure that S points to (up to FUZZ_MAX_STRUCTS of them in an array):
  *
  *	C the command   S pointer to the structures   N how many of them
  *	p port 32       v vcpu 32      V vcpu, one argument    d domid 16      r grant reference 32
@@ -42,8 +45,8 @@ uint64_t value_of(char letter);
 unsigned int letter_size(char letter);
 
 /*
- * The n-th writable buffer for structures. Each call of a multicall has one of its own: structures filled for
- * another call would name frames that are the kernel's.
+ * The n-th writable buffer for structures. Each call of a multicall has one of its own: structures
+ * filled for another call would name frames that are the kernel's.
  */
 #define FUZZ_MAX_MULTICALL	6
 #define FUZZ_STRUCT_BYTES	1024

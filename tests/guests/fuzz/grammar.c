@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The productions of the hypercall fuzzer: which hypercalls it issues and of what shape. Left out, or
- * restricted to domUs, is what legitimately ends or halts the domain or the machine.
+ * The productions of the hypercall fuzzer: which hypercalls it issues and of what shape. Left out,
+ * or restricted to domUs, is what legitimately ends or halts the domain or the machine.
  */
 #include "fuzz.h"
 
@@ -20,8 +20,8 @@
 #define RAW(name, args, fields)	#name, __HYPERVISOR_##name, 0, args, fields, ANYONE
 
 /*
- * struct xen_memory_reservation: extents, how many, order, flags, domid. A small order above 0 would take in
- * frames beside the one named, which may be the kernel's.
+ * struct xen_memory_reservation: extents, how many, order, flags, domid. A small order above 0
+ * would take in frames beside the one named, which may be the kernel's.
  */
 #define RESERVATION	"enzodw0"
 
@@ -111,7 +111,8 @@ const struct production productions[] = {
 	{ GNT(get_version, "d.0") },
 	{ GNT(swap_grant_ref, "rr0") },
 	{ GNT(cache_flush, "fuuo") },
-	{ "grant transfer", __HYPERVISOR_grant_table_op, GNTTABOP_transfer, "CSN", "fdwr0", ANYONE },
+	{ "grant transfer", __HYPERVISOR_grant_table_op, GNTTABOP_transfer, "CSN", "fdwr0",
+	 ANYONE },
 	{ "grant get_status_frames", __HYPERVISOR_grant_table_op, GNTTABOP_get_status_frames, "CSN",
 	  "od.b", ANYONE },
 
@@ -127,7 +128,8 @@ const struct production productions[] = {
 
 	{ "sched yield", __HYPERVISOR_sched_op, SCHEDOP_yield, "C", "", ANYONE },
 	{ "sched unknown", __HYPERVISOR_sched_op, 9, "CS", "XX", ANYONE },
-	{ "sched pin_override", __HYPERVISOR_sched_op, SCHEDOP_pin_override, "CS", "o0", DOMU_ONLY },
+	{ "sched pin_override", __HYPERVISOR_sched_op, SCHEDOP_pin_override, "CS", "o0",
+	 DOMU_ONLY },
 
 	{ VER(version) },
 	{ VER(extraversion) },

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hypercall fuzzer: random, but shaped by a grammar, with a seed, so that every run can be repeated.
+ * A hypercall fuzzer: random, but shaped by a grammar, with a seed, so that every run can be
+ * repeated.
  *
- * It proves that no sequence of hypercalls which a guest may issue stops the hypervisor. There is no oracle
- * for the answers but one: every call returns, and the guest's own kernel still works at the end. As dom0 it
- * leaves out what may rightly stop the machine. Arguments: seed=, calls= (100,000), trace (prints each call,
- * to find the last one).
+ * It proves that no sequence of hypercalls which a guest may issue stops the hypervisor. There is
+ * no oracle for the answers but one: every call returns, and the guest's own kernel still works at
+ * the end. As dom0 it leaves out what may rightly stop the machine. Arguments: seed=, calls=
+ * (100,000), trace (prints each call, to find the last one).
  */
 #include "fuzz.h"
 
@@ -205,7 +206,8 @@ int guest_main(void)
 	step = calls / 10 ? calls / 10 : 1;
 	for (unsigned long i = 0; i < calls; i++) {
 		if (i % step == 0)
-			printk("fuzz: %lu calls, %lu ok, %lu errors\n", i, returned_ok, returned_error);
+			printk("fuzz: %lu calls, %lu ok, %lu errors\n", i, returned_ok,
+			       returned_error);
 		if (random_below(30) == 0)
 			several();
 		else

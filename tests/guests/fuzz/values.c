@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values for the fuzzer: mostly plausible ones, so that calls get past the first check, and some that nothing
- * should accept.
+ * Values for the fuzzer: mostly plausible ones, so that calls get past the first check, and some
+ * that nothing should accept.
  *
- * Two kinds of memory are kept apart. Frames of the arena may be mapped, pinned, freed, exchanged, granted at
- * will, so the fuzzer's own code never touches them. Buffers are ordinary writable memory that is only
- * pointed to; their frames are never named.
+ * Two kinds of memory are kept apart. Frames of the arena may be mapped, pinned, freed, exchanged,
+ * granted at will, so the fuzzer's own code never touches them. Buffers are ordinary writable
+ * memory that is only pointed to; their frames are never named.
  */
 #include "fuzz.h"
 

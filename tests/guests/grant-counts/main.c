@@ -2,10 +2,11 @@
 /*
  * Class 8: grant reference counts.
  *
- * A long random run of map, unmap, unmap-with-replace and copy, with good and bad arguments, against a model
- * that predicts every status. The domain grants to itself, so both sides are visible. At the end everything is
- * unmapped and audited: no entry reads as in use, and every granted page can become a page table, which one
- * forgotten writable reference would forbid, and then writable again. First the error codes one by one.
+ * A long random run of map, unmap, unmap-with-replace and copy, with good and bad arguments,
+ * against a model that predicts every status. The domain grants to itself, so both sides are
+ * visible. At the end everything is unmapped and audited: no entry reads as in use, and every
+ * granted page can become a page table, which one forgotten writable reference would forbid, and
+ * then writable again. First the error codes one by one.
  */
 #include <guest/grant.h>
 #include <guest/ktest.h>
@@ -106,7 +107,9 @@ static void test_replace(void)
 	page_free(spare);
 }
 
-/* A mapping named by its PTE's machine address, with the bits that the guest wants to find there. */
+/*
+ * A mapping named by its PTE's machine address, with the bits that the guest wants to find there.
+ */
 static void test_contains_pte(void)
 {
 	struct granted *g = &grants[2];
@@ -233,7 +236,8 @@ static void random_copy(void)
 	};
 
 	ktest_quiet_eq(grant_op(GNTTABOP_copy, &c, 1), 0, "random copy");
-	ktest_quiet_eq(c.status, d->readonly ? GNTST_general_error : GNTST_okay, "random copy status");
+	ktest_quiet_eq(c.status, d->readonly ? GNTST_general_error : GNTST_okay,
+		       "random copy status");
 }
 
 static void random_run(void)

@@ -2,10 +2,11 @@
 /*
  * Class 6: an unchecked guest address or length on copy.
  *
- * Every hypercall that takes a pointer gets pointers into the hypervisor, non-canonical ones, ones that wrap,
- * unmapped ones, and (where it writes) a read-only page: each must end in -EFAULT with nothing written.
- * Then pointers nested in structures, and arrays that begin well and run into an unmapped page, where the
- * part before must have been done and counted. One check left out means arbitrary hypervisor memory access.
+ * Every hypercall that takes a pointer gets pointers into the hypervisor, non-canonical ones, ones
+ * that wrap, unmapped ones, and (where it writes) a read-only page: each must end in -EFAULT with
+ * nothing written. Then pointers nested in structures, and arrays that begin well and run into an
+ * unmapped page, where the part before must have been done and counted. One check left out means
+ * arbitrary hypervisor memory access.
  */
 #include <guest/ktest.h>
 #include <guest/mm.h>
@@ -65,7 +66,8 @@ static const struct call calls[] = {
 	{ "memory machphys_mapping", __HYPERVISOR_memory_op, XENMEM_machphys_mapping, WRITES },
 	{ "memory add_to_physmap", __HYPERVISOR_memory_op, XENMEM_add_to_physmap, READS },
 	{ "evtchn alloc_unbound", __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, READS },
-	{ "evtchn bind_interdomain", __HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, READS },
+	{ "evtchn bind_interdomain", __HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain,
+	 READS },
 	{ "evtchn bind_virq", __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, READS },
 	{ "evtchn bind_pirq", __HYPERVISOR_event_channel_op, EVTCHNOP_bind_pirq, READS },
 	{ "evtchn bind_ipi", __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, READS },
@@ -106,7 +108,8 @@ static void test_simple(void)
 			ktest_quiet_eq(hypercall3(c->nr, c->cmd, PTR(readonly), 0),
 				       -XEN_EFAULT, "%s to a read-only page", c->name);
 	}
-	ktest_ok(true, "%u operations with bad structure pointers", (unsigned int)ARRAY_SIZE(calls));
+	ktest_ok(true, "%u operations with bad structure pointers",
+		 (unsigned int)ARRAY_SIZE(calls));
 	page_unprotect(readonly);
 	page_free(readonly);
 }
@@ -212,7 +215,9 @@ static long nested_setup_table(unsigned long p)
 
 	s.frame_list.p = (void *)p;
 	rc = grant_op(GNTTABOP_setup_table, &s, 1);
-	/* Pointers outside of the guest's range fail the call, those that fault fail the operation. */
+	/*
+	 * Pointers outside of the guest's range fail the call, those that fault fail the operation.
+	 */
 	return !rc && s.status == GNTST_bad_virt_addr ? -XEN_EFAULT : rc;
 }
 
@@ -286,7 +291,8 @@ static void test_straddling(void)
 	ktest_eq(mmu_update(u, 2, (unsigned int *)bad_pointers[3]), 0, "in the hypervisor, too");
 
 	ktest_eq(evtchn_op(EVTCHNOP_status, edge - 4), -XEN_EFAULT, "structure across the edge");
-	ktest_eq(xen_version(XENVER_capabilities, edge - 16), -XEN_EFAULT, "result across the edge");
+	ktest_eq(xen_version(XENVER_capabilities, edge - 16), -XEN_EFAULT,
+		 "result across the edge");
 	ktest_eq(console_io(CONSOLEIO_write, 16, edge - 8), -XEN_EFAULT, "text across the edge");
 	page_unprotect(b);
 }

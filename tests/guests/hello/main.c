@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The smallest guest: it proves that the domain builder, the first instructions, the console and the
- * power-off work, and prints what start_info says. The first thing to boot on a new hypervisor.
+ * The smallest guest: it proves that the domain builder, the first instructions, the console and
+ * the power-off work, and prints what start_info says. The first thing to boot on a new hypervisor.
  */
 #include <guest/console.h>
 #include <guest/hypercall.h>

@@ -2,10 +2,10 @@
 /*
  * Class 7: multicall and continuation state confused.
  *
- * A multicall must run its entries in order, each with its own 64-bit result, whatever the others do: failing
- * ones, unknown ones, a nested multicall. Operations that are preempted continue inside it: a large populate
- * and a large batch of updates run while timer events come at different moments, and neither their own
- * results nor those of their neighbours may show it.
+ * A multicall must run its entries in order, each with its own 64-bit result, whatever the others
+ * do: failing ones, unknown ones, a nested multicall. Operations that are preempted continue inside
+ * it: a large populate and a large batch of updates run while timer events come at different
+ * moments, and neither their own results nor those of their neighbours may show it.
  */
 #include <guest/event.h>
 #include <guest/ktest.h>

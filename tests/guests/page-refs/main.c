@@ -2,10 +2,10 @@
 /*
  * Class 2: type and reference counts with partial or preempted validation.
  *
- * Trees of page tables are pinned and unpinned, in good order and bad, with a bad entry planted anywhere and
- * with timer events that preempt the hypervisor in the midst of validation and teardown. After each round
- * every page of the tree must be an ordinary page again, which only a writable mapping proves: it is refused
- * as long as one type reference is left.
+ * Trees of page tables are pinned and unpinned, in good order and bad, with a bad entry planted
+ * anywhere and with timer events that preempt the hypervisor in the midst of validation and
+ * teardown. After each round every page of the tree must be an ordinary page again, which only a
+ * writable mapping proves: it is refused as long as one type reference is left.
  */
 #include <guest/event.h>
 #include <guest/ktest.h>
@@ -23,8 +23,8 @@ static void *data;
 static unsigned long ticks;
 
 /*
- * The first slot used in the L3. By default not 0: when an L2 in slot 0 of an L3 fails half way, Xen 4.17
- * leaks what was validated below it. The argument "slot0" tests that too.
+ * The first slot used in the L3. By default not 0: when an L2 in slot 0 of an L3 fails half way,
+ * Xen 4.17 leaks what was validated below it. The argument "slot0" tests that too.
  */
 static unsigned int first_l3;
 

@@ -2,10 +2,10 @@
 /*
  * Class 11: unbounded work in one hypercall.
  *
- * While the longest hypercalls that a guest can issue run, a periodic 1 ms timer must get through: the upcall
- * comes at preemption points, from where the hypercall continues. For each the longest time between two
- * instructions of the guest (by the timer handler's own clock) is printed as a note; a call that takes long without
- * one tick is a failure.
+ * While the longest hypercalls that a guest can issue run, a periodic 1 ms timer must get through:
+ * the upcall comes at preemption points, from where the hypercall continues. For each the longest
+ * time between two instructions of the guest (by the timer handler's own clock) is printed as a
+ * note; a call that takes long without one tick is a failure.
  */
 #include <guest/console.h>
 #include <guest/event.h>

@@ -2,12 +2,13 @@
 /*
  * Class 1: page-table entries validated only in part.
  *
- * Every pair of flag bits is tried in an entry of each level, by every way that there is to write one: from
- * empty (full validation), over a valid entry for the same frame (the flag-only fast path), keeping A and D,
- * by update_va_mapping, and by an emulated store. All must agree with one predicate on what is refused, and
- * must leave the same entry behind. Then what no flag shows: superpages, linear (recursive) tables, frames
- * of the wrong type, misaligned and foreign entries, the hypervisor's own slots. A hole in any of these
- * checks gives a guest write access to page tables, and with that the machine.
+ * Every pair of flag bits is tried in an entry of each level, by every way that there is to write
+ * one: from empty (full validation), over a valid entry for the same frame (the flag-only fast
+ * path), keeping A and D, by update_va_mapping, and by an emulated store. All must agree with one
+ * predicate on what is refused, and must leave the same entry behind. Then what no flag shows:
+ * superpages, linear (recursive) tables, frames of the wrong type, misaligned and foreign entries,
+ * the hypervisor's own slots. A hole in any of these checks gives a guest write access to page
+ * tables, and with that the machine.
  */
 #include <guest/ktest.h>
 #include <guest/mm.h>
@@ -114,7 +115,8 @@ static void try_value(unsigned int level, pte_t value)
 
 static void test_flag_pairs(unsigned int level)
 {
-	static const uint8_t bits[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 52, 53, 54, 55, 56, 57,
+	static const uint8_t bits[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 52, 53, 54, 55, 56,
+				       57,
 					58, 59, 60, 61, 62, 63 };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++)
@@ -128,8 +130,8 @@ static void test_flag_pairs(unsigned int level)
 }
 
 /*
- * A writable entry for the own table would be a recursive mapping one level down. Read-only ones are harmless
- * to integrity; real Xen can be built to allow them, so both answers pass.
+ * A writable entry for the own table would be a recursive mapping one level down. Read-only ones
+ * are harmless to integrity; real Xen can be built to allow them, so both answers pass.
  */
 static void test_linear(void)
 {
@@ -236,10 +238,12 @@ int guest_main(void)
 		base[level] = *entry[level];
 	}
 	/*
-	 * The lower levels must not lose their only reference while an upper entry is tried: pin them.
+	 * The lower levels must not lose their only reference while an upper entry is tried: pin
+	 * them.
 	 */
 	for (unsigned int level = 1; level <= 3; level++)
-		ktest_eq(pt_pin((void *)(PTR(entry[level]) & PAGE_MASK), level), 0, "pin L%u", level);
+		ktest_eq(pt_pin((void *)(PTR(entry[level]) & PAGE_MASK), level), 0, "pin L%u",
+			 level);
 
 	for (unsigned int level = 1; level <= 4; level++)
 		test_flag_pairs(level);

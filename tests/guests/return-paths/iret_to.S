@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* void iret_to(const struct iret_context *frame): the iret hypercall on a frame of the caller's making. */
+/*
+ * void iret_to(const struct iret_context *frame): the iret hypercall on a frame of the caller's
+ * making.
+ */
 #include <xen/xen.h>
 
 	.text

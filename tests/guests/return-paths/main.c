@@ -2,11 +2,11 @@
 /*
  * Class 12: the ways out of the hypervisor.
  *
- * iret frames with non-canonical addresses, bad selectors and flags a guest may not have, to kernel and to
- * user mode, by IRET and by SYSRET; syscalls from user code whose next instruction is not canonical. A CPU's
- * SYSRET to a non-canonical address faults in ring 0 on the guest's stack: the hypervisor must see it coming.
- * Every bad frame must come back as a failsafe callback or an exception of the guest's own, and a good one
- * must deliver exactly what it says.
+ * iret frames with non-canonical addresses, bad selectors and flags a guest may not have, to kernel
+ * and to user mode, by IRET and by SYSRET; syscalls from user code whose next instruction is not
+ * canonical. A CPU's SYSRET to a non-canonical address faults in ring 0 on the guest's stack: the
+ * hypervisor must see it coming. Every bad frame must come back as a failsafe callback or an
+ * exception of the guest's own, and a good one must deliver exactly what it says.
  */
 #include <guest/console.h>
 #include <guest/cpu.h>
@@ -66,7 +66,8 @@ static void test_good(void)
 	for (unsigned int user = 0; user < 2; user++)
 		for (unsigned int sysret = 0; sysret < 2; sysret++) {
 			good_frame(user, sysret ? VGCF_in_syscall : 0);
-			ktest_eq(outcome(&c), VEC_UD, "good frame, user %u, sysret %u", user, sysret);
+			ktest_eq(outcome(&c), VEC_UD, "good frame, user %u, sysret %u", user,
+				 sysret);
 			ktest_eq(c.frame.rip, PTR(landing), "rip");
 			ktest_eq(c.frame.rsp, other_stack(), "rsp");
 			ktest_eq(c.frame.rax, 0x1111, "rax");
@@ -109,7 +110,8 @@ static void test_noncanonical(void)
 
 static void test_selectors(void)
 {
-	static const uint16_t selectors[] = { 0x0003, 0x000b, 0xe003, 0xe00b, 0xe023, 0xe02b, 0xe033,
+	static const uint16_t selectors[] = { 0x0003, 0x000b, 0xe003, 0xe00b, 0xe023, 0xe02b,
+					     0xe033,
 					      0xe03b, 0xe043, 0xfff3, 0x0007, 0xe007 };
 	struct trap_catch c;
 
@@ -119,7 +121,8 @@ static void test_selectors(void)
 		good_frame(true, 0);
 		frame.ss = selectors[i];
 		v = outcome(&c);
-		ktest_ok(v == VEC_FAILSAFE || v == VEC_UD || v == VEC_GP, "ss %x: %u", selectors[i], v);
+		ktest_ok(v == VEC_FAILSAFE || v == VEC_UD || v == VEC_GP, "ss %x: %u", selectors[i],
+			 v);
 		good_frame(true, 0);
 		frame.cs = selectors[i];
 		v = outcome(&c);

@@ -2,10 +2,10 @@
 /*
  * Class 13: segments, descriptor tables, debug registers and base addresses.
  *
- * A descriptor page may hold code and data segments, call gates to the guest's own code, and what can never
- * be loaded; privileged descriptors would give ring 3 a way up. Descriptor pages may not be writable.
- * Debug registers may not watch the hypervisor, bases must be canonical, and neither kernel nor user mode,
- * nor another vcpu, sees the other's.
+ * A descriptor page may hold code and data segments, call gates to the guest's own code, and what
+ * can never be loaded; privileged descriptors would give ring 3 a way up. Descriptor pages may not
+ * be writable. Debug registers may not watch the hypervisor, bases must be canonical, and neither
+ * kernel nor user mode, nor another vcpu, sees the other's.
  *
  * boot-args: --smp 2
  */
@@ -71,9 +71,11 @@ static void test_update_descriptor(void)
 		ktest_eq(update_descriptor(virt_to_maddr(&gdt[20]), descriptors[i].desc),
 			 descriptors[i].ok ? 0 : -XEN_EINVAL, "update_descriptor: %s",
 			 descriptors[i].name);
-	ktest_eq(update_descriptor(virt_to_maddr(&gdt[20]) + 4, DATA_DPL3), -XEN_EINVAL, "misaligned");
+	ktest_eq(update_descriptor(virt_to_maddr(&gdt[20]) + 4, DATA_DPL3), -XEN_EINVAL,
+		 "misaligned");
 	ktest_eq(update_descriptor(1UL << 50, DATA_DPL3), -XEN_EINVAL, "no such frame");
-	ktest_eq(update_descriptor(virt_to_maddr(kernel_l4), DATA_DPL3), -XEN_EINVAL, "a page table");
+	ktest_eq(update_descriptor(virt_to_maddr(kernel_l4), DATA_DPL3), -XEN_EINVAL,
+		 "a page table");
 	ktest_eq(update_descriptor(virt_to_maddr(plain), DATA_DPL3), 0, "a plain page");
 	ktest_eq(plain[0], DATA_DPL3, "is written");
 	page_free(plain);
@@ -121,8 +123,10 @@ static void test_loading(void)
 {
 	ktest_eq(load_fs(3 << 3 | 3), 3 << 3 | 3, "load our descriptor");
 	ktest_eq(trap_vector_of(do_load_fs, (void *)(20UL << 3 | 3)), VEC_NP, "an absent one");
-	ktest_eq(trap_vector_of(do_load_fs, (void *)0xe008UL), VEC_GP, "the hypervisor's code segment");
-	ktest_eq(trap_vector_of(do_load_fs, (void *)0xe010UL), VEC_GP, "the hypervisor's data segment");
+	ktest_eq(trap_vector_of(do_load_fs, (void *)0xe008UL), VEC_GP,
+		 "the hypervisor's code segment");
+	ktest_eq(trap_vector_of(do_load_fs, (void *)0xe010UL), VEC_GP,
+		 "the hypervisor's data segment");
 	ktest_eq(trap_vector_of(do_load_fs, (void *)0xe040UL), VEC_GP, "the hypervisor's TSS");
 	ktest_eq(trap_vector_of(do_load_fs, (void *)0xfff8UL), VEC_GP, "beyond the limit");
 	ktest_eq(trap_vector_of(do_load_fs, (void *)(100UL << 3 | 7)), VEC_GP, "an LDT not set");
@@ -179,7 +183,8 @@ static void test_debug_registers(void)
 		{ 0, HYPERVISOR_VIRT_START, -XEN_EPERM }, { 1, 0xffff830000000000, -XEN_EPERM },
 		{ 2, 0xffff87ffffffffff, -XEN_EPERM }, { 3, 0x0000800000000000, -XEN_EPERM },
 		{ 4, 0, 0 }, { 5, 0, 0 }, { 8, 0, -XEN_ENODEV }, { 15, 0, -XEN_ENODEV },
-		{ ~0U, 0, -XEN_ENODEV }, { 6, 1UL << 32, -XEN_EINVAL }, { 7, 1UL << 32, -XEN_EINVAL },
+		{ ~0U, 0, -XEN_ENODEV }, { 6, 1UL << 32, -XEN_EINVAL }, { 7, 1UL << 32,
+									 -XEN_EINVAL },
 		{ 7, 1 << 13, -XEN_EPERM }, { 7, 0x00020001, -XEN_EPERM }, { 7, 0, 0 }, { 6, 0, 0 },
 	};
 
@@ -223,12 +228,14 @@ static long user_gs_word(long unused __unused)
 
 static void test_bases(void)
 {
-	static const uint64_t bad[] = { 0x0000800000000000, 0x8000000000000000, 0xffff7fffffffffff };
+	static const uint64_t bad[] = { 0x0000800000000000, 0x8000000000000000,
+				       0xffff7fffffffffff };
 	static uint64_t a = 0xa, b = 0xb, c = 0xc;
 
 	for (unsigned int which = 0; which < 3; which++)
 		for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
-			ktest_eq(set_segment_base(which, bad[i]), -XEN_EINVAL, "base %u at %lx", which,
+			ktest_eq(set_segment_base(which, bad[i]), -XEN_EINVAL, "base %u at %lx",
+				 which,
 				 bad[i]);
 	ktest_eq(set_segment_base(4, 0), -XEN_EINVAL, "base of no segment");
 	ktest_eq(set_segment_base(SEGBASE_FS, PTR(&a)), 0, "FS base");

@@ -2,11 +2,11 @@
 /*
  * Class 15: uninitialised or stale memory returned to a guest.
  *
- * Structures that the hypervisor fills are looked through for words that are addresses in the hypervisor: one
- * such word in a padding field breaks its address secrecy and shows that more could leak. Fresh shared pages
- * (shared_info, grant frames) must be zero where nothing is defined. What a page given back looks like when it
- * comes again, and what the never-used pages at start hold, is recorded as a note: real Xen scrubs neither
- * for a living domain.
+ * Structures that the hypervisor fills are looked through for words that are addresses in the
+ * hypervisor: one such word in a padding field breaks its address secrecy and shows that more could
+ * leak. Fresh shared pages (shared_info, grant frames) must be zero where nothing is defined. What
+ * a page given back looks like when it comes again, and what the never-used pages at start hold, is
+ * recorded as a note: real Xen scrubs neither for a living domain.
  */
 #include <guest/grant.h>
 #include <guest/ktest.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a domain is born with: start_info, the initial page tables, the p2m and m2p, features, versions, and the
- * queries about memory. Kernels read these before they can report anything, so a wrong field here shows as
- * a silent death of a real kernel.
+ * What a domain is born with: start_info, the initial page tables, the p2m and m2p, features,
+ * versions, and the queries about memory. Kernels read these before they can report anything, so a
+ * wrong field here shows as a silent death of a real kernel.
  */
 #include <guest/ktest.h>
 #include <guest/mm.h>
@@ -30,7 +30,9 @@ static void test_start_info(void)
 		ktest_ok(si->store_evtchn && si->console.domU.evtchn, "domU has its channels");
 }
 
-/* From the kernel's start to v_end all is mapped, linear, 4 KiB; at least 512 KiB behind the stack. */
+/*
+ * From the kernel's start to v_end all is mapped, linear, 4 KiB; at least 512 KiB behind the stack.
+ */
 static void test_initial_mapping(void)
 {
 	unsigned long pfn, last = virt_to_pfn((void *)boot_rsp) + 128, bad = 0, readonly = 0;
@@ -134,7 +136,8 @@ static void test_reservations(void)
 
 static void test_assists(void)
 {
-	static const unsigned int types[] = { VMASST_TYPE_4gb_segments, VMASST_TYPE_writable_pagetables,
+	static const unsigned int types[] = { VMASST_TYPE_4gb_segments,
+					     VMASST_TYPE_writable_pagetables,
 		VMASST_TYPE_pae_extended_cr3, VMASST_TYPE_architectural_iopl,
 		VMASST_TYPE_runstate_update_flag, VMASST_TYPE_m2p_strict };
 

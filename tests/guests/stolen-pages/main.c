@@ -2,10 +2,10 @@
 /*
  * Class 5: a page stolen, exchanged or freed while it is typed or mapped.
  *
- * decrease_reservation and XENMEM_exchange are applied to pages that are mapped, pinned, part of a page
- * table in use, granted and mapped through the grant, or not ours. Whatever the answer, the page must stay
- * allocated as long as anything refers to it: its contents stay, and an exchange leaves everything as it was
- * with nr_exchanged telling how far it came.
+ * decrease_reservation and XENMEM_exchange are applied to pages that are mapped, pinned, part of a
+ * page table in use, granted and mapped through the grant, or not ours. Whatever the answer, the
+ * page must stay allocated as long as anything refers to it: its contents stay, and an exchange
+ * leaves everything as it was with nr_exchanged telling how far it came.
  */
 #include <guest/grant.h>
 #include <guest/ktest.h>
@@ -144,7 +144,8 @@ static void test_decrease_tables(void)
 	page_protect(table);
 	ktest_eq(pt_write(l2 + 500, pte_make(virt_to_mfn(table), PTE_TABLE)), 0, "an L1 in use");
 	ktest_eq(decrease(virt_to_mfn(table)), 1, "decrease it");
-	ktest_eq(update_va_mapping(PTR(table), pte_make(virt_to_mfn(table), PTE_KERNEL), UVMF_INVLPG),
+	ktest_eq(update_va_mapping(PTR(table), pte_make(virt_to_mfn(table), PTE_KERNEL),
+				   UVMF_INVLPG),
 		 -XEN_EBUSY, "it stays a table");
 	ktest_eq(update_va_mapping(PTR(table), 0, UVMF_INVLPG), 0, "drop the kernel mapping");
 	ktest_eq(pt_write(l2 + 500, 0), 0, "unhook it");

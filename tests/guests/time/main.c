@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time and timers: the clock record is monotonic and runs at the TSC's rate, the wall clock is sane, timers fire
- * once, in time, in the past at once, and only for their owner; block, poll and runstate times add up. Bounds are
- * wide: emulators stall.
+ * Time and timers: the clock record is monotonic and runs at the TSC's rate, the wall clock is
+ * sane, timers fire once, in time, in the past at once, and only for their owner; block, poll and
+ * runstate times add up. Bounds are wide: emulators stall.
  */
 #include <guest/cpu.h>
 #include <guest/event.h>

@@ -2,10 +2,10 @@
 /*
  * Class 4: a missing TLB flush after a mapping change. Needs two vcpus (skipped with one).
  *
- * A second vcpu keeps a translation warm by writing through it. This one takes the mapping away in every way
- * there is, with the flush the ABI promises, or without one and then gives the page a new role, where the
- * hypervisor itself must flush. The second vcpu then may not reach the page any more: a store that lands
- * in a page table or in a freed page is the bug.
+ * A second vcpu keeps a translation warm by writing through it. This one takes the mapping away in
+ * every way there is, with the flush the ABI promises, or without one and then gives the page a new
+ * role, where the hypervisor itself must flush. The second vcpu then may not reach the page any
+ * more: a store that lands in a page table or in a freed page is the bug.
  *
  * boot-args: --smp 2
  */
@@ -41,7 +41,8 @@ static void prober(void *unused __unused)
  */
 static bool probe(void *page, void (*change)(void *page))
 {
-	update_va_mapping(PTR(va), pte_make(virt_to_mfn(page), PTE_KERNEL), UVMF_TLB_FLUSH | UVMF_ALL);
+	update_va_mapping(PTR(va), pte_make(virt_to_mfn(page), PTE_KERNEL),
+			  UVMF_TLB_FLUSH | UVMF_ALL);
 	go = done = 0;
 	smp_run(1, prober, NULL);
 	while (done != 1)
@@ -68,7 +69,8 @@ static void unmap_multi(void *page __unused)
 {
 	unsigned long vcpus = 1UL << 1;
 
-	ktest_eq(update_va_mapping(PTR(va), 0, UVMF_INVLPG | PTR(&vcpus)), 0, "unmap, INVLPG vcpu 1");
+	ktest_eq(update_va_mapping(PTR(va), 0, UVMF_INVLPG | PTR(&vcpus)), 0,
+		 "unmap, INVLPG vcpu 1");
 }
 
 static void make_ro_mmuext_all(void *page)

@@ -2,11 +2,11 @@
 /*
  * Class 3: races in lock-free type changes. Needs two vcpus (skipped with one).
  *
- * One vcpu makes a page a page table and lets it go again (pin, unpin) while the other maps the same page
- * writable and unmaps it. At no time may both hold it: each side publishes that it holds the page after its
- * hypercall succeeded and withdraws before it lets go, so seeing the other's flag while holding is a proof
- * that both types were granted at once. The writer also writes PTEs through its mapping, which must never
- * be found in a table that was validated.
+ * One vcpu makes a page a page table and lets it go again (pin, unpin) while the other maps the
+ * same page writable and unmaps it. At no time may both hold it: each side publishes that it holds
+ * the page after its hypercall succeeded and withdraws before it lets go, so seeing the other's
+ * flag while holding is a proof that both types were granted at once. The writer also writes PTEs
+ * through its mapping, which must never be found in a table that was validated.
  *
  * boot-args: --smp 2
  */
@@ -64,7 +64,9 @@ static void writer(void)
 		writable = true;
 		__sync_synchronize();
 		conflicts += pinned;
-		/* An entry no validation would pass: the L4, writable. Gone before the mapping is. */
+		/*
+		 * An entry no validation would pass: the L4, writable. Gone before the mapping is.
+		 */
 		*(volatile pte_t *)alias = pte_make(virt_to_mfn(kernel_l4), PTE_KERNEL);
 		*(volatile pte_t *)alias = 0;
 		writable = false;
@@ -73,7 +75,10 @@ static void writer(void)
 	}
 }
 
-/* Two vcpus change the same L1 slots at once; then the data pages' counts must have returned to zero. */
+/*
+ * Two vcpus change the same L1 slots at once; then the data pages' counts must have returned to
+ * zero.
+ */
 static volatile pte_t *shared_slot;
 static void *pages[2];
 
@@ -83,7 +88,8 @@ static void slot_changer(void *arg)
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		pt_write((const pte_t *)shared_slot,
-			 pte_make(virt_to_mfn(pages[(i + n) & 1]), i & 2 ? PTE_KERNEL : PTE_KERNEL_RO));
+			 pte_make(virt_to_mfn(pages[(i + n) & 1]),
+				  i & 2 ? PTE_KERNEL : PTE_KERNEL_RO));
 		if (i % 7 == 0)
 			pt_write((const pte_t *)shared_slot, 0);
 	}
@@ -125,7 +131,8 @@ int guest_main(void)
 	stop = true;
 	smp_wait(1);
 	ktest_eq(unpin_fails, 0, "unpin always works");
-	ktest_note("last %ld pins %lu (refused %lu), maps %lu (refused %lu)", last_refusal, pins, pin_fails, maps, map_fails);
+	ktest_note("last %ld pins %lu (refused %lu), maps %lu (refused %lu)", last_refusal, pins,
+		   pin_fails, maps, map_fails);
 	ktest_eq(conflicts, 0, "never table and writable at once");
 	ktest_eq(bad_entries, 0, "no unvalidated entry in a pinned table");
 	ktest_ok(pins > ENOUGH && maps > ENOUGH, "both sides succeeded often");

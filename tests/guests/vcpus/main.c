@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Life of a vcpu: counting them, initialise with good and bad contexts, up, down, up again with its context kept,
- * vcpu_info elsewhere, IPIs between two. The error part runs with one vcpu, the rest needs two.
+ * Life of a vcpu: counting them, initialise with good and bad contexts, up, down, up again with its
+ * context kept, vcpu_info elsewhere, IPIs between two. The error part runs with one vcpu, the rest
+ * needs two.
  *
  * boot-args: --smp 3
  */
