@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
-# The guest kernel library, and the rule by which a directory <root>/<name>/*.c becomes build/guests/<name>.
+# The guest kernel library, and the rule by which a directory <root>/<name>/*.c becomes
+# build/guests/<name>.
 # A root's files.mk adds its names:  $(eval $(call guest_program,name,directory))
 
-GUEST_SRC := start.S trap_entry.S user_entry.S start.c string.c format.c console.c mm.c trap.c event.c \
-	fifo.c grant.c time.c user.c smp.c ktest.c
+GUEST_SRC := start.S trap_entry.S user_entry.S start.c string.c format.c console.c mm.c trap.c \
+	event.c fifo.c grant.c time.c user.c smp.c ktest.c
 # start.S and start.c share a basename: the object keeps the suffix.
 GUEST_OBJ := $(patsubst %.S,$(BUILD)/guest/%.S.o,$(patsubst %.c,$(BUILD)/guest/%.c.o,$(GUEST_SRC)))
 GUEST_LIB := $(BUILD)/guest/libguest.a
 GUEST_LDS := $(BUILD)/guest/guest.lds
 
-GUEST_CPPFLAGS := -Iguest/include -D__XEN_INTERFACE_VERSION__=__XEN_LATEST_INTERFACE_VERSION__ -MMD -MP
+GUEST_CPPFLAGS := -Iguest/include -MMD -MP \
+	-D__XEN_INTERFACE_VERSION__=__XEN_LATEST_INTERFACE_VERSION__
 GUEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Werror \
 	-ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+	-fcf-protection=none
 GUEST_LDFLAGS := -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
 	--no-warn-rwx-segments
 

@@ -8,7 +8,9 @@
 unsigned long *p2m;
 pte_t *kernel_l4;
 
-static unsigned long next_pfn, linear_end, top_pfn;	/* free, end of the mapping, unmapped from the top */
+static unsigned long next_pfn;		/* first free page of the linear mapping */
+static unsigned long linear_end;	/* first pfn behind it */
+static unsigned long top_pfn;		/* pfns from here on have been given out unmapped */
 static void *free_pages;				/* linked through their first words */
 static unsigned long nr_free;
 

@@ -21,7 +21,8 @@ void guest_start(struct start_info *si);
 static void map_shared_info(void)
 {
 	long rc = update_va_mapping(PTR(shared_info_page),
-				    (start_info->shared_info & PAGE_MASK) | PTE_KERNEL, UVMF_INVLPG);
+				    (start_info->shared_info & PAGE_MASK) | PTE_KERNEL,
+				    UVMF_INVLPG);
 
 	if (rc)
 		panic("cannot map shared_info: %ld", rc);

@@ -10,7 +10,7 @@
  * The stubs rearrange it into struct trap_frame (trap.h), whose upper part is what the iret
  * hypercall wants:
  *
- *	ss rsp rflags cs rip error r11 rcx... : rax r11 rcx error rip cs rflags rsp ss, then the other registers
+ *	ss rsp rflags cs rip error rcx r11 rax, then the other registers
  *
  * %rax carries the vector from the stub to the common part. Nothing here touches memory outside the
  * stack, so an event delivered between two instructions does no harm.

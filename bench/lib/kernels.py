@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Kernels that cost a hypervisor what Debian's costs it to load, but report when they begin.
 
-Debian's kernel cannot tell at which instruction count it was entered, our benchmark guest can. So the
-guest's ELF file is followed by Debian's whole kernel as ballast, which no segment loads, and packed
-the way Debian's is. Unpacking it is the same work; the difference to the unpacked file is the measure.
+Debian's kernel cannot tell at which instruction count it was entered, our benchmark guest can. So
+the guest's ELF file is followed by Debian's whole kernel as ballast, which no segment loads, and
+packed the way Debian's is. Unpacking it is the same work; the difference to the unpacked file is
+the measure.
 """
 
 import lzma

@@ -26,7 +26,8 @@ void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *ptr,
 						uint64_t imm);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-					    void (*cb)(unsigned int, void *), int flags, void *data);
+					    void (*cb)(unsigned int, void *), int flags,
+					    void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
@@ -59,6 +60,11 @@ static bool is_xchg(const struct qemu_plugin_insn *insn)
 	       !memcmp(qemu_plugin_insn_data(insn), "\x66\x87\xdb", 3);
 }
 
+static bool is_hypervisor(uint64_t va)
+{
+	return va >= HYPERVISOR_BEGIN && va < HYPERVISOR_END;
+}
+
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t n = qemu_plugin_tb_n_insns(tb);
@@ -72,7 +78,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 		qemu_plugin_register_vcpu_insn_exec_inline(
 			insn, QEMU_PLUGIN_INLINE_ADD_U64,
-			va >= HYPERVISOR_BEGIN && va < HYPERVISOR_END ? &in_hypervisor : &elsewhere, 1);
+			is_hypervisor(va) ? &in_hypervisor : &elsewhere, 1);
 		if (xchg && last)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark,
 							       QEMU_PLUGIN_CB_NO_REGS,

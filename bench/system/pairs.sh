@@ -62,7 +62,8 @@ done
 sleep 5
 read -r free1 own1 n1 < <(/guest/pages)
 echo "pages: $free0 $own0 $n0, then $free1 $own1 $n1"
-echo "BENCH: $(((free0 - free1 - (own1 - own0)) * 4096 / (n1 - n0))) hypervisor heap per idle domain, bytes"
+heap=$(((free0 - free1 - (own1 - own0)) * 4096 / (n1 - n0)))
+echo "BENCH: $heap hypervisor heap per idle domain, bytes"
 for i in 1 2 3 4; do
 	xl destroy w$i
 done

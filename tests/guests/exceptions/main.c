@@ -239,7 +239,8 @@ static uint64_t watched;
 static void test_debug(void)
 {
 	trap_set_hook(VEC_DB, on_step);
-	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq; nop; nop; nop; nop; nop; nop; nop; nop"
+	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq\n"
+			 "nop; nop; nop; nop; nop; nop; nop; nop"
 			 ::: "memory", "cc");
 	ktest_eq(steps, 5, "five single steps");
 	ktest_ok(step_dr6 & 0x4000, "DR6.BS is set: %lx", step_dr6);

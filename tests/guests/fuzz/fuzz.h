@@ -15,7 +15,8 @@
  *
  *	C the command   S pointer to the structures   N how many of them
  *	p port 32       v vcpu 32      V vcpu, one argument    d domid 16      r grant reference 32
- *	h grant handle 32              f frame 64             a address 64    m machine address of an entry 64
+ *	h grant handle 32              f frame 64             a address 64
+ *	m machine address of an entry 64
  *	b buffer 64     e extents 64   n small count 64       o small 32      u small 16
  *	x any 32        X any 64       w any 16               t time 64       y page-table entry 64
  *	0 zero 32       . two bytes of padding

@@ -8,13 +8,16 @@
 #include <xen/kexec.h>
 #include <xen/nmi.h>
 
-#define MEM(cmd, fields)	"memory " #cmd, __HYPERVISOR_memory_op, XENMEM_##cmd, "CS", fields, ANYONE
-#define EVT(cmd, fields)	"evtchn " #cmd, __HYPERVISOR_event_channel_op, EVTCHNOP_##cmd, "CS", \
+#define MEM(cmd, fields)	"memory " #cmd, __HYPERVISOR_memory_op, XENMEM_##cmd, "CS", \
 				fields, ANYONE
+#define EVT(cmd, fields)	"evtchn " #cmd, __HYPERVISOR_event_channel_op, EVTCHNOP_##cmd, \
+				"CS", fields, ANYONE
 #define GNT(cmd, fields)	"grant " #cmd, __HYPERVISOR_grant_table_op, GNTTABOP_##cmd, "CSN", \
 				fields, ANYONE
-#define VCPU(cmd, fields)	"vcpu " #cmd, __HYPERVISOR_vcpu_op, VCPUOP_##cmd, "CVS", fields, ANYONE
-#define VER(cmd)		"version " #cmd, __HYPERVISOR_xen_version, XENVER_##cmd, "Cb", "", ANYONE
+#define VCPU(cmd, fields)	"vcpu " #cmd, __HYPERVISOR_vcpu_op, VCPUOP_##cmd, "CVS", \
+				fields, ANYONE
+#define VER(cmd)		"version " #cmd, __HYPERVISOR_xen_version, XENVER_##cmd, "Cb", \
+				"", ANYONE
 #define PHYS(cmd, fields)	"physdev " #cmd, __HYPERVISOR_physdev_op, PHYSDEVOP_##cmd, "CS", \
 				fields, ANYONE
 #define RAW(name, args, fields)	#name, __HYPERVISOR_##name, 0, args, fields, ANYONE

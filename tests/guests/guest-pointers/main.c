@@ -103,7 +103,8 @@ static void test_simple(void)
 
 		for (unsigned int j = 0; j < ARRAY_SIZE(bad_pointers); j++)
 			ktest_quiet_eq(hypercall3(c->nr, c->cmd, bad_pointers[j], 0),
-				       c->kind == COUNTS ? 0 : -XEN_EFAULT, "%s at %lx", c->name, bad_pointers[j]);
+				       c->kind == COUNTS ? 0 : -XEN_EFAULT, "%s at %lx", c->name,
+				       bad_pointers[j]);
 		if (c->kind == WRITES)
 			ktest_quiet_eq(hypercall3(c->nr, c->cmd, PTR(readonly), 0),
 				       -XEN_EFAULT, "%s to a read-only page", c->name);

@@ -94,7 +94,8 @@ static void test_unmaps_itself(void)
 /* Give the pages back and take new ones, both inside one multicall, under timer events. */
 static void preempted_populate(unsigned int us)
 {
-	struct xen_memory_reservation out = { .nr_extents = NR_PAGES, .domid = DOMID_SELF }, in = out;
+	struct xen_memory_reservation out = { .nr_extents = NR_PAGES, .domid = DOMID_SELF };
+	struct xen_memory_reservation in = out;
 	struct multicall_entry calls[] = {
 		entry(__HYPERVISOR_xen_version, XENVER_version, 0, 0, 0),
 		entry(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, PTR(&out), 0, 0),

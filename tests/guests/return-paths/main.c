@@ -96,7 +96,8 @@ static void test_noncanonical(void)
 				frame.rip = addresses[i];
 				v = outcome(&c);
 				ktest_ok(v == VEC_FAILSAFE || v == VEC_GP || v == VEC_PF,
-					 "rip %lx, user %u, sysret %u: %u", addresses[i], user, sysret,
+					 "rip %lx, user %u, sysret %u: %u", addresses[i], user,
+					 sysret,
 					 v);
 			}
 	good_frame(true, 0);

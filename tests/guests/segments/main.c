@@ -266,8 +266,10 @@ static void test_hypercall_registers(void)
 	in[5] = XENVER_version;		/* rdi */
 	in[4] = 0;			/* rsi */
 	__asm__ volatile("push %%rbp\n"
-			 "mov 0(%0), %%rbx; mov 8(%0), %%rbp; mov 24(%0), %%rdx; mov 32(%0), %%rsi\n"
-			 "mov 48(%0), %%r8; mov 56(%0), %%r9; mov 64(%0), %%r10; mov 72(%0), %%r12\n"
+			 "mov 0(%0), %%rbx; mov 8(%0), %%rbp; mov 24(%0), %%rdx\n"
+			 "mov 32(%0), %%rsi\n"
+			 "mov 48(%0), %%r8; mov 56(%0), %%r9; mov 64(%0), %%r10\n"
+			 "mov 72(%0), %%r12\n"
 			 "mov 80(%0), %%r13; mov 88(%0), %%r14\n"
 			 "push %1; push %0; mov 40(%0), %%rdi\n"
 			 "mov $17, %%eax; syscall\n"
@@ -278,8 +280,8 @@ static void test_hypercall_registers(void)
 			 "mov %%r13, 80(%%rcx); mov %%r14, 88(%%rcx)\n"
 			 "pop %%rbp"
 			 :: "a"(in), "c"(out)
-			 : "rbx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-			   "memory");
+			 : "rbx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+			   "r14", "memory");
 	for (unsigned int i = 0; i < 12; i++)
 		if (i != 2)
 			ktest_quiet_eq(out[i], in[i], "register %u after a hypercall", i);

@@ -134,8 +134,8 @@ static void test_initial_pages(void)
 			leaks += is_hypervisor_address(page[i]);
 		n++;
 	}
-	ktest_note("of %lu pages never used before, %lu are not zero, %lu words look like hypervisor "
-		   "addresses", n, dirty, leaks);
+	ktest_note("of %lu pages never used before, %lu are not zero, %lu words look like "
+		   "hypervisor addresses", n, dirty, leaks);
 }
 
 int guest_main(void)

@@ -82,7 +82,8 @@ static void test_m2p_update(void)
 {
 	void *page = page_alloc();
 	struct mmu_update u = {
-		.ptr = ((uint64_t)virt_to_mfn(page) << PAGE_SHIFT) | MMU_MACHPHYS_UPDATE, .val = 0x777,
+		.ptr = ((uint64_t)virt_to_mfn(page) << PAGE_SHIFT) | MMU_MACHPHYS_UPDATE,
+		.val = 0x777,
 	};
 
 	ktest_eq(mmu_update(&u, 1, NULL), 0, "M2P update of our frame");
@@ -98,7 +99,8 @@ static void test_versions(void)
 	struct xen_feature_info f = { 0 };
 	xen_capabilities_info_t caps;
 	struct xen_platform_parameters pp;
-	uint32_t always = 1 << XENFEAT_mmu_pt_update_preserve_ad | 1 << XENFEAT_gnttab_map_avail_bits |
+	uint32_t always = 1 << XENFEAT_mmu_pt_update_preserve_ad |
+			  1 << XENFEAT_gnttab_map_avail_bits |
 			  1 << XENFEAT_highmem_assist | 1 << XENFEAT_memory_op_vnode_supported;
 
 	ktest_eq(xen_version(XENVER_version, NULL), 0x40011, "version 4.17");
