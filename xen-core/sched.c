@@ -11,6 +11,7 @@
  */
 #include "sched_private.h"
 #include <core/event.h>
+#include <core/mm.h>
 #include <arch/domain.h>
 
 DEFINE_PER_CPU(struct runqueue, runqueues);
@@ -486,10 +487,14 @@ static void account_switch(struct runqueue *rq, struct vcpu *prev, struct vcpu *
 	} else {
 		runstate_change(prev, waiting_state(prev), now);
 		if (vcpu_runnable(prev)) {
-			if (vcpu_may_run_on(prev, cpu))
-				c2_enqueue(rq, prev);
-			else
+			if (!vcpu_may_run_on(prev, cpu)) {
 				prev->sched.flags |= SVF_replace;
+			} else {
+				c2_enqueue(rq, prev);
+				/* Woken after `next` was chosen: whoever wakes it finds it queued. */
+				if (is_idle_vcpu(next) || !rq->contended)
+					raise_softirq(SCHEDULE_SOFTIRQ);
+			}
 		}
 	}
 	if (is_idle_vcpu(next))
@@ -563,6 +568,8 @@ void idle_loop(void)
 			do_softirq();
 			continue;
 		}
+		if (heap_scrub_idle())
+			continue;
 		local_irq_disable();
 		if (this_softirq_pending())
 			local_irq_enable();
