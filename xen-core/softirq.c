@@ -68,8 +68,8 @@ static void run_softirqs(unsigned long leave_out)
 		unsigned int nr = (unsigned int)__builtin_ctzl(pending);
 
 		clear_bit(nr, &this_cpu(softirq_bits));
-		if (softirq_fn[nr])
-			softirq_fn[nr]();
+		BUG_ON(!softirq_fn[nr]);
+		softirq_fn[nr]();
 	}
 }
 

@@ -95,6 +95,7 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	end_boot_allocator();
 	console_init_ring();
 
+	softirq_init();
 	timers_init();
 	quiesce_init();
 	if (acpi_tables_init(boot_info.acpi_rsdp))
