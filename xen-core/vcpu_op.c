@@ -19,7 +19,8 @@
 /* Longest period that the arithmetic with times can bear. */
 #define PERIOD_MAX	((uint64_t)INT64_MAX >> 2)
 
-bool update_runstate_area(struct vcpu *v)
+/* The addresses are reachable. */
+static bool write_runstate(const struct vcpu *v)
 {
 	struct vcpu_runstate_info *area = (void *)v->runstate_guest;
 	struct vcpu_runstate_info rs = v->runstate;
@@ -33,10 +34,8 @@ bool update_runstate_area(struct vcpu *v)
 	if (in_parts) {
 		rs.state_entry_time |= XEN_RUNSTATE_UPDATE;
 		if (raw_copy_to_guest(&area->state_entry_time, &rs.state_entry_time,
-				      sizeof(rs.state_entry_time))) {
-			v->runstate_update_pending = true;
+				      sizeof(rs.state_entry_time)))
 			return false;
-		}
 		smp_wmb();
 	}
 	ok = !raw_copy_to_guest(area, &rs, sizeof(rs));
@@ -46,6 +45,14 @@ bool update_runstate_area(struct vcpu *v)
 		ok = !raw_copy_to_guest(&area->state_entry_time, &rs.state_entry_time,
 					sizeof(rs.state_entry_time));
 	}
+	return ok;
+}
+
+bool update_runstate_area(struct vcpu *v)
+{
+	bool changed = kernel_addresses_begin(v), ok = write_runstate(v);
+
+	kernel_addresses_end(v, changed);
 	v->runstate_update_pending = !ok;
 	return ok;
 }

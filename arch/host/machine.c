@@ -70,6 +70,8 @@ WEAK bool local_events_need_delivery(void)
 {
 	return current->vcpu_info->evtchn_upcall_pending && !current->vcpu_info->evtchn_upcall_mask;
 }
+WEAK bool kernel_addresses_begin(struct vcpu *v __maybe_unused) { return false; }
+WEAK void kernel_addresses_end(struct vcpu *v __maybe_unused, bool changed __maybe_unused) { }
 WEAK unsigned int arch_max_vcpus(const struct domain *d __maybe_unused) { return 128; }
 WEAK bool arch_get_features(unsigned int submap, uint32_t *bits)
 {

@@ -12,6 +12,7 @@
 #include <core/errno.h>
 #include <core/lib.h>
 #include <arch/barrier.h>
+#include <arch/domain.h>
 #include <arch/guest_access.h>
 #include <arch/time.h>
 #include <x86/asm.h>
@@ -71,18 +72,15 @@ static bool copy_to_area(struct vcpu *v, const struct vcpu_time_info *t)
 	struct vcpu_time_info *area = (struct vcpu_time_info *)v->arch.time_info_guest;
 	uint32_t odd = t->version | 1, even = odd + 1;
 	struct vcpu_time_info body = *t;
-	bool toggle = !(v->arch.flags & TF_kernel_mode), ok;
+	bool changed = kernel_addresses_begin(v), ok;
 
 	body.version = odd;
-	if (toggle)
-		toggle_guest_mode(v);
 	ok = !raw_copy_to_guest(&area->version, &odd, sizeof(odd));
 	smp_wmb();			/* odd before the contents change */
 	ok = ok && !raw_copy_to_guest(area, &body, sizeof(body));
 	smp_wmb();			/* contents before even */
 	ok = ok && !raw_copy_to_guest(&area->version, &even, sizeof(even));
-	if (toggle)
-		toggle_guest_mode(v);
+	kernel_addresses_end(v, changed);
 	return ok;
 }
 

@@ -47,6 +47,13 @@ bool vcpu_event_delivery_is_enabled(const struct vcpu *v);
 void vcpu_set_event_delivery(struct vcpu *v, bool enabled);
 bool local_events_need_delivery(void);	/* current has an unmasked pending event */
 
+/*
+ * Makes the kernel's addresses of current reachable, and takes that back: where
+ * user mode has page tables of its own, they are not while it runs.
+ */
+bool kernel_addresses_begin(struct vcpu *v);	/* to be handed to _end() */
+void kernel_addresses_end(struct vcpu *v, bool changed);
+
 unsigned int arch_max_vcpus(const struct domain *d);
 /* XENVER_get_features submap; false if there is no such submap. */
 bool arch_get_features(unsigned int submap, uint32_t *bits);

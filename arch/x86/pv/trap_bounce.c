@@ -47,6 +47,20 @@ void toggle_guest_mode(struct vcpu *v)
 	switch_cr3(v->arch.cr3);
 }
 
+bool kernel_addresses_begin(struct vcpu *v)
+{
+	if (v->arch.flags & TF_kernel_mode)
+		return false;
+	toggle_guest_mode(v);
+	return true;
+}
+
+void kernel_addresses_end(struct vcpu *v, bool changed)
+{
+	if (changed)
+		toggle_guest_mode(v);
+}
+
 /* Frame, then registers. A stack that cannot be written costs the guest its life. */
 static inline void enter_handler(struct vcpu *v, const struct bounce b)
 {
