@@ -18,6 +18,7 @@
 #include <x86/msi.h>
 #include <x86/pci.h>
 #include <x86/platform.h>
+#include <x86/rangeset.h>
 
 /* MSI capability: control at +2 */
 #define MSI_CTRL(pos)		((pos) + 2u)
@@ -98,6 +99,16 @@ static paddr_t msix_table_address(const struct pci_device *dev, uint64_t hint)
 	return base ? base + (table & ~7u) : 0;
 }
 
+/* dom0 may map the table's pages, but not writable: the messages in it are ours. */
+static int msix_protect(const struct pci_device *dev, bool on)
+{
+	unsigned long first = dev->msix_table >> PAGE_SHIFT;
+	unsigned long last = (dev->msix_table + (paddr_t)dev->msix_nr * MSIX_ENTRY_SIZE - 1) >> PAGE_SHIFT;
+
+	return on ? rangeset_add(mmio_ro_ranges, first, last) :
+		    rangeset_remove(mmio_ro_ranges, first, last);
+}
+
 /* One more user of the table. 0, -EINVAL, -ENOMEM. */
 static int msix_get_table(struct pci_device *dev, uint64_t hint)
 {
@@ -110,6 +121,8 @@ static int msix_get_table(struct pci_device *dev, uint64_t hint)
 		if (!dev->msix_map)
 			return -ENOMEM;
 		dev->msix_table = pa;
+		if (msix_protect(dev, true))
+			printk(XENLOG_WARNING "MSI-X table at %lx is not protected from dom0\n", (unsigned long)pa);
 	}
 	dev->msix_users++;
 	return 0;
@@ -119,6 +132,7 @@ static void msix_put_table(struct pci_device *dev)
 {
 	if (--dev->msix_users)
 		return;
+	msix_protect(dev, false);
 	iounmap(dev->msix_map, (size_t)dev->msix_nr * MSIX_ENTRY_SIZE);
 	dev->msix_map = NULL;
 }
