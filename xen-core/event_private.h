@@ -47,7 +47,8 @@ struct evtchn {
 	union {
 		struct domain *remote_dom;	/* interdomain */
 		domid_t unbound_domid;
-		struct { uint32_t next, prev; } pirq_list;	/* pirq ports of one vcpu; 0 = end */
+		/* pirq ports of one vcpu; 0 = end */
+		struct { uint32_t next, prev; } pirq_list;
 	};
 };
 

@@ -93,9 +93,15 @@ static inline grant_entry_v1_t *gt_shared(const struct grant_table *gt, grant_re
  */
 int grant_pin(struct domain *rd, grant_ref_t ref, domid_t user, bool readonly, bool map,
 	      uint32_t incr, struct page_info **pg);
-/* Ends it: the pins, and the flags that nobody needs any more. The page reference is the caller's. */
+/*
+ * Ends it: the pins, and the flags that nobody needs any more. The page
+ * reference is the caller's.
+ */
 void grant_unpin(struct domain *rd, grant_ref_t ref, bool readonly, uint32_t decr);
-/* Grows to nr frames (at most max_frames). gt->lock held. 0 or -ENOMEM; frames added before stay. */
+/*
+ * Grows to nr frames (at most max_frames). gt->lock held. 0 or -ENOMEM; frames
+ * added before stay.
+ */
 int gnttab_grow(struct grant_table *gt, unsigned int nr);
 
 /* The batches. Elements done so far when preempted (less than count), 0 all done, -EFAULT. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Between efi_runtime.c (tables, entering and leaving the firmware) and efi_call.c (what dom0 asks). */
+/*
+ * Between efi_runtime.c (tables, entering and leaving the firmware) and
+ * efi_call.c (what dom0 asks).
+ */
 #ifndef X86_EFI_PRIVATE_H
 #define X86_EFI_PRIVATE_H
 

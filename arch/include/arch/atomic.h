@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Atomic operations on plain integers, for every port: the compiler's builtins, sequentially consistent. */
+/*
+ * Atomic operations on plain integers, for every port: the compiler's builtins,
+ * sequentially consistent.
+ */
 #ifndef ARCH_ATOMIC_H
 #define ARCH_ATOMIC_H
 

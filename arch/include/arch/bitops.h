@@ -14,11 +14,13 @@ static inline bool test_bit(unsigned long nr, const volatile void *p)
 }
 static inline void set_bit(unsigned long nr, volatile void *p)
 {
-	__atomic_fetch_or((volatile unsigned long *)p + BIT_WORD_(nr), BIT_MASK_(nr), __ATOMIC_SEQ_CST);
+	__atomic_fetch_or((volatile unsigned long *)p + BIT_WORD_(nr), BIT_MASK_(nr),
+			  __ATOMIC_SEQ_CST);
 }
 static inline void clear_bit(unsigned long nr, volatile void *p)
 {
-	__atomic_fetch_and((volatile unsigned long *)p + BIT_WORD_(nr), ~BIT_MASK_(nr), __ATOMIC_SEQ_CST);
+	__atomic_fetch_and((volatile unsigned long *)p + BIT_WORD_(nr), ~BIT_MASK_(nr),
+			   __ATOMIC_SEQ_CST);
 }
 static inline bool test_and_set_bit(unsigned long nr, volatile void *p)
 {
@@ -30,11 +32,18 @@ static inline bool test_and_clear_bit(unsigned long nr, volatile void *p)
 	return __atomic_fetch_and((volatile unsigned long *)p + BIT_WORD_(nr), ~BIT_MASK_(nr),
 				  __ATOMIC_SEQ_CST) & BIT_MASK_(nr);
 }
-static inline void __set_bit(unsigned long nr, void *p) { ((unsigned long *)p)[BIT_WORD_(nr)] |= BIT_MASK_(nr); }
-static inline void __clear_bit(unsigned long nr, void *p) { ((unsigned long *)p)[BIT_WORD_(nr)] &= ~BIT_MASK_(nr); }
+static inline void __set_bit(unsigned long nr, void *p)
+{
+	((unsigned long *)p)[BIT_WORD_(nr)] |= BIT_MASK_(nr);
+}
+static inline void __clear_bit(unsigned long nr, void *p)
+{
+	((unsigned long *)p)[BIT_WORD_(nr)] &= ~BIT_MASK_(nr);
+}
 
 /* First set / clear bit at or after `from` in a map of `size` bits; size if none. */
-static inline unsigned long find_next_bit(const unsigned long *p, unsigned long size, unsigned long from)
+static inline unsigned long find_next_bit(const unsigned long *p, unsigned long size,
+					  unsigned long from)
 {
 	while (from < size) {
 		unsigned long w = p[from / 64] >> (from % 64);
@@ -47,7 +56,8 @@ static inline unsigned long find_next_bit(const unsigned long *p, unsigned long 
 	}
 	return size;
 }
-static inline unsigned long find_next_zero_bit(const unsigned long *p, unsigned long size, unsigned long from)
+static inline unsigned long find_next_zero_bit(const unsigned long *p, unsigned long size,
+					       unsigned long from)
 {
 	while (from < size) {
 		unsigned long w = ~p[from / 64] >> (from % 64);

@@ -22,11 +22,17 @@ struct vcpu;
 #define current	(current_vcpu())
 
 bool in_irq(void);			/* in interrupt context */
-/* Halts until an interrupt; called with interrupts off after the last check, returns with them on. */
+/*
+ * Halts until an interrupt; called with interrupts off after the last check,
+ * returns with them on.
+ */
 void cpu_safe_halt(void);
 /* Makes each CPU of mask leave its guest or halt and look at its softirqs. */
 void smp_send_event_check(const cpumask_t *mask);
-/* Runs fn(arg) in interrupt context on each CPU of mask, this one included; waits if wait. Interrupts on. */
+/*
+ * Runs fn(arg) in interrupt context on each CPU of mask, this one included;
+ * waits if wait. Interrupts on.
+ */
 void on_selected_cpus(const cpumask_t *mask, void (*fn)(void *), void *arg, bool wait);
 
 #endif

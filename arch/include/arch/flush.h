@@ -11,7 +11,10 @@
 
 void flush_tlb_local(void);			/* all non-global and global entries */
 void flush_tlb_one_local(unsigned long va);
-/* The same on every CPU of mask (this one included if in it); waits. Interrupts on, or only this CPU. */
+/*
+ * The same on every CPU of mask (this one included if in it); waits. Interrupts
+ * on, or only this CPU.
+ */
 void flush_tlb_mask(const cpumask_t *mask);
 void flush_tlb_one_mask(const cpumask_t *mask, unsigned long va);
 void flush_tlb_all(void);

@@ -11,8 +11,8 @@ struct page_info;
  * The port gives, inline:
  *   void *mfn_to_virt(mfn_t);  mfn_t virt_to_mfn(const void *);	direct map
  *   struct page_info *mfn_to_page(mfn_t);  mfn_t page_to_mfn(const struct page_info *);
- *   bool mfn_valid(mfn_t);						has a page_info
- *   unsigned long max_page_nr(void);					one more than the highest RAM frame
+ *   bool mfn_valid(mfn_t);				has a page_info
+ *   unsigned long max_page_nr(void);			one more than the highest RAM frame
  */
 #include <machine/frame_impl.h>
 

@@ -8,7 +8,10 @@
 struct domain;
 struct vcpu;
 
-/* Connects d's pirq to its hardware interrupt, events going to v's domain. -errno as EVTCHNOP_bind_pirq's. */
+/*
+ * Connects d's pirq to its hardware interrupt, events going to v's domain.
+ * -errno as EVTCHNOP_bind_pirq's.
+ */
 int pirq_guest_bind(struct vcpu *v, unsigned int pirq, bool will_share);
 void pirq_guest_unbind(struct domain *d, unsigned int pirq);
 /* The guest has dealt with it (PHYSDEVOP_eoi, or unmask with auto-EOI). */

@@ -23,7 +23,10 @@ int arch_grant_map(uint64_t host_addr, mfn_t mfn, unsigned int flags);
  */
 int arch_grant_unmap(uint64_t host_addr, mfn_t mfn, uint64_t new_addr, unsigned int flags);
 
-/* The frame behind a guest frame number of d (PV: the same number), with a reference; NULL if none. */
+/*
+ * The frame behind a guest frame number of d (PV: the same number), with a
+ * reference; NULL if none.
+ */
 struct page_info *get_page_from_gfn(struct domain *d, gfn_t gfn);
 /* d's own gfn of a frame, for interfaces that speak gfns (PV: mfn). */
 gfn_t mfn_to_gfn(const struct domain *d, mfn_t mfn);

@@ -41,7 +41,10 @@ static inline void rwlock_init(rwlock_t *l, enum lock_class cls)
 	l->class = (uint16_t)cls;
 }
 
-/* The port: spin_lock, spin_trylock, spin_unlock, spin_is_locked, spin_lock_nested; read_/write_lock/unlock. */
+/*
+ * The port: spin_lock, spin_trylock, spin_unlock, spin_is_locked,
+ * spin_lock_nested; read_/write_lock/unlock.
+ */
 #include <machine/spinlock_impl.h>
 
 static inline void spin_lock_irq(spinlock_t *l) { local_irq_disable(); spin_lock(l); }

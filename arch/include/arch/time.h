@@ -14,9 +14,15 @@ struct domain;
 
 s_time_t get_s_time(void);		/* ns since boot; monotonic across CPUs */
 #define NOW()	get_s_time()
-/* Arms this CPU's timer interrupt for `deadline` (0 = off); false if it has passed. Interrupts off. */
+/*
+ * Arms this CPU's timer interrupt for `deadline` (0 = off); false if it has
+ * passed. Interrupts off.
+ */
 bool reprogram_timer(s_time_t deadline);
-/* Publishes time to the guest: vcpu_time_info, and its extra area. v is current or being switched to. */
+/*
+ * Publishes time to the guest: vcpu_time_info, and its extra area. v is current
+ * or being switched to.
+ */
 void update_vcpu_system_time(struct vcpu *v);
 void force_update_vcpu_system_time(struct vcpu *v);
 void update_domain_wallclock_time(struct domain *d);

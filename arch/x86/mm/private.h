@@ -20,7 +20,8 @@
 
 struct pt_format {
 	uint64_t disallow;	/* bits that a present entry may not have */
-	uint64_t fast;		/* bits that change nothing but the entry: no reference depends on them */
+	/* bits that change nothing but the entry: no reference depends on them */
+	uint64_t fast;
 	uint64_t set;		/* bits that we add to a present entry */
 	unsigned long child;	/* PGT_ type of the frame that an entry names */
 };
@@ -61,7 +62,10 @@ static inline bool no_table(mfn_t m)
 	return m.m + 1 <= 1;
 }
 
-/* PGT_ type of a table level and back; level_of is 0 and 5 or more for types that are not tables. */
+/*
+ * PGT_ type of a table level and back; level_of is 0 and 5 or more for types
+ * that are not tables.
+ */
 static inline unsigned long type_of_level(unsigned int level) { return (unsigned long)level << 61; }
 static inline unsigned int level_of(unsigned long type) { return (unsigned int)(type >> 61); }
 static inline bool is_table_type(unsigned long type)
@@ -72,7 +76,7 @@ static inline bool is_table_type(unsigned long type)
 /* ---- page_type.c ---- */
 
 /* Where to go on when an entry's page was left PGT_partial. */
-#define PARTIAL_SET	1	/* page->partial_flags: entry [nr_validated] holds a general reference */
+#define PARTIAL_SET	1	/* page->partial_flags: entry [nr_validated] has a general reference */
 
 int page_type_get(struct page_info *pg, unsigned long type, bool preemptible);
 /* partial: pg may be PGT_partial; if it is not, there is nothing to do. */
@@ -100,7 +104,10 @@ static inline void put_writable_type(struct page_info *pg)
 {
 	unsigned long x = read_once(pg->type_info);
 
-	/* The last reference leaves a time stamp: CPUs that have flushed since hold no writable mapping. */
+	/*
+	 * The last reference leaves a time stamp: CPUs that have flushed since
+	 * hold no writable mapping.
+	 */
 	if (likely((x & (PGT_count_mask | PGT_locked)) == 1))
 		pg->tlbflush_stamp = tlbflush_current_time();
 	if (likely(!(x & PGT_locked)) && likely(atomic_cmpxchg(&pg->type_info, x, x - 1) == x))
@@ -143,19 +150,26 @@ int validate_seg_desc_page(struct page_info *pg);
  */
 long get_leaf_refs(pte_t e, struct domain *pt_dom, struct domain *pg_dom);
 void put_leaf_refs(pte_t e);
-/* The references of an entry of level 2 to 4, or of a base pointer (5). retain: keep the general one if -ERESTART. */
+/*
+ * The references of an entry of level 2 to 4, or of a base pointer (5). retain:
+ * keep the general one if -ERESTART.
+ */
 int get_table_refs(pte_t e, unsigned int level, struct domain *d, bool preemptible, bool retain);
 
 /* ---- mod_entry.c: one entry of a validated table, which is locked ---- */
 
-int mod_l1_entry(pte_t *p, pte_t new, bool preserve_ad, struct domain *pt_dom, struct domain *pg_dom);
+int mod_l1_entry(pte_t *p, pte_t new, bool preserve_ad, struct domain *pt_dom,
+		 struct domain *pg_dom);
 /* As mod_l1_entry, if the entry is still `old`; else -EAGAIN and nothing is changed. */
 int cmpxchg_l1_entry(pte_t *p, pte_t old, pte_t new, struct domain *d);
 /* Levels 2 to 4. The old entry's table is left to put_old_guest_table(). */
 int mod_table_entry(pte_t *p, pte_t new, unsigned int level, bool preserve_ad, struct domain *d);
 
 /* ---- walk.c ---- */
-/* The leaf that maps va in v's kernel tables, NULL if there is none; *table is the frame that holds it. */
+/*
+ * The leaf that maps va in v's kernel tables, NULL if there is none; *table is
+ * the frame that holds it.
+ */
 pte_t *guest_leaf(const struct vcpu *v, unsigned long va, mfn_t *table);
 /* The L1 page of frame mfn, locked and owned by d, or NULL. Undone by put_locked_l1. */
 struct page_info *get_locked_l1(mfn_t mfn, const struct domain *d);
@@ -178,8 +192,9 @@ struct mm_batch {
 	unsigned int done;		/* done by invocations before */
 };
 /* True: go on. False: *rc is the hypercall's result. */
-bool mm_batch_begin(struct mm_batch *b, unsigned int op, unsigned long elem_size, unsigned long reqs,
-		    unsigned long count, unsigned long pdone, unsigned long foreigndom, long *rc);
+bool mm_batch_begin(struct mm_batch *b, unsigned int op, unsigned long elem_size,
+		    unsigned long reqs, unsigned long count, unsigned long pdone,
+		    unsigned long foreigndom, long *rc);
 /* rc: 0, -errno of element i, or -ERESTART. Arranges the continuation if there is more to do. */
 long mm_batch_end(struct mm_batch *b, long rc);
 

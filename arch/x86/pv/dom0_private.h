@@ -30,7 +30,10 @@ struct kernel_image {
 };
 
 /* ---- dom0_image.c: pure parsing, tested on the host ---- */
-/* Payload of a bzImage: 0, or -ENOEXEC if it is none (an ELF file perhaps), -EINVAL if it is damaged. */
+/*
+ * Payload of a bzImage: 0, or -ENOEXEC if it is none (an ELF file perhaps),
+ * -EINVAL if it is damaged.
+ */
 int bzimage_payload(const uint8_t *image, size_t size, const uint8_t **payload, size_t *len);
 /* Fills k from an ELF64 file; 0 or -EINVAL, *why being a line that says what is wrong. */
 int kernel_parse_elf(struct kernel_image *k, const uint8_t *elf, size_t size, const char **why);
@@ -41,7 +44,10 @@ bool kernel_segment(const struct kernel_image *k, unsigned int n, unsigned long 
 /* ---- dom0_unpack.c ---- */
 /* Bytes that a payload unpacks to, as its last four bytes say. */
 size_t unpacked_size(const uint8_t *payload, size_t len);
-/* Unpacks to exactly `out_len` bytes: 0, -EOPNOTSUPP (*why names what is known), -EINVAL damaged, -ENOMEM. */
+/*
+ * Unpacks to exactly `out_len` bytes: 0, -EOPNOTSUPP (*why names what is
+ * known), -EINVAL damaged, -ENOMEM.
+ */
 int unpack(const uint8_t *payload, size_t len, uint8_t *out, size_t out_len, const char **why);
 
 /* ---- dom0_pages.c: contiguous pages that are no power of two ---- */

@@ -86,7 +86,8 @@ struct vcpu {
 	cpumask_t cpu_soft_affinity;	/* (r) */
 	cpumask_t cpu_hard_saved;	/* (r) while a temporary pin is in force */
 	bool affinity_broken;
-	unsigned int dirty_cpu;		/* CPU whose registers/TLB may hold its state, or VCPU_CPU_CLEAN */
+	/* CPU whose registers/TLB may hold its state, or VCPU_CPU_CLEAN */
+	unsigned int dirty_cpu;
 	struct sched_vcpu sched;
 	unsigned int last_cpu;		/* the CPU it last ran on; only its CPU writes */
 	struct deferred moved;		/* its interrupts follow it to last_cpu */
@@ -104,7 +105,8 @@ struct domain {
 	domid_t domain_id;		/* (c) */
 	bool is_privileged;		/* (c) control domain */
 	bool is_hardware;		/* (c) owns the devices: dom0 */
-	bool is_system;			/* (c) DOMID_IO, DOMID_XEN, idle: no vcpus that run guests */
+	/* (c) DOMID_IO, DOMID_XEN, idle: no vcpus that run guests */
+	bool is_system;
 	uint8_t options;		/* (c) createdomain flags in use */
 	int refcnt;			/* (a) 0 = being freed */
 	struct domain *next_in_list;	/* domlist lock to write; quiesce rule to read */
@@ -122,7 +124,8 @@ struct domain {
 	unsigned long extra_pages;	/* (p) */
 	unsigned long xenheap_pages;	/* (p) */
 	unsigned long shr_pages, paged_pages;
-	uint32_t heap_tag;		/* (heap lock) marks pages it freed; never reused. 0 = none yet */
+	/* (heap lock) marks pages it freed; never reused. 0 = none yet */
+	uint32_t heap_tag;
 
 	struct shared_info *shared_info;	/* (c) */
 	struct vcpu **vcpu;		/* (c) max_vcpus entries, each set once */
@@ -135,7 +138,8 @@ struct domain {
 	unsigned int max_evtchn_port;	/* (c) highest allowed */
 	unsigned int active_evtchns;	/* (e) ports in use, port 0 apart */
 	unsigned int evtchn_free_hint;	/* (e) no port below is free */
-	unsigned int evtchn_next_reset;	/* (e) where an EVTCHNOP_reset goes on; 0 = none under way */
+	/* (e) where an EVTCHNOP_reset goes on; 0 = none under way */
+	unsigned int evtchn_next_reset;
 	struct evtchn_fifo_domain *evtchn_fifo;	/* (e) set last; NULL = 2-level */
 	unsigned long poll_mask[2];	/* (a) vcpus in SCHEDOP_poll, ids < 128 */
 
@@ -158,7 +162,8 @@ struct domain {
 	struct timer watchdog_timer[2];	/* (d) */
 	uint32_t watchdog_inuse;	/* (d) bits */
 
-	struct guest_console *console;	/* console_lock: the line it is writing, NULL until it writes */
+	/* console_lock: the line it is writing, NULL until it writes */
+	struct guest_console *console;
 	spinlock_t console_lock;
 
 	struct cpupool *cpupool;	/* (domlist) */
@@ -181,7 +186,8 @@ extern struct domain *dom_xen, *dom_io, *dom_idle;
 extern struct vcpu *idle_vcpu[NR_CPUS];
 extern struct domain *domain_list;	/* sorted by id; quiesce rule */
 
-#define for_each_domain(d)	for ((d) = read_once(domain_list); (d); (d) = read_once((d)->next_in_list))
+#define for_each_domain(d) \
+	for ((d) = read_once(domain_list); (d); (d) = read_once((d)->next_in_list))
 #define for_each_vcpu(d, v) \
 	for (unsigned int fev_i_ = 0; fev_i_ < (d)->max_vcpus; fev_i_++) \
 		if (((v) = (d)->vcpu[fev_i_]) != NULL)
@@ -204,13 +210,20 @@ bool domain_get(struct domain *d);	/* false if it is being freed */
 void domain_put(struct domain *d);
 
 /* Creates a domain without vcpus. id is free. ERR_PTR on failure, everything undone. */
-struct domain *domain_create(domid_t id, const struct xen_domctl_createdomain *cfg, bool privileged);
+struct domain *domain_create(domid_t id, const struct xen_domctl_createdomain *cfg,
+			     bool privileged);
 struct vcpu *vcpu_create(struct domain *d, unsigned int vcpu_id);	/* NULL on failure */
-/* Starts or continues destruction: 0 done, -ERESTART call again, -errno. The domctl lock is held. */
+/*
+ * Starts or continues destruction: 0 done, -ERESTART call again, -errno. The
+ * domctl lock is held.
+ */
 int domain_kill(struct domain *d);
 void domain_shutdown(struct domain *d, unsigned int reason);	/* SHUTDOWN_* */
 void domain_resume(struct domain *d);
-/* Stops a domain that did what it must not: says why, then domain_shutdown(crash). Any context of its vcpus. */
+/*
+ * Stops a domain that did what it must not: says why, then
+ * domain_shutdown(crash). Any context of its vcpus.
+ */
 void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
 /*
  * Builds the idle domain with the boot CPU's idle vcpu, DOMID_IO, DOMID_XEN.

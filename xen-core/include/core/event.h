@@ -15,7 +15,10 @@ int evtchn_reset(struct domain *d, bool resuming);
 /* A virq for a vcpu, or a global one (sent to the vcpu it was bound on). Any context. */
 void send_guest_vcpu_virq(struct vcpu *v, unsigned int virq);
 void send_guest_global_virq(struct domain *d, unsigned int virq);
-/* The same for whichever domain handles that global virq (dom0 by default; set_virq_handler domctl). */
+/*
+ * The same for whichever domain handles that global virq (dom0 by default;
+ * set_virq_handler domctl).
+ */
 void send_global_virq(unsigned int virq);
 int set_global_virq_handler(struct domain *d, unsigned int virq);
 void clear_global_virq_handlers(struct domain *d);

@@ -6,7 +6,8 @@
 #include <core/domain.h>
 #include <xen/memory.h>
 
-#define MEMOP_EXTENT_SHIFT	6	/* continuation: start extent is encoded above the op number */
+/* continuation: start extent is encoded above the op number */
+#define MEMOP_EXTENT_SHIFT	6
 #define MEMOP_CMD_MASK		((1u << MEMOP_EXTENT_SHIFT) - 1)
 
 /* Operations only a machine can answer (memory maps, m2p lists, ...): -ENOSYS if it cannot. */

@@ -20,7 +20,10 @@
 
 struct domain;
 
-/* 32 bytes, one per frame. Links are frame numbers + 1 (0 = end), so 16 TiB - 4 KiB can be managed. */
+/*
+ * 32 bytes, one per frame. Links are frame numbers + 1 (0 = end), so 16 TiB - 4
+ * KiB can be managed.
+ */
 struct page_info {
 	uint32_t next, prev;		/* list it is on: free list, d->page_list, ... */
 	unsigned long count_info;	/* PGC_*; atomic */
@@ -29,12 +32,14 @@ struct page_info {
 		struct {
 			uint8_t order;		/* head of a free block */
 			bool dirty;		/* the same: the block is not known to be zero */
-			uint32_t tag;		/* any free page: d->heap_tag of who had it last, 0 = none */
+			/* any free page: d->heap_tag of who had it last, 0 = none */
+			uint32_t tag;
 		} free;
 	};
 	uint32_t owner;			/* mfn of the owner's struct domain, 0 = none */
 	union {
-		uint32_t tlbflush_stamp;	/* not a page table: clock when last unmapped/freed */
+		/* not a page table: clock when last unmapped/freed */
+		uint32_t tlbflush_stamp;
 		struct {			/* a page table: how far validation got */
 			uint16_t nr_validated;	/* entries done when partial */
 			int16_t partial_flags;
@@ -85,7 +90,10 @@ struct page_list {
 #define MAX_ORDER		20U		/* blocks of up to 4 GiB */
 
 void heap_init(void);
-/* Gives [start, end) (machine addresses, page-aligned inwards) to the heap. Boot only, but not __init: frees init memory. */
+/*
+ * Gives [start, end) (machine addresses, page-aligned inwards) to the heap.
+ * Boot only, but not __init: frees init memory.
+ */
 void heap_add_range(paddr_t start, paddr_t end);
 /* Before heap_init: contiguous zeroed pages below 4 GiB if possible; panics when there are none. */
 mfn_t boot_alloc_pages(unsigned long nr, unsigned long align_pages);
@@ -112,7 +120,10 @@ struct page_info *alloc_domheap_pages(struct domain *d, unsigned int order, unsi
 void free_domheap_pages(struct page_info *pg, unsigned int order);
 #define alloc_domheap_page(d, f)	alloc_domheap_pages(d, 0, f)
 #define free_domheap_page(pg)		free_domheap_pages(pg, 0)
-/* Makes d the owner of 2^order fresh pages (count = allocated | 1). 0, -E2BIG over max_pages, -EINVAL dying. */
+/*
+ * Makes d the owner of 2^order fresh pages (count = allocated | 1). 0, -E2BIG
+ * over max_pages, -EINVAL dying.
+ */
 int assign_pages(struct page_info *pg, unsigned int order, struct domain *d, unsigned int memflags);
 /* Stakes (nr > 0) or drops (0) a claim so that a builder cannot run dry. 0, -ENOMEM, -EINVAL. */
 int domain_set_outstanding_pages(struct domain *d, unsigned long nr);
@@ -132,7 +143,8 @@ struct domain *page_get_owner_and_reference(struct page_info *pg);
  */
 int get_page_type(struct page_info *pg, unsigned long type);
 void put_page_type(struct page_info *pg);
-static inline bool get_page_and_type(struct page_info *pg, const struct domain *d, unsigned long type)
+static inline bool get_page_and_type(struct page_info *pg, const struct domain *d,
+				     unsigned long type)
 {
 	if (!get_page(pg, d))
 		return false;
@@ -155,7 +167,10 @@ void share_xen_page_with_guest(struct page_info *pg, struct domain *d, enum shar
  * 0, or -EBUSY while a guest still maps it.
  */
 int unshare_xen_page(struct page_info *pg, struct domain *d);
-/* Takes a frame away from its owner: 0 with no reference left, or -EINVAL if mapped, typed or not d's. */
+/*
+ * Takes a frame away from its owner: 0 with no reference left, or -EINVAL if
+ * mapped, typed or not d's.
+ */
 int steal_page(struct domain *d, struct page_info *pg, unsigned int memflags);
 
 static inline struct domain *page_get_owner(const struct page_info *pg)

@@ -14,7 +14,8 @@ enum param_type { PARAM_BOOL, PARAM_UINT, PARAM_SIZE, PARAM_STRING, PARAM_FN, PA
 struct param {
 	const char *name;
 	enum param_type type;
-	unsigned int len;		/* PARAM_STRING: size of the buffer; others: of the variable */
+	/* PARAM_STRING: size of the buffer; others: of the variable */
+	unsigned int len;
 	void *var;
 	int (*fn)(const char *value);	/* PARAM_FN: 0, or -errno for a malformed value */
 };
@@ -22,10 +23,18 @@ struct param {
 #define PARAM_ENTRY_(id, ...) \
 	static const struct param param_##id##_ __used __section(".init.params") \
 	__aligned(8) = { __VA_ARGS__ }
-#define boolean_param(name_, v)	PARAM_ENTRY_(v, .name = name_, .type = PARAM_BOOL, .var = &(v), .len = sizeof(v))
-#define integer_param(name_, v)	PARAM_ENTRY_(v, .name = name_, .type = PARAM_UINT, .var = &(v), .len = sizeof(v))
-#define size_param(name_, v)	PARAM_ENTRY_(v, .name = name_, .type = PARAM_SIZE, .var = &(v), .len = sizeof(v))
-#define string_param(name_, v)	PARAM_ENTRY_(v, .name = name_, .type = PARAM_STRING, .var = (v), .len = sizeof(v))
+#define boolean_param(name_, v) \
+	PARAM_ENTRY_(v, .name = name_, .type = PARAM_BOOL, \
+		     .var = &(v), .len = sizeof(v))
+#define integer_param(name_, v) \
+	PARAM_ENTRY_(v, .name = name_, .type = PARAM_UINT, \
+		     .var = &(v), .len = sizeof(v))
+#define size_param(name_, v) \
+	PARAM_ENTRY_(v, .name = name_, .type = PARAM_SIZE, \
+		     .var = &(v), .len = sizeof(v))
+#define string_param(name_, v) \
+	PARAM_ENTRY_(v, .name = name_, .type = PARAM_STRING, \
+		     .var = (v), .len = sizeof(v))
 #define custom_param(name_, f)	PARAM_ENTRY_(f, .name = name_, .type = PARAM_FN, .fn = (f))
 
 void cmdline_parse(const char *cmdline);

@@ -11,7 +11,8 @@
 void scheduler_init(void);
 int sched_init_vcpu(struct vcpu *v);		/* 0 or -ENOMEM */
 void sched_destroy_vcpu(struct vcpu *v);
-int sched_init_domain(struct domain *d, unsigned int poolid);	/* -ESRCH, -ENODEV: pool unknown, empty */
+/* -ESRCH, -ENODEV: pool unknown, empty */
+int sched_init_domain(struct domain *d, unsigned int poolid);
 void sched_destroy_domain(struct domain *d);
 /*
  * CPU hotplug. A CPU's idle vcpu (vcpu_create(dom_idle, cpu), also in
@@ -26,7 +27,8 @@ int sched_cpu_down(unsigned int cpu);
 
 static inline bool vcpu_runnable(const struct vcpu *v)
 {
-	return !(read_once(v->pause_flags) | (unsigned long)(unsigned int)read_once(v->pause_count));
+	return !(read_once(v->pause_flags) |
+		 (unsigned long)(unsigned int)read_once(v->pause_count));
 }
 
 /* Any context. */
@@ -46,7 +48,10 @@ void vcpu_kick(struct vcpu *v);
 void vcpu_block(void);				/* current; events unmasked by the caller */
 void vcpu_block_enable_events(void);
 void vcpu_yield(void);
-/* 0, -EINVAL, -EFAULT: current waits until one of the ports is pending, an event comes, or the time is up. */
+/*
+ * 0, -EINVAL, -EFAULT: current waits until one of the ports is pending, an
+ * event comes, or the time is up.
+ */
 long vcpu_poll(const struct sched_poll *poll);
 void vcpu_set_periodic_timer(struct vcpu *v, s_time_t period);
 /*
@@ -55,7 +60,10 @@ void vcpu_set_periodic_timer(struct vcpu *v, s_time_t period);
  */
 int vcpu_set_hard_affinity(struct vcpu *v, const cpumask_t *mask);
 int vcpu_set_soft_affinity(struct vcpu *v, const cpumask_t *mask);
-/* Pins to cpu; NR_CPUS ends that. -EINVAL not in its pool (or not pinned), -EBUSY pinned already. */
+/*
+ * Pins to cpu; NR_CPUS ends that. -EINVAL not in its pool (or not pinned),
+ * -EBUSY pinned already.
+ */
 int vcpu_temporary_affinity(struct vcpu *v, unsigned int cpu);
 void vcpu_runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out);
 uint64_t cpu_idle_time(unsigned int cpu);	/* ns */
@@ -64,7 +72,8 @@ void sched_migrate_timers(struct vcpu *v);
 /* watchdog.c: SCHEDOP_watchdog */
 void watchdog_domain_init(struct domain *d);
 void watchdog_domain_destroy(struct domain *d);
-long domain_watchdog(struct domain *d, uint32_t id, uint32_t timeout);	/* id, 0, -EINVAL, -ENOSPC */
+/* id, 0, -EINVAL, -ENOSPC */
+long domain_watchdog(struct domain *d, uint32_t id, uint32_t timeout);
 
 /* Runs on a CPU that has nothing else: halts until an interrupt, runs softirqs. */
 void idle_loop(void) __noreturn;

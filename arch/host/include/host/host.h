@@ -28,9 +28,11 @@ extern s_time_t host_now;
 extern s_time_t host_timer_deadline[];		/* [cpu], what reprogram_timer() was last told */
 
 /* ---- faults on purpose; n counts from 1, 0 = never ---- */
-void host_fail_alloc(unsigned int n);		/* the n-th allocation (pages or xmalloc) from now */
+/* the n-th allocation (pages or xmalloc) from now */
+void host_fail_alloc(unsigned int n);
 void host_fail_copy(unsigned int n);		/* the n-th guest copy from now copies nothing */
-void host_preempt_at(unsigned int n);		/* the n-th hypercall_preempt_check() from now is true */
+/* the n-th hypercall_preempt_check() from now is true */
+void host_preempt_at(unsigned int n);
 bool host_fault_fired(void);			/* since the last of these calls */
 
 /* ---- guest memory: what raw_copy_* may touch ---- */

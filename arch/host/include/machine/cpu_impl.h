@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A fake CPU: which one "we" are, who runs on it and its interrupt flag are variables of the test. */
+/*
+ * A fake CPU: which one "we" are, who runs on it and its interrupt flag are
+ * variables of the test.
+ */
 #ifndef MACHINE_CPU_IMPL_H
 #define MACHINE_CPU_IMPL_H
 
@@ -28,7 +31,10 @@ static inline unsigned long local_irq_save(void)
 	host_cpus[host_this_cpu].irq_enabled = false;
 	return was;
 }
-static inline void local_irq_restore(unsigned long flags) { host_cpus[host_this_cpu].irq_enabled = flags != 0; }
+static inline void local_irq_restore(unsigned long flags)
+{
+	host_cpus[host_this_cpu].irq_enabled = flags != 0;
+}
 static inline void cpu_relax(void) { host_cpu_relax(); }
 
 #endif

@@ -22,7 +22,8 @@ struct arch_domain {
 	/* mm */
 	unsigned int relmem_step;	/* mm_relinquish_memory: the pass it is in */
 	unsigned long relmem_left;	/* and how many pages that pass still has to look at */
-	spinlock_t e820_lock;		/* guards the two below; all zero is a valid initial state */
+	/* guards the two below; all zero is a valid initial state */
+	spinlock_t e820_lock;
 	struct e820_entry *e820;	/* XENMEM_set_memory_map; NULL = none */
 	unsigned int nr_e820;
 	uint32_t pv_cpuid_faulting;
@@ -118,7 +119,8 @@ struct arch_vcpu {
 	unsigned long syscall32_callback_eip, sysenter_callback_eip;
 	uint16_t syscall32_callback_cs, sysenter_callback_cs;
 	bool syscall32_disables_events, sysenter_disables_events;
-	unsigned long vgc_flags;	/* VGCF_failsafe_disables_events, _syscall_disables_events, _i387_valid */
+	/* VGCF_failsafe_disables_events, _syscall_disables_events, _i387_valid */
+	unsigned long vgc_flags;
 
 	/* registers that are not in regs */
 	unsigned long kernel_ss, kernel_sp;
@@ -133,7 +135,8 @@ struct arch_vcpu {
 	unsigned int iobmp_limit;
 
 	/* time */
-	unsigned long time_generation;	/* of the time_record last published, see pvclock.c; 0 = none */
+	/* of the time_record last published, see pvclock.c; 0 = none */
+	unsigned long time_generation;
 	struct vcpu_time_info pending_system_time;
 	unsigned long time_info_guest;	/* register_vcpu_time_memory_area: guest virtual address */
 	uint64_t tsc_aux;

@@ -10,9 +10,15 @@ extern unsigned long image_phys_offset;		/* physical address of the image - IMAG
 #define frame_table	((struct page_info *)FRAMETABLE_START)
 #define PAGE_INFO_SHIFT	5			/* sizeof(struct page_info) == 32 */
 
-static inline void *mfn_to_virt(mfn_t m) { return (void *)(DIRECTMAP_START + (mfn_x(m) << PAGE_SHIFT)); }
+static inline void *mfn_to_virt(mfn_t m)
+{
+	return (void *)(DIRECTMAP_START + (mfn_x(m) << PAGE_SHIFT));
+}
 /* Direct-map addresses only; image addresses: image_virt_to_mfn(). */
-static inline mfn_t virt_to_mfn(const void *v) { return _mfn(((unsigned long)v - DIRECTMAP_START) >> PAGE_SHIFT); }
+static inline mfn_t virt_to_mfn(const void *v)
+{
+	return _mfn(((unsigned long)v - DIRECTMAP_START) >> PAGE_SHIFT);
+}
 static inline struct page_info *mfn_to_page(mfn_t m)
 {
 	return (struct page_info *)(FRAMETABLE_START + (mfn_x(m) << PAGE_INFO_SHIFT));

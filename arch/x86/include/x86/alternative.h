@@ -21,7 +21,8 @@
 #define ALT_STR_(x)	ALT_STR__(x)
 #define ALT_NOP3(kind) \
 	"661: .byte 0x0f, 0x1f, 0x00\n" \
-	".pushsection .init.alternatives, \"a\"\n.balign 8\n.quad 661b\n.quad " ALT_STR_(kind) "\n.popsection\n"
+	".pushsection .init.alternatives, \"a\"\n.balign 8\n.quad 661b\n.quad " ALT_STR_(kind) \
+	"\n.popsection\n"
 #define ALT_CLAC	ALT_NOP3(ALT_KIND_CLAC)
 #define ALT_STAC	ALT_NOP3(ALT_KIND_STAC)
 

@@ -14,7 +14,8 @@ static inline uint64_t rdmsr(uint32_t msr)
 }
 static inline void wrmsr(uint32_t msr, uint64_t v)
 {
-	__asm__ __volatile__("wrmsr" :: "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+	__asm__ __volatile__("wrmsr" :: "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32))
+			     : "memory");
 }
 /* As rdmsr/wrmsr, but 0 or -EFAULT when the CPU refuses (exception table, extable.h). */
 int rdmsr_safe(uint32_t msr, uint64_t *v);
@@ -32,9 +33,12 @@ static inline uint64_t rdtsc_ordered(void)
 	__asm__ __volatile__("lfence" ::: "memory");
 	return rdtsc();
 }
-static inline void cpuid_count(uint32_t leaf, uint32_t sub, uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+static inline void cpuid_count(uint32_t leaf, uint32_t sub, uint32_t *a, uint32_t *b, uint32_t *c,
+			       uint32_t *d)
 {
-	__asm__ __volatile__("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "0"(leaf), "2"(sub));
+	__asm__ __volatile__("cpuid"
+			     : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d)
+			     : "0"(leaf), "2"(sub));
 }
 
 #define DEFINE_CR(n) \
@@ -48,13 +52,49 @@ DEFINE_CR(3)
 DEFINE_CR(4)
 
 static inline void wbinvd(void) { __asm__ __volatile__("wbinvd" ::: "memory"); }
-static inline void invlpg(unsigned long va) { __asm__ __volatile__("invlpg (%0)" :: "r"(va) : "memory"); }
-static inline uint8_t inb(uint16_t p) { uint8_t v; __asm__ __volatile__("inb %1, %0" : "=a"(v) : "Nd"(p)); return v; }
-static inline uint16_t inw(uint16_t p) { uint16_t v; __asm__ __volatile__("inw %1, %0" : "=a"(v) : "Nd"(p)); return v; }
-static inline uint32_t inl(uint16_t p) { uint32_t v; __asm__ __volatile__("inl %1, %0" : "=a"(v) : "Nd"(p)); return v; }
-static inline void outb(uint8_t v, uint16_t p) { __asm__ __volatile__("outb %0, %1" :: "a"(v), "Nd"(p)); }
-static inline void outw(uint16_t v, uint16_t p) { __asm__ __volatile__("outw %0, %1" :: "a"(v), "Nd"(p)); }
-static inline void outl(uint32_t v, uint16_t p) { __asm__ __volatile__("outl %0, %1" :: "a"(v), "Nd"(p)); }
+static inline void invlpg(unsigned long va)
+{
+	__asm__ __volatile__("invlpg (%0)" :: "r"(va) : "memory");
+}
+
+static inline uint8_t inb(uint16_t p)
+{
+	uint8_t v;
+
+	__asm__ __volatile__("inb %1, %0" : "=a"(v) : "Nd"(p));
+	return v;
+}
+
+static inline uint16_t inw(uint16_t p)
+{
+	uint16_t v;
+
+	__asm__ __volatile__("inw %1, %0" : "=a"(v) : "Nd"(p));
+	return v;
+}
+
+static inline uint32_t inl(uint16_t p)
+{
+	uint32_t v;
+
+	__asm__ __volatile__("inl %1, %0" : "=a"(v) : "Nd"(p));
+	return v;
+}
+
+static inline void outb(uint8_t v, uint16_t p)
+{
+	__asm__ __volatile__("outb %0, %1" :: "a"(v), "Nd"(p));
+}
+
+static inline void outw(uint16_t v, uint16_t p)
+{
+	__asm__ __volatile__("outw %0, %1" :: "a"(v), "Nd"(p));
+}
+
+static inline void outl(uint32_t v, uint16_t p)
+{
+	__asm__ __volatile__("outl %0, %1" :: "a"(v), "Nd"(p));
+}
 static inline uint32_t readl(const volatile void *p) { return *(const volatile uint32_t *)p; }
 static inline void writel(uint32_t v, volatile void *p) { *(volatile uint32_t *)p = v; }
 

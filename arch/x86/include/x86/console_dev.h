@@ -9,7 +9,10 @@ struct boot_video;
 
 /* Programs the ports that com1= and com2= name, and registers them as consoles: polled. */
 void serial_init_early(void);
-/* From now on receive by interrupt; and transmit by interrupt, so that nobody waits for a slow line. */
+/*
+ * From now on receive by interrupt; and transmit by interrupt, so that nobody
+ * waits for a slow line.
+ */
 void serial_init_irq(void);
 /* Registers the screen as a boot-only console (vga=keep: for good). */
 void vga_init(const struct boot_video *video);

@@ -50,7 +50,10 @@ static inline void write_gs_base(unsigned long v)
 		wrmsr(MSR_GS_BASE, v);
 }
 
-/* The vcpu whose state, page tables included, this CPU holds; not `current` while idle runs lazily. */
+/*
+ * The vcpu whose state, page tables included, this CPU holds; not `current`
+ * while idle runs lazily.
+ */
 struct vcpu *loaded_vcpu_here(void);
 /* CR4.TSD and TSC_AUX as v wants them. */
 void load_tsc_controls(const struct vcpu *v);

@@ -49,10 +49,14 @@ void guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct c
 bool policy_has(const struct cpu_policy *p, unsigned int feature);
 
 /* ---- cpu_policy_io.c: for the tools ---- */
-#define POLICY_MAX_LEAVES	(POLICY_BASIC_LEAVES + POLICY_CACHE_SUBLEAVES + POLICY_FEAT_SUBLEAVES + \
-				 POLICY_TOPO_SUBLEAVES + 64 + 2 + POLICY_EXT_LEAVES)
+#define POLICY_MAX_LEAVES \
+	(POLICY_BASIC_LEAVES + POLICY_CACHE_SUBLEAVES + POLICY_FEAT_SUBLEAVES + \
+	 POLICY_TOPO_SUBLEAVES + 64 + 2 + POLICY_EXT_LEAVES)
 #define POLICY_MAX_MSRS		2
-/* guest NULL: *nr becomes the most there can be. Else *nr is room, then number; -ENOBUFS, -EFAULT. */
+/*
+ * guest NULL: *nr becomes the most there can be. Else *nr is room, then number;
+ * -ENOBUFS, -EFAULT.
+ */
 int policy_leaves_to_guest(const struct cpu_policy *p, xen_cpuid_leaf_t *guest, uint32_t *nr);
 int policy_msrs_to_guest(const struct cpu_policy *p, xen_msr_entry_t *guest, uint32_t *nr);
 /* Into p: -E2BIG, -EFAULT, -EINVAL, -ERANGE for one that we do not know, which is named then. */

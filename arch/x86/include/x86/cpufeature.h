@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What this CPU can do, found once at boot. Feature numbers are the ABI's (arch-x86/cpufeatureset.h). */
+/*
+ * What this CPU can do, found once at boot. Feature numbers are the ABI's
+ * (arch-x86/cpufeatureset.h).
+ */
 #ifndef X86_CPUFEATURE_H
 #define X86_CPUFEATURE_H
 

@@ -65,12 +65,14 @@ struct efi_runtime_services {
 	struct efi_table_header hdr;
 	efi_status_t (EFIAPI *get_time)(struct efi_time *t, struct efi_time_caps *caps);
 	efi_status_t (EFIAPI *set_time)(struct efi_time *t);
-	efi_status_t (EFIAPI *get_wakeup_time)(uint8_t *enabled, uint8_t *pending, struct efi_time *t);
+	efi_status_t (EFIAPI *get_wakeup_time)(uint8_t *enabled, uint8_t *pending,
+					       struct efi_time *t);
 	efi_status_t (EFIAPI *set_wakeup_time)(uint8_t enable, struct efi_time *t);
 	void *set_virtual_address_map, *convert_pointer;
 	efi_status_t (EFIAPI *get_variable)(uint16_t *name, efi_guid_t *vendor, uint32_t *attr,
 					    uint64_t *size, void *data);
-	efi_status_t (EFIAPI *get_next_variable)(uint64_t *size, uint16_t *name, efi_guid_t *vendor);
+	efi_status_t (EFIAPI *get_next_variable)(uint64_t *size, uint16_t *name,
+						 efi_guid_t *vendor);
 	efi_status_t (EFIAPI *set_variable)(uint16_t *name, efi_guid_t *vendor, uint32_t attr,
 					    uint64_t size, void *data);
 	efi_status_t (EFIAPI *get_next_high_count)(uint32_t *count);

@@ -36,8 +36,14 @@ bool insn_modrm(struct insn *in);
 /* General register n (0 to 15). */
 unsigned long *insn_reg(struct cpu_user_regs *regs, unsigned int n);
 
-static inline unsigned int modrm_reg(const struct insn *in) { return (in->modrm >> 3 & 7) | (in->rex & 4) << 1; }
-static inline unsigned int modrm_rm(const struct insn *in) { return (in->modrm & 7) | (in->rex & 1) << 3; }
+static inline unsigned int modrm_reg(const struct insn *in)
+{
+	return (in->modrm >> 3 & 7) | (in->rex & 4) << 1;
+}
+static inline unsigned int modrm_rm(const struct insn *in)
+{
+	return (in->modrm & 7) | (in->rex & 1) << 3;
+}
 
 /* What emulating came to. */
 enum emul_result {
@@ -48,7 +54,8 @@ enum emul_result {
 };
 
 /* ---- emul_io.c ---- */
-bool emul_iopl_allows(const struct vcpu *v);	/* its kernel or user space, whichever runs, has IOPL */
+/* its kernel or user space, whichever runs, has IOPL */
+bool emul_iopl_allows(const struct vcpu *v);
 enum emul_result emul_in_out(struct vcpu *v, struct insn *in);
 enum emul_result emul_string_io(struct vcpu *v, struct insn *in);
 

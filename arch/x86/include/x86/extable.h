@@ -11,7 +11,8 @@
 	.pushsection .ex_table, "a"; .balign 4; .long (from) - ., (to) - .; .popsection
 #else
 #define _ASM_EXTABLE(from, to) \
-	".pushsection .ex_table, \"a\"\n.balign 4\n.long (" #from ") - ., (" #to ") - .\n.popsection\n"
+	".pushsection .ex_table, \"a\"\n.balign 4\n.long (" #from ") - ., (" #to ") - .\n" \
+	".popsection\n"
 
 #include <core/types.h>
 

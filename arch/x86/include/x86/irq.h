@@ -66,7 +66,10 @@ void irq_mask(struct irq_desc *desc);
 void irq_unmask(struct irq_desc *desc);
 /* desc->lock held: moves at once if it is masked or not yet in use, else at its next interrupt. */
 void irq_set_cpu(struct irq_desc *desc, unsigned int cpu);
-/* desc->lock held: first use by cpu's guest or the hypervisor: vector, source programmed, still masked. */
+/*
+ * desc->lock held: first use by cpu's guest or the hypervisor: vector, source
+ * programmed, still masked.
+ */
 int irq_setup_source(struct irq_desc *desc, unsigned int cpu);
 /* Moves every interrupt off a CPU that goes down; called on it with interrupts off. */
 void irqs_leave_cpu(unsigned int cpu);
@@ -78,7 +81,10 @@ void irq_to_guests(struct irq_desc *desc);
 /* ---- io_apic.c: GSIs ---- */
 unsigned int ioapic_count_gsis(void);	/* boot: maps them; irq_init sizes its table by it */
 bool gsi_valid(unsigned int gsi);
-/* Chooses trigger and polarity while the line is unused: 0, -EEXIST if set before, -EINVAL, -EBUSY. */
+/*
+ * Chooses trigger and polarity while the line is unused: 0, -EEXIST if set
+ * before, -EINVAL, -EBUSY.
+ */
 int gsi_set_trigger(unsigned int gsi, bool level, bool active_low);
 bool gsi_is_level(unsigned int gsi);
 /* Programs the pin from desc (vector, cpu), masked. */

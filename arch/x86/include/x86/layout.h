@@ -48,7 +48,10 @@
 #define CPU_WINDOW_SIZE		(CPU_WINDOW_PAGES * 4096)
 #define CPU_WINDOW_LDT_PAGE	16
 
-/* Stack of a CPU: pages 0 #DF, 1 NMI, 2 #MC, 3 #DB, 4 guard, 5-7 primary, struct cpu_info at the top. */
+/*
+ * Stack of a CPU: pages 0 #DF, 1 NMI, 2 #MC, 3 #DB, 4 guard, 5-7 primary,
+ * struct cpu_info at the top.
+ */
 #define STACK_ORDER		3
 #define STACK_SIZE		(4096 << STACK_ORDER)
 
@@ -57,6 +60,9 @@
 #define HYP_DS			0xe010	/* ring 0 data, also ring 0 SS */
 #define TSS_SELECTOR		0xe040	/* 16 bytes */
 #define LDT_SELECTOR		0xe050	/* 16 bytes */
-/* 0xe018 free; 0xe020 FLAT_RING3_CS32, 0xe028 FLAT_RING3_DS32/SS, 0xe030 FLAT_RING3_CS64: the order sysret wants */
+/*
+ * 0xe018 free; 0xe020 FLAT_RING3_CS32, 0xe028 FLAT_RING3_DS32/SS, 0xe030
+ * FLAT_RING3_CS64: the order sysret wants
+ */
 
 #endif

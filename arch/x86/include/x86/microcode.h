@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Microcode containers: which patch of a file fits a CPU. Pure functions, so that tests can feed them. */
+/*
+ * Microcode containers: which patch of a file fits a CPU. Pure functions, so
+ * that tests can feed them.
+ */
 #ifndef X86_MICROCODE_H
 #define X86_MICROCODE_H
 

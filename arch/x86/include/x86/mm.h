@@ -8,17 +8,22 @@
 
 /* ---- paging.c: the hypervisor's own tables (boot) ---- */
 extern pte_t idle_l4[PT_ENTRIES];		/* hypervisor slots only */
-void __init paging_init(void);			/* direct map, frame table, M2P; needs boot_alloc_pages */
+/* direct map, frame table, M2P; needs boot_alloc_pages */
+void __init paging_init(void);
 /* Maps [pa, pa+len) uncached; never fails at boot, NULL later. Offset kept. */
 void *ioremap(paddr_t pa, size_t len);
 void iounmap(void *va, size_t len);
-/* Maps nr 4 KiB pages at va in the hypervisor's tables (image, windows). flags: PTE_HYP_*. 0 or -ENOMEM. */
+/*
+ * Maps nr 4 KiB pages at va in the hypervisor's tables (image, windows). flags:
+ * PTE_HYP_*. 0 or -ENOMEM.
+ */
 int map_pages_to_hyp(unsigned long va, mfn_t mfn, unsigned long nr, uint64_t flags);
 void unmap_pages_from_hyp(unsigned long va, unsigned long nr);
 /* Entry that maps va in the hypervisor's tables (level 1), NULL if none. */
 pte_t *hyp_l1e(unsigned long va);
 mfn_t idle_l4_mfn(void);
-mfn_t hyp_va_to_mfn(unsigned long va);		/* mm/memory.c: any page size; INVALID_MFN if not mapped */
+/* mm/memory.c: any page size; INVALID_MFN if not mapped */
+mfn_t hyp_va_to_mfn(unsigned long va);
 void init_guest_l4_slots(pte_t *l4);		/* fills slots 256-271 */
 
 /* ---- mm/: direct paging for PV guests ---- */
@@ -30,11 +35,15 @@ void init_guest_l4_slots(pte_t *l4);		/* fills slots 256-271 */
 int get_page_type_preemptible(struct page_info *pg, unsigned long type);
 int put_page_type_preemptible(struct page_info *pg);
 int put_page_and_type_preemptible(struct page_info *pg);
-/* Finishes what v->arch.old_guest_table says: 0, or -ERESTART. First act of each paging hypercall. */
+/*
+ * Finishes what v->arch.old_guest_table says: 0, or -ERESTART. First act of
+ * each paging hypercall.
+ */
 int put_old_guest_table(struct vcpu *v);
 /* Device memory that the hardware domain may only read (MSI-X tables); its writes are dropped. */
 extern struct rangeset *mmio_ro_ranges;
-void arch_mm_init(void);			/* DOMID_IO/XEN ownership of non-RAM frames; after domains_init */
+/* DOMID_IO/XEN ownership of non-RAM frames; after domains_init */
+void arch_mm_init(void);
 /* Loads v's page tables (kernel or user by TF_kernel_mode). */
 void write_ptbase(struct vcpu *v);
 /* CR3 := pa with no other side effect but accounting of the flush. */
@@ -51,7 +60,10 @@ int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user);
 /* #PF from the guest: emulates writes to page tables. True if handled (return to the guest). */
 bool mm_fixup_guest_fault(struct vcpu *v, unsigned long va, unsigned int error_code,
 			  struct cpu_user_regs *regs);
-/* Walks current's tables: the leaf entry that maps va (4 KiB), and where it is. False if not mapped so. */
+/*
+ * Walks current's tables: the leaf entry that maps va (4 KiB), and where it is.
+ * False if not mapped so.
+ */
 bool guest_walk_l1e(struct vcpu *v, unsigned long va, pte_t *entry, mfn_t *table);
 /* Releases d's memory and page tables, preemptibly. */
 int mm_relinquish_memory(struct domain *d);

@@ -45,7 +45,10 @@ void msi_startup(struct msi_desc *m);
 
 /* PHYSDEVOP_prepare_msix, release_msix: 0, -ENODEV, -EBUSY. */
 int msix_prepare(uint16_t seg, uint8_t bus, uint8_t devfn, bool release);
-/* PHYSDEVOP_restore_msi(_ext): writes again what the device lost in a reset or sleep. 0 or -errno. */
+/*
+ * PHYSDEVOP_restore_msi(_ext): writes again what the device lost in a reset or
+ * sleep. 0 or -errno.
+ */
 int msi_restore(struct pci_device *dev);
 /* The device goes away. pcidevs_lock held. */
 void msi_forget_device(struct pci_device *dev);

@@ -35,7 +35,10 @@ typedef struct { uint64_t pte; } pte_t;		/* an entry of any level */
 /* PAT as Linux PV guests expect it (ABI): WB WT UC- UC WC WP UC UC. */
 #define HOST_PAT	0x050100070406UL
 
-static inline pte_t pte_make(mfn_t m, uint64_t flags) { return (pte_t){ (mfn_x(m) << PAGE_SHIFT) | flags }; }
+static inline pte_t pte_make(mfn_t m, uint64_t flags)
+{
+	return (pte_t){ (mfn_x(m) << PAGE_SHIFT) | flags };
+}
 static inline mfn_t pte_mfn(pte_t e) { return _mfn((e.pte & PTE_ADDR_MASK) >> PAGE_SHIFT); }
 static inline uint64_t pte_flags(pte_t e) { return e.pte & PTE_FLAGS_MASK; }
 static inline bool pte_present(pte_t e) { return e.pte & PTE_PRESENT; }
@@ -44,6 +47,9 @@ static inline unsigned int l1_index(unsigned long va) { return (va >> 12) & 511;
 static inline unsigned int l2_index(unsigned long va) { return (va >> 21) & 511; }
 static inline unsigned int l3_index(unsigned long va) { return (va >> 30) & 511; }
 static inline unsigned int l4_index(unsigned long va) { return (va >> 39) & 511; }
-static inline bool is_canonical(unsigned long va) { return (unsigned long)((long)(va << 16) >> 16) == va; }
+static inline bool is_canonical(unsigned long va)
+{
+	return (unsigned long)((long)(va << 16) >> 16) == va;
+}
 
 #endif

@@ -50,14 +50,16 @@ unsigned int pci_find_cap(uint16_t seg, uint8_t bus, uint8_t devfn, uint8_t id);
 int pci_mmcfg_reserved(uint64_t address, uint16_t seg, uint8_t start, uint8_t end, uint32_t flags);
 
 static inline uint32_t pci_read(const struct pci_device *p, unsigned int reg, unsigned int len);
-static inline void pci_write(const struct pci_device *p, unsigned int reg, unsigned int len, uint32_t v);
+static inline void pci_write(const struct pci_device *p, unsigned int reg, unsigned int len,
+			     uint32_t v);
 
 #include <x86/platform.h>
 static inline uint32_t pci_read(const struct pci_device *p, unsigned int reg, unsigned int len)
 {
 	return pci_conf_read(p->seg, p->bus, p->devfn, reg, len);
 }
-static inline void pci_write(const struct pci_device *p, unsigned int reg, unsigned int len, uint32_t v)
+static inline void pci_write(const struct pci_device *p, unsigned int reg, unsigned int len,
+			     uint32_t v)
 {
 	pci_conf_write(p->seg, p->bus, p->devfn, reg, len, v);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A domain's physical interrupts, for the hypercalls that map them (arch/irq.h is for event channels). */
+/*
+ * A domain's physical interrupts, for the hypercalls that map them (arch/irq.h
+ * is for event channels).
+ */
 #ifndef X86_PIRQ_H
 #define X86_PIRQ_H
 
@@ -8,7 +11,7 @@
 struct domain;
 struct msi_request;
 
-#define PIRQ_RESERVED	(-1)		/* number handed out (get_free_pirq), nothing behind it yet */
+#define PIRQ_RESERVED	(-1)	/* number handed out (get_free_pirq), nothing behind it yet */
 
 struct pirq_map {
 	int irq;			/* e: > 0, 0 = none, PIRQ_RESERVED */
@@ -34,7 +37,10 @@ int pirq_get_free(struct domain *d, int type);	/* MAP_PIRQ_TYPE_*: reserves it; 
 int pirq_set_eoi_page(struct domain *d, unsigned long gmfn, bool auto_unmask);
 /* PHYSDEVOP_eoi. 0 or -EINVAL. */
 int pirq_eoi(struct domain *d, unsigned int pirq);
-/* XEN_DOMCTL_irq_permission: may d use the irq behind the caller's pirq. 0, -EINVAL, -EPERM, -ENOMEM. */
+/*
+ * XEN_DOMCTL_irq_permission: may d use the irq behind the caller's pirq. 0,
+ * -EINVAL, -EPERM, -ENOMEM.
+ */
 int pirq_set_permission(struct domain *d, unsigned int pirq, bool allow);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupt controllers, timers, ACPI, PCI, SMP: what setup.c calls, in order, and what others use. */
+/*
+ * Interrupt controllers, timers, ACPI, PCI, SMP: what setup.c calls, in order,
+ * and what others use.
+ */
 #ifndef X86_PLATFORM_H
 #define X86_PLATFORM_H
 
@@ -35,7 +38,10 @@ void irq_init(void);
 void do_IRQ(struct cpu_user_regs *regs);
 /* A vector for the hypervisor's own use. */
 void set_direct_vector(uint8_t vector, void (*fn)(struct cpu_user_regs *regs));
-/* A GSI for the hypervisor's own use (serial, HPET): 0 or -errno. Trigger/polarity from ACPI or ISA defaults. */
+/*
+ * A GSI for the hypervisor's own use (serial, HPET): 0 or -errno.
+ * Trigger/polarity from ACPI or ISA defaults.
+ */
 int request_gsi(unsigned int gsi, void (*fn)(void *arg), void *arg);
 
 #define VECTOR_SPURIOUS		0xff
@@ -66,8 +72,10 @@ void time_init_cpu(void);
 extern uint32_t cpu_khz;
 
 /* ---- pci.c, msi.c ---- */
-uint32_t pci_conf_read(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned int reg, unsigned int len);
-void pci_conf_write(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned int reg, unsigned int len, uint32_t val);
+uint32_t pci_conf_read(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned int reg,
+		       unsigned int len);
+void pci_conf_write(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned int reg, unsigned int len,
+		    uint32_t val);
 /* A guest's access through 0xcf8/0xcfc (emul_io.c). May refuse a write: false. */
 bool pci_conf_write_intercept(struct domain *d, uint32_t cf8, unsigned int bytes, uint32_t *val);
 void pci_init(void);
@@ -90,7 +98,8 @@ void efi_reset(bool warm);
 
 /* ---- cpu/features (cpu.c) ---- */
 void cpu_identify_bsp(void);			/* panics if the CPU lacks what is needed */
-void cpu_init(void);				/* each CPU: CR0/CR4/EFER/PAT, GDT, IDT, TSS, syscall MSRs */
+/* each CPU: CR0/CR4/EFER/PAT, GDT, IDT, TSS, syscall MSRs */
+void cpu_init(void);
 
 /* ---- traps.c ---- */
 void traps_init(void);				/* IDT contents */

@@ -8,7 +8,8 @@
 struct rangeset;
 struct rangeset *rangeset_new(void);			/* NULL without memory */
 void rangeset_destroy(struct rangeset *r);
-int rangeset_add(struct rangeset *r, unsigned long s, unsigned long e);	/* inclusive; 0 or -ENOMEM */
+/* inclusive; 0 or -ENOMEM */
+int rangeset_add(struct rangeset *r, unsigned long s, unsigned long e);
 int rangeset_remove(struct rangeset *r, unsigned long s, unsigned long e);
 bool rangeset_contains(struct rangeset *r, unsigned long s, unsigned long e);
 bool rangeset_overlaps(struct rangeset *r, unsigned long s, unsigned long e);

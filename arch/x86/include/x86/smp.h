@@ -7,7 +7,10 @@
 
 /* In an NMI: true if this CPU is asked to stop (panic, reboot); it must not come back then. */
 bool smp_stop_requested(void);
-/* The call of this CPU, if one is waiting for it: for loops with interrupts off that others wait for. */
+/*
+ * The call of this CPU, if one is waiting for it: for loops with interrupts off
+ * that others wait for.
+ */
 void smp_poll_calls(void);
 /* The flush itself, global entries included, without noting it in the clock. */
 void flush_tlb_global(void);

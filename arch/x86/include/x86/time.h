@@ -9,7 +9,10 @@ struct cpu_user_regs;
 struct domain;
 struct vcpu;
 
-/* Counter ticks to nanoseconds: ((ticks << shift) * mul) >> 32, a negative shift going right (ABI of vcpu_time_info). */
+/*
+ * Counter ticks to nanoseconds: ((ticks << shift) * mul) >> 32, a negative
+ * shift going right (ABI of vcpu_time_info).
+ */
 struct time_scale {
 	uint32_t mul;
 	int8_t shift;
@@ -57,7 +60,10 @@ int register_time_area(struct vcpu *v, unsigned long guest_va);
 /* ---- platform_timer.c: a slow but steady counter ---- */
 void platform_timer_init(void);
 const char *platform_timer_name(void);
-/* Nanoseconds since platform_timer_init(), and the TSC at that moment. Must be called every 2 s by someone. */
+/*
+ * Nanoseconds since platform_timer_init(), and the TSC at that moment. Must be
+ * called every 2 s by someone.
+ */
 s_time_t platform_time(uint64_t *tsc);
 uint64_t platform_measure_tsc_hz(unsigned int usec);	/* waits that long */
 
