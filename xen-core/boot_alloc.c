@@ -61,7 +61,8 @@ mfn_t __init boot_alloc_pages(unsigned long nr, unsigned long align_pages)
 	if (!mfn)
 		mfn = boot_take(nr, align_pages ? align_pages : 1, ~0UL);
 	if (!mfn)
-		panic("Out of memory while booting: no %lu KiB contiguous", nr << (PAGE_SHIFT - 10));
+		panic("Out of memory while booting: no %lu KiB contiguous",
+		      nr << (PAGE_SHIFT - 10));
 	for (unsigned long i = 0; i < nr; i++)
 		clear_page(mfn_to_virt(_mfn(mfn + i)));
 	return _mfn(mfn);

@@ -116,7 +116,8 @@ static void __init handle_word(char *word)
 	if (!known)
 		printk(XENLOG_WARNING "Option \"%s\" is unknown: ignored\n", word);
 	else if (rc)
-		printk(XENLOG_WARNING "Option \"%s\": value \"%s\" is not valid: ignored\n", word, value);
+		printk(XENLOG_WARNING "Option \"%s\": value \"%s\" is not valid: ignored\n", word,
+		       value);
 }
 
 void __init cmdline_parse(const char *cmdline)

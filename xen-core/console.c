@@ -279,7 +279,8 @@ void __init console_init_ring(void)
 	unsigned long flags;
 
 	if (!buf)
-		panic("No memory for a console ring of %lu KiB; use a smaller conring_size=\n", size >> 10);
+		panic("No memory for a console ring of %lu KiB; use a smaller conring_size=\n",
+		      size >> 10);
 	flags = lock_console();
 	console_ring_grow(buf, size);
 	unlock_console(flags);
@@ -393,7 +394,10 @@ static long console_io_write(unsigned long count, const char *guest)
 	char buf[128];
 
 	if (!d->is_hardware) {
-		/* Its partial line is the domain's own: vcpus of a guest that mix lines harm only themselves. */
+		/*
+		 * Its partial line is the domain's own: vcpus of a guest that
+		 * mix lines harm only themselves.
+		 */
 		if (!d->console) {
 			struct guest_console *gc = xzalloc(struct guest_console);
 
@@ -407,8 +411,8 @@ static long console_io_write(unsigned long count, const char *guest)
 		size_t n = min(count, sizeof(buf));
 
 		if (hypercall_preempt_check())
-			return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count,
-						  (unsigned long)guest);
+			return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write,
+						  count, (unsigned long)guest);
 		if (raw_copy_from_guest(buf, guest, n))
 			return -EFAULT;
 		if (d->is_hardware) {

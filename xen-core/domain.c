@@ -182,7 +182,8 @@ free_vcpus:
 	return rc;
 }
 
-struct domain *domain_create(domid_t id, const struct xen_domctl_createdomain *config, bool privileged)
+struct domain *domain_create(domid_t id, const struct xen_domctl_createdomain *config,
+			     bool privileged)
 {
 	struct xen_domctl_createdomain cfg = *config;
 	struct domain *d;

@@ -32,7 +32,8 @@ int cpumask_from_xenctl(cpumask_t *mask, const struct xenctl_bitmap *bm)
 		return -EFAULT;
 	if (raw_copy_from_guest(mask->bits, bm->bitmap.p, bytes))
 		return -EFAULT;
-	for (unsigned int i = bm->nr_bits; i < DIV_ROUND_UP(bm->nr_bits, 8U) * 8 && i < NR_CPUS; i++)
+	for (unsigned int i = bm->nr_bits; i < DIV_ROUND_UP(bm->nr_bits, 8U) * 8 && i < NR_CPUS;
+	     i++)
 		__clear_bit(i, mask->bits);
 	return 0;
 }
@@ -44,7 +45,8 @@ int cpumask_to_xenctl(const struct xenctl_bitmap *bm, const cpumask_t *mask)
 
 	if (raw_copy_to_guest(bm->bitmap.p, mask->bits, bytes))
 		return -EFAULT;
-	if (guest_bytes > bytes && raw_clear_guest((char *)bm->bitmap.p + bytes, guest_bytes - bytes))
+	if (guest_bytes > bytes &&
+	    raw_clear_guest((char *)bm->bitmap.p + bytes, guest_bytes - bytes))
 		return -EFAULT;
 	return 0;
 }
@@ -68,7 +70,8 @@ static domid_t choose_domid(void)
 	return 0;
 }
 
-static long createdomain(struct xen_domctl *op, struct domain *unused __maybe_unused, bool *copyback)
+static long createdomain(struct xen_domctl *op, struct domain *unused __maybe_unused,
+			 bool *copyback)
 {
 	domid_t id = op->domain;
 	struct domain *d;
@@ -222,7 +225,8 @@ static long getvcpuinfo(struct xen_domctl *op, struct domain *d, bool *copyback)
 }
 
 /* The vcpu that an affinity operation names: 0, -EINVAL, -ESRCH. */
-static long affinity_target(struct domain *d, const struct xen_domctl_vcpuaffinity *a, struct vcpu **v)
+static long affinity_target(struct domain *d, const struct xen_domctl_vcpuaffinity *a,
+			    struct vcpu **v)
 {
 	if (a->vcpu >= d->max_vcpus)
 		return -EINVAL;
@@ -365,7 +369,9 @@ static const struct domctl_row table[] = {
 	ROW(destroydomain, destroydomain),
 	ROW(pausedomain, pausedomain),
 	ROW(unpausedomain, unpausedomain),
-	[XEN_DOMCTL_getdomaininfo] = { .fn = getdomaininfo_op, .no_domain = true, .unlocked = true },
+	[XEN_DOMCTL_getdomaininfo] = { .fn = getdomaininfo_op,
+				       .no_domain = true,
+				       .unlocked = true },
 	ROW(setvcpuaffinity, setvcpuaffinity),
 	ROW(max_mem, max_mem),
 	ROW(setvcpucontext, setvcpucontext),

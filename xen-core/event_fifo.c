@@ -254,7 +254,8 @@ static int map_control_block(struct vcpu *v, uint64_t gfn, uint32_t offset)
 	rc = map_guest_page(v->domain, gfn, &va);
 	if (rc)
 		return rc;
-	atomic_store(&v->evtchn_fifo->control, (struct evtchn_fifo_control_block *)((char *)va + offset));
+	atomic_store(&v->evtchn_fifo->control,
+		     (struct evtchn_fifo_control_block *)((char *)va + offset));
 	return 0;
 }
 

@@ -36,10 +36,15 @@ static void release(struct side *s)
 	s->pg = NULL;
 }
 
-static bool same_domains(const struct gnttab_copy *op, const struct side *src, const struct side *dst)
+static bool same_domains(const struct gnttab_copy *op, const struct side *src,
+			 const struct side *dst)
 {
-	return likely(src->d && dst->d && op->source.domid == src->domid && op->dest.domid == dst->domid &&
-		      /* A frame by number must be one's own, which is checked when the domains are. */
+	return likely(src->d && dst->d && op->source.domid == src->domid &&
+		      op->dest.domid == dst->domid &&
+		      /*
+		       * A frame by number must be one's own, which is checked
+		       * when the domains are.
+		       */
 		      (src->domid == DOMID_SELF || (op->flags & GNTCOPY_source_gref)) &&
 		      (dst->domid == DOMID_SELF || (op->flags & GNTCOPY_dest_gref)));
 }
@@ -86,7 +91,8 @@ static int16_t acquire(struct side *s, const struct gnttab_copy_ptr *ptr, bool i
 
 static inline int16_t prepare(struct side *s, const struct gnttab_copy_ptr *ptr, bool is_ref)
 {
-	if (s->pg && s->is_ref == is_ref && (is_ref ? s->ref == ptr->u.ref : s->gmfn == ptr->u.gmfn))
+	if (s->pg && s->is_ref == is_ref &&
+	    (is_ref ? s->ref == ptr->u.ref : s->gmfn == ptr->u.gmfn))
 		return GNTST_okay;
 	release(s);
 	return acquire(s, ptr, is_ref);
@@ -113,9 +119,13 @@ static int16_t copy_one(const struct gnttab_copy *op, struct side *src, struct s
 	rc = prepare(dst, &op->dest, op->flags & GNTCOPY_dest_gref);
 	if (unlikely(rc))
 		return rc;
-	if (unlikely(op->source.offset + op->len > PAGE_SIZE || op->dest.offset + op->len > PAGE_SIZE))
+	if (unlikely(op->source.offset + op->len > PAGE_SIZE ||
+		     op->dest.offset + op->len > PAGE_SIZE))
 		return GNTST_bad_copy_arg;
-	/* One page onto itself may overlap; the result is then the guest's own affair, but defined. */
+	/*
+	 * One page onto itself may overlap; the result is then the guest's own
+	 * affair, but defined.
+	 */
 	if (unlikely(src->virt == dst->virt))
 		memmove(dst->virt + op->dest.offset, src->virt + op->source.offset, op->len);
 	else
@@ -124,7 +134,8 @@ static int16_t copy_one(const struct gnttab_copy *op, struct side *src, struct s
 }
 
 /* One batch at guest. Elements done, or -EFAULT. */
-static long copy_batch(struct gnttab_copy *guest, unsigned int left, struct side *src, struct side *dst)
+static long copy_batch(struct gnttab_copy *guest, unsigned int left, struct side *src,
+		       struct side *dst)
 {
 	struct gnttab_copy op[BATCH];
 	unsigned int n = min(left, BATCH);

@@ -136,7 +136,8 @@ static uint32_t pins_of(unsigned int flags)
  * Takes the references that the mappings want beyond the one that pg comes
  * with, and makes the host mapping. On error all are dropped, that one too.
  */
-static int16_t map_frame(const struct gnttab_map_grant_ref *op, struct domain *rd, struct page_info *pg)
+static int16_t map_frame(const struct gnttab_map_grant_ref *op, struct domain *rd,
+			 struct page_info *pg)
 {
 	const bool host = op->flags & GNTMAP_host_map, dev = op->flags & GNTMAP_device_map;
 	const bool ro = op->flags & GNTMAP_readonly;
@@ -171,11 +172,14 @@ undo:
 	return rc;
 }
 
-static int16_t map_one(struct gnttab_map_grant_ref *op, struct domain *ld, struct domain_cache *cache)
+static int16_t map_one(struct gnttab_map_grant_ref *op, struct domain *ld,
+		       struct domain_cache *cache)
 {
 	const uint32_t pins = pins_of(op->flags);
 	const bool ro = op->flags & GNTMAP_readonly;
-	union maptrack mt = { .ref = op->ref, .domid = op->dom, .flags = (uint16_t)(op->flags & MT_FLAGS) };
+	union maptrack mt = { .ref = op->ref,
+			      .domid = op->dom,
+			      .flags = (uint16_t)(op->flags & MT_FLAGS) };
 	struct page_info *pg;
 	grant_handle_t handle;
 	struct domain *rd;
@@ -263,7 +267,10 @@ _Static_assert(sizeof(struct gnttab_unmap_and_replace) == sizeof(struct gnttab_u
 	       offsetof(struct gnttab_unmap_and_replace, status) ==
 	       offsetof(struct gnttab_unmap_grant_ref, status), "one layout for both");
 
-/* Claims the track for us alone; *mt is what it held. False if it is free, or being unmapped elsewhere. */
+/*
+ * Claims the track for us alone; *mt is what it held. False if it is free, or
+ * being unmapped elsewhere.
+ */
 static bool claim_track(union maptrack *slot, union maptrack *mt)
 {
 	union maptrack busy;
@@ -335,7 +342,8 @@ static void finish_unmaps(struct domain *ld, struct undone *u, unsigned int n)
 		flush_tlb_mask(&ld->dirty_cpumask);
 	for (unsigned int i = 0; i < n; i++) {
 		const bool ro = u[i].flags & GNTMAP_readonly;
-		unsigned int refs = !!(u[i].flags & GNTMAP_host_map) + !!(u[i].flags & GNTMAP_device_map);
+		unsigned int refs = !!(u[i].flags & GNTMAP_host_map) +
+				    !!(u[i].flags & GNTMAP_device_map);
 
 		if (!u[i].rd || !refs)
 			continue;
@@ -375,7 +383,10 @@ static inline long unmap_all(unsigned long uop, unsigned int count, bool replace
 }
 
 long gnttab_unmap(unsigned long uop, unsigned int count) { return unmap_all(uop, count, false); }
-long gnttab_unmap_replace(unsigned long uop, unsigned int count) { return unmap_all(uop, count, true); }
+long gnttab_unmap_replace(unsigned long uop, unsigned int count)
+{
+	return unmap_all(uop, count, true);
+}
 
 /* ---- a domain dies ---- */
 

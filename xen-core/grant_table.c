@@ -71,8 +71,8 @@ static void clear_in_use(grant_entry_v1_t *entry, uint32_t pin, bool readonly)
 }
 
 /* First use of an entry, or first writing one. */
-static int pin_first(struct domain *rd, struct active_entry *act, grant_entry_v1_t *entry, domid_t user,
-		     bool readonly, bool map, struct page_info **pg)
+static int pin_first(struct domain *rd, struct active_entry *act, grant_entry_v1_t *entry,
+		     domid_t user, bool readonly, bool map, struct page_info **pg)
 {
 	int rc = set_in_use(entry, act->pin, user, readonly, map);
 
@@ -112,7 +112,10 @@ int grant_pin(struct domain *rd, grant_ref_t ref, domid_t user, bool readonly, b
 	if (!*pg) {
 		struct page_info *p = mfn_to_page(_mfn(act->mfn));
 
-		/* The pins keep the frame, but for a dying owner, or a user that lost its mapping. */
+		/*
+		 * The pins keep the frame, but for a dying owner, or a user
+		 * that lost its mapping.
+		 */
 		if (unlikely(!get_page(p, rd))) {
 			clear_in_use(gt_shared(gt, ref), act->pin, readonly);
 			rc = map ? GNTST_general_error : GNTST_bad_domain;
@@ -172,7 +175,8 @@ int gnttab_grow(struct grant_table *gt, unsigned int nr)
 }
 
 /* ~0 for a size means the default. 0, -EINVAL, -ENOMEM; d->grant_table is NULL after an error. */
-int grant_table_init(struct domain *d, unsigned int max_grant_frames, unsigned int max_maptrack_frames)
+int grant_table_init(struct domain *d, unsigned int max_grant_frames,
+		     unsigned int max_maptrack_frames)
 {
 	struct grant_table *gt;
 
@@ -201,7 +205,10 @@ int grant_table_init(struct domain *d, unsigned int max_grant_frames, unsigned i
 	return 0;
 }
 
-/* Nobody may look any more. The pages were d's; whatever references it had to them are gone or go now. */
+/*
+ * Nobody may look any more. The pages were d's; whatever references it had to
+ * them are gone or go now.
+ */
 void grant_table_destroy(struct domain *d)
 {
 	struct grant_table *gt = d->grant_table;
@@ -344,7 +351,10 @@ static long do_get_status_frames(unsigned long uop, unsigned int count)
 	return raw_copy_to_guest((void *)uop, &op, sizeof(op)) ? -EFAULT : 0;
 }
 
-/* Exchanges two entries that nobody uses. Both active entries are locked, in order, so nobody begins to. */
+/*
+ * Exchanges two entries that nobody uses. Both active entries are locked, in
+ * order, so nobody begins to.
+ */
 static int16_t swap_refs(struct grant_table *gt, grant_ref_t a, grant_ref_t b)
 {
 	struct active_entry *lo, *hi;
@@ -389,7 +399,10 @@ static long do_swap_grant_ref(unsigned long uop, unsigned int count)
 	return 0;
 }
 
-/* For machines whose devices see stale caches. Arguments are checked; the operation itself is not needed here. */
+/*
+ * For machines whose devices see stale caches. Arguments are checked; the
+ * operation itself is not needed here.
+ */
 static long do_cache_flush(unsigned long uop, unsigned int count)
 {
 	const struct gnttab_cache_flush *guest = (const struct gnttab_cache_flush *)uop;
@@ -400,7 +413,8 @@ static long do_cache_flush(unsigned long uop, unsigned int count)
 			return i;
 		if (raw_copy_from_guest(&op, guest, sizeof(op)))
 			return -EFAULT;
-		if (op.offset >= PAGE_SIZE || op.length > PAGE_SIZE || op.offset + op.length > PAGE_SIZE ||
+		if (op.offset >= PAGE_SIZE || op.length > PAGE_SIZE ||
+		    op.offset + op.length > PAGE_SIZE ||
 		    (op.op & ~(GNTTAB_CACHE_INVAL | GNTTAB_CACHE_CLEAN)))
 			return -EINVAL;
 		if (op.length && op.op)
@@ -413,7 +427,8 @@ static long do_cache_flush(unsigned long uop, unsigned int count)
 
 struct gnttab_row {
 	long (*fn)(unsigned long uop, unsigned int count);
-	unsigned int size;	/* of an element whose array is checked, and continued at; 0: not an array */
+	/* of an element whose array is checked, and continued at; 0: not an array */
+	unsigned int size;
 };
 
 static const struct gnttab_row gnttab_table[] = {
@@ -422,7 +437,8 @@ static const struct gnttab_row gnttab_table[] = {
 	[GNTTABOP_setup_table]		= { do_setup_table, 0 },
 	[GNTTABOP_copy]			= { gnttab_copy, sizeof(struct gnttab_copy) },
 	[GNTTABOP_query_size]		= { do_query_size, 0 },
-	[GNTTABOP_unmap_and_replace]	= { gnttab_unmap_replace, sizeof(struct gnttab_unmap_and_replace) },
+	[GNTTABOP_unmap_and_replace]	= { gnttab_unmap_replace,
+					    sizeof(struct gnttab_unmap_and_replace) },
 	[GNTTABOP_set_version]		= { do_set_version, 0 },
 	[GNTTABOP_get_status_frames]	= { do_get_status_frames, 0 },
 	[GNTTABOP_get_version]		= { do_get_version, 0 },
@@ -450,7 +466,8 @@ DEFINE_HYPERCALL(grant_table_op)
 	rc = row->fn(a2, count);
 	if (unlikely(rc > 0))
 		return hypercall_continue(__HYPERVISOR_grant_table_op, 3, (unsigned long)cmd,
-					  a2 + (unsigned long)rc * row->size, (unsigned long)count - (unsigned long)rc);
+					  a2 + (unsigned long)rc * row->size,
+					  (unsigned long)count - (unsigned long)rc);
 	return rc;
 }
 
@@ -484,22 +501,23 @@ int gnttab_get_shared_frame(struct domain *d, unsigned long idx, mfn_t *mfn)
 {
 	if (idx >= UINT32_MAX)
 		return -EINVAL;
-	return gnttab_acquire_resource(d, XENMEM_resource_grant_table_id_shared, (unsigned int)idx, 1, mfn);
+	return gnttab_acquire_resource(d, XENMEM_resource_grant_table_id_shared, (unsigned int)idx,
+				       1, mfn);
 }
 
 static void show_usage(const struct domain *d)
 {
 	const struct grant_table *gt = d->grant_table;
 
-	printk("%pd grant frames %u of %u, maptrack pages %u of %u\n", d, gt->nr_frames, gt->max_frames,
-	       gt->maptrack_pages, gt->max_maptrack_pages);
+	printk("%pd grant frames %u of %u, maptrack pages %u of %u\n", d, gt->nr_frames,
+	       gt->max_frames, gt->maptrack_pages, gt->max_maptrack_pages);
 	for (grant_ref_t ref = 0; ref < gt_entries(gt); ref++) {
 		const struct active_entry *act = gt_active(gt, ref);
 		uint32_t pin = read_once(act->pin);
 
 		if (pin)
-			printk("  [%4u] d%u mfn %x pins %08x flags %04x\n", ref, act->domid, act->mfn, pin,
-			       read_once(gt_shared(gt, ref)->flags));
+			printk("  [%4u] d%u mfn %x pins %08x flags %04x\n", ref, act->domid,
+			       act->mfn, pin, read_once(gt_shared(gt, ref)->flags));
 	}
 }
 

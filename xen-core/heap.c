@@ -74,7 +74,8 @@ static struct page_info *slab_new(unsigned int class)
 	if (!page)
 		return NULL;
 	for (off = 0; off + size <= PAGE_SIZE; off += size)
-		*(uint16_t *)(page + off) = (uint16_t)(off + 2 * size <= PAGE_SIZE ? off + size : NO_SLOT);
+		*(uint16_t *)(page + off) = (uint16_t)(
+			off + 2 * size <= PAGE_SIZE ? off + size : NO_SLOT);
 	pg = virt_to_page(page);
 	*slab_of(pg) = (struct slab){ KIND_SLAB, (uint16_t)class, 0, 0 };
 	return pg;

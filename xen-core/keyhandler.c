@@ -71,8 +71,10 @@ static void key_domains(unsigned char key __maybe_unused)
 		for_each_vcpu(d, v) {
 			printk("    VCPU%u: CPU%u [has=%c] poll=%d upcall_pend=%02x upcall_mask=%02x\n",
 			       v->vcpu_id, v->processor, v->is_running ? 'T' : 'F', v->poll_evtchn,
-			       v->vcpu_info->evtchn_upcall_pending, v->vcpu_info->evtchn_upcall_mask);
-			printk("    pause_count=%d pause_flags=%lx\n", v->pause_count, v->pause_flags);
+			       v->vcpu_info->evtchn_upcall_pending,
+			       v->vcpu_info->evtchn_upcall_mask);
+			printk("    pause_count=%d pause_flags=%lx\n", v->pause_count,
+			       v->pause_flags);
 		}
 	}
 }

@@ -32,7 +32,8 @@ static int check(struct exchange *e)
 	if (max(in->extent_order, out->extent_order) > memop_max_order(current->domain))
 		return -EPERM;
 	if (e->x.nr_exchanged > in->nr_extents || in->domid != out->domid ||
-	    ~0UL >> in->extent_order < in->nr_extents || ~0UL >> out->extent_order < out->nr_extents ||
+	    ~0UL >> in->extent_order < in->nr_extents ||
+	    ~0UL >> out->extent_order < out->nr_extents ||
 	    in->nr_extents << in->extent_order != out->nr_extents << out->extent_order)
 		return -EINVAL;
 	e->in_order = e->out_order = 0;
@@ -52,7 +53,8 @@ static int steal_chunk(struct exchange *e, unsigned long i)
 	for (unsigned long j = 0; j < 1UL << e->in_order; j++) {
 		xen_pfn_t mfn;
 
-		if (raw_copy_from_guest(&mfn, e->x.in.extent_start.p + (i << e->in_order) + j, sizeof(mfn)))
+		if (raw_copy_from_guest(&mfn, e->x.in.extent_start.p + (i << e->in_order) + j,
+					sizeof(mfn)))
 			return -EFAULT;
 		for (unsigned long k = 0; k < 1UL << e->x.in.extent_order; k++) {
 			struct page_info *pg;
@@ -118,7 +120,10 @@ static void dying(struct exchange *e, unsigned long nr)
 		domain_put(e->d);
 }
 
-/* Both sides are in hand: nothing fails any more but telling the guest. 0, -EFAULT, -EINVAL (dying). */
+/*
+ * Both sides are in hand: nothing fails any more but telling the guest. 0,
+ * -EFAULT, -EINVAL (dying).
+ */
 static int commit_chunk(struct exchange *e, unsigned long i)
 {
 	unsigned long left = 1UL << (e->out_order + e->x.out.extent_order);
@@ -187,7 +192,8 @@ static long run(struct exchange *e, unsigned long arg)
 }
 
 /* 0, -EFAULT, -EPERM, -EINVAL, -ESRCH, -ENOMEM; nr_exchanged is written in every case. */
-long memory_exchange(unsigned int op __maybe_unused, unsigned long start __maybe_unused, unsigned long arg)
+long memory_exchange(unsigned int op __maybe_unused, unsigned long start __maybe_unused,
+		     unsigned long arg)
 {
 	struct exchange e = { .memflags = 0 };
 	unsigned int bits;

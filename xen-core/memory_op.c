@@ -23,7 +23,10 @@
 #define MAX_EXTENTS	(UINT32_MAX >> MEMOP_EXTENT_SHIFT)
 #define MAX_NUMNODES	64U	/* the ABI's idea of how many there may be */
 
-/* Largest extents: a guest 2 MiB, a control domain 1 GiB; bounds the work between preemption checks. */
+/*
+ * Largest extents: a guest 2 MiB, a control domain 1 GiB; bounds the work
+ * between preemption checks.
+ */
 unsigned int memop_max_order(const struct domain *d)
 {
 	return d->is_privileged ? 18 : 9;
@@ -101,7 +104,8 @@ static void populate_physmap(struct reservation *r)
 {
 	unsigned long first = r->done;
 
-	if (!extents_okay(r) || r->populate_on_demand || r->order > memop_max_order(current->domain))
+	if (!extents_okay(r) || r->populate_on_demand ||
+	    r->order > memop_max_order(current->domain))
 		return;
 	for (; r->done < r->nr && !preempted(r, first); r->done++) {
 		struct page_info *pg;
@@ -299,7 +303,8 @@ static long remove_from_physmap(unsigned int op __maybe_unused, unsigned long st
 	return domain_by_any_id(x.domid) ? -EACCES : -ESRCH;
 }
 
-static long access_op(unsigned int op __maybe_unused, unsigned long start __maybe_unused, unsigned long arg)
+static long access_op(unsigned int op __maybe_unused, unsigned long start __maybe_unused,
+		      unsigned long arg)
 {
 	xen_mem_access_op_t x;
 	struct domain *d;
@@ -324,11 +329,13 @@ static long not_supported(unsigned int op __maybe_unused, unsigned long start __
 
 /* ---- resources of another domain ---- */
 
-static int resource_size(const struct domain *d, const struct xen_mem_acquire_resource *x, unsigned int *frames)
+static int resource_size(const struct domain *d, const struct xen_mem_acquire_resource *x,
+			 unsigned int *frames)
 {
 	switch (x->type) {
 	case XENMEM_resource_grant_table:
-		*frames = x->id == XENMEM_resource_grant_table_id_shared ? gnttab_resource_max_frames(d) : 0;
+		*frames = x->id == XENMEM_resource_grant_table_id_shared ?
+			  gnttab_resource_max_frames(d) : 0;
 		break;
 	case XENMEM_resource_ioreq_server:
 	case XENMEM_resource_vmtrace_buf:
@@ -340,7 +347,10 @@ static int resource_size(const struct domain *d, const struct xen_mem_acquire_re
 	return *frames ? 0 : -EINVAL;
 }
 
-/* Writes the machine frames of [x->frame, x->frame + x->nr_frames) to the guest's list, from `start` on. */
+/*
+ * Writes the machine frames of [x->frame, x->frame + x->nr_frames) to the
+ * guest's list, from `start` on.
+ */
 static long resource_frames(struct domain *d, const struct xen_mem_acquire_resource *x,
 			    unsigned long start, unsigned long arg)
 {
@@ -348,7 +358,8 @@ static long resource_frames(struct domain *d, const struct xen_mem_acquire_resou
 		unsigned int todo = min(32U, (unsigned int)(x->nr_frames - start));
 		xen_pfn_t list[32];
 		mfn_t mfns[32];
-		int rc = gnttab_acquire_resource(d, x->id, (unsigned int)(x->frame + start), todo, mfns);
+		int rc = gnttab_acquire_resource(d, x->id, (unsigned int)(x->frame + start), todo,
+						 mfns);
 
 		if (rc)
 			return rc;
@@ -358,8 +369,9 @@ static long resource_frames(struct domain *d, const struct xen_mem_acquire_resou
 			return -EFAULT;
 		start += todo;
 		if (start < x->nr_frames && hypercall_preempt_check())
-			return hypercall_continue(__HYPERVISOR_memory_op, 2, XENMEM_acquire_resource |
-						  start << MEMOP_EXTENT_SHIFT, arg);
+			return hypercall_continue(
+				__HYPERVISOR_memory_op, 2,
+				XENMEM_acquire_resource | start << MEMOP_EXTENT_SHIFT, arg);
 	}
 	return 0;
 }
@@ -390,8 +402,8 @@ static long acquire_resource(unsigned int op __maybe_unused, unsigned long start
 		if (x.nr_frames || start)
 			return -EINVAL;
 		x.nr_frames = frames;
-		return raw_copy_to_guest(&((struct xen_mem_acquire_resource *)arg)->nr_frames, &x.nr_frames,
-					 sizeof(x.nr_frames)) ? -EFAULT : 0;
+		return raw_copy_to_guest(&((struct xen_mem_acquire_resource *)arg)->nr_frames,
+					 &x.nr_frames, sizeof(x.nr_frames)) ? -EFAULT : 0;
 	}
 	if (start >= x.nr_frames || x.nr_frames > MAX_EXTENTS)
 		return -EINVAL;

@@ -46,7 +46,10 @@ static int run_entry(struct multicall_state *mc, const struct multicall_entry *c
 	return raw_copy_to_guest(&guest->result, result, sizeof(*result)) ? -EFAULT : 0;
 }
 
-/* multicall(list, nr): 0, -EFAULT, -EINVAL when nested. Source: <xen/xen.h> struct multicall_entry. */
+/*
+ * multicall(list, nr): 0, -EFAULT, -EINVAL when nested. Source: <xen/xen.h>
+ * struct multicall_entry.
+ */
 DEFINE_HYPERCALL(multicall)
 {
 	struct multicall_state *mc = &this_cpu(multicall_state);
@@ -65,8 +68,9 @@ DEFINE_HYPERCALL(multicall)
 		unsigned int n = min(nr - done, (unsigned int)BATCH);
 
 		/* What lies before an unmapped page still counts. */
-		n -= (unsigned int)DIV_ROUND_UP(raw_copy_from_guest(batch, guest + done, n * sizeof(*batch)),
-						sizeof(*batch));
+		n -= (unsigned int)DIV_ROUND_UP(
+			raw_copy_from_guest(batch, guest + done, n * sizeof(*batch)),
+			sizeof(*batch));
 		if (!n) {
 			rc = -EFAULT;
 			break;

@@ -168,8 +168,12 @@ static struct page_info *take_block(unsigned int zone_hi, unsigned int order, bo
 
 /* ---- allocation ---- */
 
-/* May this much be taken, considering what others have claimed and the low reserve? heap_lock held. */
-static bool may_take(const struct domain *d, unsigned int zone_hi, unsigned long nr, unsigned int memflags)
+/*
+ * May this much be taken, considering what others have claimed and the low
+ * reserve? heap_lock held.
+ */
+static bool may_take(const struct domain *d, unsigned int zone_hi, unsigned long nr,
+		     unsigned int memflags)
 {
 	if (unlikely(outstanding_claims) && outstanding_claims + nr > free_pages &&
 	    (!d || (memflags & MEMF_no_refcount) || d->outstanding_pages < nr))
@@ -180,8 +184,8 @@ static bool may_take(const struct domain *d, unsigned int zone_hi, unsigned long
 	return free_pages >= nr;
 }
 
-static struct page_info *take_pages(const struct domain *d, unsigned int order, unsigned int memflags,
-				    bool *dirty)
+static struct page_info *take_pages(const struct domain *d, unsigned int order,
+				    unsigned int memflags, bool *dirty)
 {
 	unsigned int bits = MEMF_get_bits(memflags), zone_hi = NR_ZONES - 1;
 	struct page_info *pg = NULL;
@@ -216,7 +220,10 @@ static void release_pages(struct page_info *pg, unsigned int order, bool dirty)
 	spin_unlock_irqrestore(&heap_lock, irq);
 }
 
-/* Flushes the TLBs that may still translate to a page last freed at `stamp`. False if we may not wait. */
+/*
+ * Flushes the TLBs that may still translate to a page last freed at `stamp`.
+ * False if we may not wait.
+ */
 static bool flush_stale(uint32_t stamp)
 {
 	cpumask_t mask = cpu_online_map;
@@ -273,7 +280,10 @@ static struct page_info *alloc_heap_pages(const struct domain *d, unsigned int o
 	return pg;
 }
 
-/* Gives pages back; tag: of the domain whose contents they hold, 0 = of nobody who may see them again. */
+/*
+ * Gives pages back; tag: of the domain whose contents they hold, 0 = of nobody
+ * who may see them again.
+ */
 static void free_heap_pages(struct page_info *pg, unsigned int order, uint32_t tag)
 {
 	uint32_t now = tlbflush_current_time();
@@ -292,7 +302,10 @@ static void free_heap_pages(struct page_info *pg, unsigned int order, uint32_t t
 
 /* ---- scrubbing ---- */
 
-/* A dirty block, cut to SCRUB_ORDER; it stays counted as free. heap_lock held. NULL if there is none. */
+/*
+ * A dirty block, cut to SCRUB_ORDER; it stays counted as free. heap_lock held.
+ * NULL if there is none.
+ */
 static struct page_info *take_dirty_block(unsigned int *order)
 {
 	for (uint64_t zones = zones_in_use; zones; zones &= zones - 1) {
@@ -433,7 +446,10 @@ int domain_set_outstanding_pages(struct domain *d, unsigned long nr)
 	return rc;
 }
 
-/* Counts nr pages for d, and takes the domain reference that having any memory stands for. Lock held. */
+/*
+ * Counts nr pages for d, and takes the domain reference that having any memory
+ * stands for. Lock held.
+ */
 static int account_assigned(struct domain *d, unsigned long nr, bool extra)
 {
 	if (extra) {
@@ -468,7 +484,8 @@ int assign_pages(struct page_info *pg, unsigned int order, struct domain *d, uns
 			goto out;
 	}
 	for (i = 0; i < nr; i++) {
-		ASSERT(!page_get_owner(&pg[i]) && !(pg[i].count_info & (PGC_count_mask | PGC_allocated)));
+		ASSERT(!page_get_owner(&pg[i]) &&
+		       !(pg[i].count_info & (PGC_count_mask | PGC_allocated)));
 		page_set_owner(&pg[i], d);
 		smp_wmb();	/* the owner is seen by whoever sees the count */
 		pg[i].count_info = PGC_allocated | 1 | extra | (pg[i].count_info & PGC_page_table);
@@ -497,7 +514,10 @@ struct page_info *alloc_domheap_pages(struct domain *d, unsigned int order, unsi
 	return pg;
 }
 
-/* The tag of a live domain; one that dies leaves pages that nobody may see again. Called with no lock. */
+/*
+ * The tag of a live domain; one that dies leaves pages that nobody may see
+ * again. Called with no lock.
+ */
 static uint32_t domain_heap_tag(struct domain *d)
 {
 	unsigned long irq;

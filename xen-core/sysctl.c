@@ -116,10 +116,12 @@ static long numainfo(struct xen_sysctl *op, bool *copyback)
 	if (ni->num_nodes) {
 		if (!guest_handle_is_null(ni->meminfo) && copy_to_guest(ni->meminfo, &mem, 1))
 			return -EFAULT;
-		if (!guest_handle_is_null(ni->distance) && copy_to_guest(ni->distance, &distance, 1))
+		if (!guest_handle_is_null(ni->distance) &&
+		    copy_to_guest(ni->distance, &distance, 1))
 			return -EFAULT;
 	}
-	if (ni->num_nodes || (guest_handle_is_null(ni->meminfo) && guest_handle_is_null(ni->distance)))
+	if (ni->num_nodes ||
+	    (guest_handle_is_null(ni->meminfo) && guest_handle_is_null(ni->distance)))
 		ni->num_nodes = 1;
 	*copyback = true;
 	return 0;

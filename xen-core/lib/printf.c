@@ -38,7 +38,8 @@ static void emit_padded(struct out *o, const struct spec *sp, const char *s, siz
 		emit(o, ' ');
 }
 
-static void emit_number(struct out *o, struct spec *sp, uint64_t v, unsigned int base, bool negative)
+static void emit_number(struct out *o, struct spec *sp, uint64_t v, unsigned int base,
+			bool negative)
 {
 	const char *digits = sp->upper ? "0123456789ABCDEF" : "0123456789abcdef";
 	char tmp[72], *end = tmp + sizeof(tmp), *p = end;
@@ -75,7 +76,8 @@ static void emit_symbol(struct out *o, struct spec *sp, unsigned long addr)
 	emit_padded(o, sp, tmp, (size_t)n);
 }
 
-static void emit_domain(struct out *o, struct spec *sp, const struct domain *d, const struct vcpu *v)
+static void emit_domain(struct out *o, struct spec *sp, const struct domain *d,
+			const struct vcpu *v)
 {
 	char tmp[32];
 	int n;
