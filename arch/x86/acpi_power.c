@@ -19,6 +19,15 @@
 #define PM1_SLP_EN		(1u << 13)
 #define PM1_SCI_EN		(1u << 0)
 
+static void *reset_map;			/* the reset register, if it is in memory */
+
+/* Mapped at boot: a reset after a panic must not need memory or locks. */
+void __init acpi_power_init(void)
+{
+	if (acpi.has_reset_register && acpi.reset_register.space_id == ACPI_SPACE_MEMORY)
+		reset_map = ioremap(acpi.reset_register.address, 1);
+}
+
 static uint32_t gas_read(const struct acpi_gas *g, unsigned int bytes)
 {
 	uint32_t v = 0;
@@ -53,7 +62,10 @@ static void gas_write(const struct acpi_gas *g, uint32_t v, unsigned int bytes)
 	iounmap(p, bytes);
 }
 
-/* Writes the sleep type first and the enable bit second, as 4.8.3.2.1 asks; comes back only if it did not work. */
+/*
+ * Writes the sleep type first and the enable bit second, as 4.8.3.2.1 asks;
+ * comes back only if it did not work.
+ */
 static void pm1_sleep(uint32_t a, uint32_t b)
 {
 	gas_write(&acpi.pm1a_cnt, a & ~PM1_SLP_EN, 2);
@@ -112,8 +124,12 @@ bool acpi_reset_via_fadt(void)
 
 	if (!acpi.has_reset_register)
 		return false;
-	if (g->space_id == ACPI_SPACE_PCI_CONFIG)	/* bus 0: device, function, offset in 16 bits each */
-		pci_conf_write(0, 0, (uint8_t)(((g->address >> 32) & 0x1f) << 3 | ((g->address >> 16) & 7)),
+	/* bus 0: device, function, offset in 16 bits each */
+	if (g->space_id == ACPI_SPACE_MEMORY && reset_map)
+		*(volatile uint8_t *)reset_map = acpi.reset_value;
+	else if (g->space_id == ACPI_SPACE_PCI_CONFIG)
+		pci_conf_write(0, 0, (uint8_t)(((g->address >> 32) & 0x1f) << 3 |
+					       ((g->address >> 16) & 7)),
 			       (unsigned int)(g->address & 0xff), 1, acpi.reset_value);
 	else
 		gas_write(g, acpi.reset_value, 1);

@@ -39,7 +39,8 @@ static void *mmcfg_address(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned in
 					       (size_t)(m->end_bus - m->start_bus + 1) << 20);
 		if (!mmcfg_map[i])
 			return NULL;
-		return (char *)mmcfg_map[i] + ((size_t)(bus - m->start_bus) << 20 | (size_t)devfn << 12 | reg);
+		return (char *)mmcfg_map[i] +
+		       ((size_t)(bus - m->start_bus) << 20 | (size_t)devfn << 12 | reg);
 	}
 	return NULL;
 }
@@ -90,7 +91,8 @@ uint32_t pci_conf_read(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned int re
 	return v;
 }
 
-void pci_conf_write(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned int reg, unsigned int len, uint32_t val)
+void pci_conf_write(uint16_t seg, uint8_t bus, uint8_t devfn, unsigned int reg, unsigned int len,
+		    uint32_t val)
 {
 	uint16_t port = (uint16_t)(0xcfc + (reg & 3));
 	unsigned long flags;
@@ -203,7 +205,8 @@ int pci_remove(uint16_t seg, uint8_t bus, uint8_t devfn)
  * A write through 0xcfc, decoded from the last value of 0xcf8. Extended
  * registers by AMD's bits 24-27 of 0xcf8 carry no MSI capability.
  */
-bool pci_conf_write_intercept(struct domain *d __maybe_unused, uint32_t cf8, unsigned int bytes, uint32_t *val)
+bool pci_conf_write_intercept(struct domain *d __maybe_unused, uint32_t cf8, unsigned int bytes,
+			      uint32_t *val)
 {
 	struct pci_device *p;
 	bool ok = true;
@@ -229,7 +232,8 @@ int pci_mmcfg_reserved(uint64_t address, uint16_t seg, uint8_t start, uint8_t en
 	for (unsigned int i = 0; i < acpi.nr_mcfg; i++) {
 		const struct acpi_mcfg *m = &acpi.mcfg[i];
 
-		if (m->base == address && m->segment == seg && m->start_bus == start && m->end_bus == end)
+		if (m->base == address && m->segment == seg && m->start_bus == start &&
+		    m->end_bus == end)
 			return 0;
 	}
 	return -ENODEV;
@@ -237,8 +241,10 @@ int pci_mmcfg_reserved(uint64_t address, uint16_t seg, uint8_t start, uint8_t en
 
 void __init pci_init(void)
 {
+	acpi_power_init();
 	if (acpi.nr_mcfg)
-		printk(XENLOG_INFO "PCI: %u configuration windows, first at %#lx, buses %02x-%02x\n",
+		printk(XENLOG_INFO
+		       "PCI: %u configuration windows, first at %#lx, buses %02x-%02x\n",
 		       acpi.nr_mcfg, (unsigned long)acpi.mcfg[0].base, acpi.mcfg[0].start_bus,
 		       acpi.mcfg[0].end_bus);
 }

@@ -81,11 +81,14 @@ static void reset_by_triple_fault(void)
 /* Tells the firmware whether to test memory (0x1234 = warm). */
 static void set_warm_flag(void)
 {
-	uint16_t *flag = ioremap(0x472, sizeof(*flag));
+	uint16_t *flag;
 
+	if (!reboot_warm)		/* 0 since the last boot; a panic must not need memory */
+		return;
+	flag = ioremap(0x472, sizeof(*flag));
 	if (!flag)
 		return;
-	*(volatile uint16_t *)flag = reboot_warm ? 0x1234 : 0;
+	*(volatile uint16_t *)flag = 0x1234;
 	iounmap(flag, sizeof(*flag));
 }
 
@@ -145,7 +148,8 @@ void hwdom_shutdown(unsigned int reason)
 		printk("Hardware Dom0 halted: halting machine\n");
 		machine_halt();
 	case SHUTDOWN_crash:
-		printk("Hardware Dom0 crashed: %s\n", opt_noreboot ? "machine halted" : "rebooting machine in 5 seconds.");
+		printk("Hardware Dom0 crashed: %s\n",
+		       opt_noreboot ? "machine halted" : "rebooting machine in 5 seconds.");
 		break;
 	case SHUTDOWN_reboot:
 		printk("Hardware Dom0 shutdown: rebooting machine\n");

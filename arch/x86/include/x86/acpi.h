@@ -90,6 +90,8 @@ struct acpi_header {
 const struct acpi_header *acpi_get_table(const char *signature, unsigned int nr);
 void acpi_put_table(const struct acpi_header *table);
 
+void acpi_power_init(void);		/* acpi_power.c, after the tables */
+
 /* Parsers, called by acpi_tables_init; separate so that tests can feed them. */
 void acpi_parse_madt(const struct acpi_header *table);
 void acpi_parse_fadt(const struct acpi_header *table);
