@@ -55,7 +55,8 @@ static void catch_up(const struct runqueue *rq, struct vcpu *v)
 		return;
 	v->sched.epoch = rq->epoch;
 	v->sched.credit = missed > 1000 ? CREDIT_MAX :
-		min((s_time_t)v->sched.credit + (s_time_t)missed * CREDIT_MAX, (s_time_t)CREDIT_MAX);
+		min((s_time_t)v->sched.credit + (s_time_t)missed * CREDIT_MAX,
+		    (s_time_t)CREDIT_MAX);
 }
 
 /* Enough resets at once that `v`, who has most, has some. prev may be NULL. */

@@ -38,10 +38,12 @@ __attribute__((weak)) bool hypercall_preempt_check(void) { return counts_down(&p
 /* ---- the page heap, with failures ---- */
 void *__real_alloc_xenheap_pages(unsigned int order, unsigned int memflags);
 void *__real_alloc_xenheap_page(void);
-struct page_info *__real_alloc_domheap_pages(struct domain *d, unsigned int order, unsigned int memflags);
+struct page_info *__real_alloc_domheap_pages(struct domain *d, unsigned int order,
+					     unsigned int memflags);
 void *__wrap_alloc_xenheap_pages(unsigned int order, unsigned int memflags);
 void *__wrap_alloc_xenheap_page(void);
-struct page_info *__wrap_alloc_domheap_pages(struct domain *d, unsigned int order, unsigned int memflags);
+struct page_info *__wrap_alloc_domheap_pages(struct domain *d, unsigned int order,
+					     unsigned int memflags);
 
 void *__wrap_alloc_xenheap_pages(unsigned int order, unsigned int memflags)
 {
@@ -51,7 +53,8 @@ void *__wrap_alloc_xenheap_page(void)
 {
 	return host_alloc_fails() ? NULL : __real_alloc_xenheap_page();
 }
-struct page_info *__wrap_alloc_domheap_pages(struct domain *d, unsigned int order, unsigned int memflags)
+struct page_info *__wrap_alloc_domheap_pages(struct domain *d, unsigned int order,
+					     unsigned int memflags)
 {
 	return host_alloc_fails() ? NULL : __real_alloc_domheap_pages(d, order, memflags);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Fake CPUs: identity, interrupts, per-CPU areas, calls across, flushes, the clock. All is recorded. */
+/*
+ * Fake CPUs: identity, interrupts, per-CPU areas, calls across, flushes, the
+ * clock. All is recorded.
+ */
 #include <core/lib.h>
 #include <core/sched.h>
 #include <core/softirq.h>
@@ -97,7 +100,8 @@ void smp_send_event_check(const cpumask_t *mask)
 	host_rec.last_ipi_mask = *mask;
 }
 
-void on_selected_cpus(const cpumask_t *mask, void (*fn)(void *), void *arg, bool wait __maybe_unused)
+void on_selected_cpus(const cpumask_t *mask, void (*fn)(void *), void *arg,
+		      bool wait __maybe_unused)
 {
 	unsigned int me = host_this_cpu, cpu;
 

@@ -147,8 +147,10 @@ void host_domains_reset(void)
 
 struct host_counts host_count(void)
 {
-	struct host_counts c = { .free_pages = total_free_pages(), .xmalloc_blocks = host_xmalloc_blocks,
-				 .timers = host_timers, .locks = host_locks_held(),
+	struct host_counts c = { .free_pages = total_free_pages(),
+				 .xmalloc_blocks = host_xmalloc_blocks,
+				 .timers = host_timers,
+				 .locks = host_locks_held(),
 				 .claims = total_outstanding_claims() };
 
 	for (unsigned long i = 0; i < HOST_RAM_FRAMES; i++) {
@@ -168,7 +170,9 @@ struct host_counts host_count(void)
 
 void host_counts_print(const struct host_counts *c)
 {
-	fprintf(stderr, "free pages %lu, xmalloc blocks %ld, page refs %lu, type refs %lu, ports %lu, "
-		"timers %ld, locks %lu, claims %lu\n", c->free_pages, c->xmalloc_blocks, c->page_refs,
-		c->type_refs, c->ports, c->timers, c->locks, c->claims);
+	fprintf(stderr,
+		"free pages %lu, xmalloc blocks %ld, page refs %lu, type refs %lu, ports %lu, "
+		"timers %ld, locks %lu, claims %lu\n",
+		c->free_pages, c->xmalloc_blocks, c->page_refs, c->type_refs, c->ports, c->timers,
+		c->locks, c->claims);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* RAM, frame table and machine-to-physical table of the fake machine, and simple page references. */
+/*
+ * RAM, frame table and machine-to-physical table of the fake machine, and
+ * simple page references.
+ */
 #include <core/lib.h>
 #include <core/mm.h>
 #include <core/domain.h>

@@ -98,8 +98,14 @@ WEAK size_t strlcat(char *dst, const char *src, size_t size)
 }
 WEAK void clear_page(void *page) { memset(page, 0, PAGE_SIZE); }
 WEAK void copy_page(void *dst, const void *src) { memcpy(dst, src, PAGE_SIZE); }
-WEAK uint64_t muldiv64(uint64_t a, uint64_t b, uint64_t c) { return (uint64_t)((unsigned __int128)a * b / c); }
+WEAK uint64_t muldiv64(uint64_t a, uint64_t b, uint64_t c)
+{
+	return (uint64_t)((unsigned __int128)a * b / c);
+}
 
 /* Tests end without tidying up; resources are counted instead (host_count). */
 const char *__asan_default_options(void);
-const char *__asan_default_options(void) { return "detect_leaks=0:detect_stack_use_after_return=0"; }
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0:detect_stack_use_after_return=0";
+}

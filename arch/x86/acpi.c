@@ -169,7 +169,8 @@ static void add_cpu(uint32_t apicid, uint32_t acpiid, uint32_t flags)
 		if (x86_cpu_to_apicid[i] == apicid)
 			return;		/* listed both as LAPIC and x2APIC */
 	if (acpi_nr_cpus >= NR_CPUS) {
-		printk(XENLOG_WARNING "ACPI: CPU with APIC id %u ignored: only %u CPUs are supported\n",
+		printk(XENLOG_WARNING
+		       "ACPI: CPU with APIC id %u ignored: only %u CPUs are supported\n",
 		       apicid, NR_CPUS);
 		return;
 	}
@@ -183,7 +184,8 @@ static void add_ioapic(const uint8_t *e)
 	struct acpi_ioapic *io = &acpi.ioapic[acpi.nr_ioapics];
 
 	if (acpi.nr_ioapics >= ACPI_MAX_IOAPICS) {
-		printk(XENLOG_WARNING "ACPI: more than %u IO-APICs, one ignored\n", ACPI_MAX_IOAPICS);
+		printk(XENLOG_WARNING "ACPI: more than %u IO-APICs, one ignored\n",
+		       ACPI_MAX_IOAPICS);
 		return;
 	}
 	io->id = e[2];
@@ -192,7 +194,10 @@ static void add_ioapic(const uint8_t *e)
 	acpi.nr_ioapics++;
 }
 
-/* MPS INTI flags: bits 0-1 polarity (3 = low), bits 2-3 trigger (3 = level); 0 = as the bus: ISA edge, high. */
+/*
+ * MPS INTI flags: bits 0-1 polarity (3 = low), bits 2-3 trigger (3 = level);
+ * 0 = as the bus: ISA edge, high.
+ */
 static void add_override(const uint8_t *e)
 {
 	struct acpi_override *o = &acpi.override[acpi.nr_overrides];
@@ -238,7 +243,7 @@ static void madt_entry(const uint8_t *e, unsigned int len)
 		memcpy(v, e + 4, 12);	/* id, flags, ACPI uid */
 		add_cpu(v[0], v[2], v[1]);
 		break;
-	default:			/* NMI sources: LINT1 is programmed for NMI anyway (apic.c) */
+	default: /* NMI sources: LINT1 is programmed for NMI anyway (apic.c) */
 		break;
 	}
 }
@@ -275,8 +280,8 @@ static uint8_t get8(const struct acpi_header *t, unsigned int off)
 }
 
 /* The extended form of an address if the table has it, else the 32-bit I/O port. */
-static struct acpi_gas fadt_block(const struct acpi_header *t, unsigned int off32, unsigned int xoff,
-				  unsigned int bytes)
+static struct acpi_gas fadt_block(const struct acpi_header *t, unsigned int off32,
+				  unsigned int xoff, unsigned int bytes)
 {
 	struct acpi_gas g = { .space_id = ACPI_SPACE_IO, .bit_width = (uint8_t)(bytes * 8) };
 

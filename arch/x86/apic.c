@@ -138,7 +138,10 @@ static void icr_send(uint32_t apicid, uint32_t low)
 	unsigned long flags;
 
 	if (x2apic_enabled) {
-		/* WRMSR to x2APIC registers is not serialising: what we wrote before must be seen first. */
+		/*
+		 * WRMSR to x2APIC registers is not serialising: what we wrote
+		 * before must be seen first.
+		 */
 		__asm__ __volatile__("mfence; lfence" ::: "memory");
 		wrmsr(x2apic_msr(APIC_ICR), (uint64_t)apicid << 32 | low);
 		return;
@@ -236,7 +239,8 @@ void apic_init_cpu(void)
 	apic_write(APIC_LVT_LINT0, LVT_MASKED);
 	apic_write(APIC_LVT_LINT1, smp_processor_id() ? LVT_MASKED | LVT_NMI : LVT_NMI);
 	if (!x2apic_enabled) {
-		apic_write(APIC_DFR, 0xffffffff);	/* flat; only physical destinations are used */
+		/* flat; only physical destinations are used */
+		apic_write(APIC_DFR, 0xffffffff);
 		apic_write(APIC_LDR, 0);
 	}
 	apic_write(APIC_TPR, 0);
@@ -336,7 +340,8 @@ void apic_timer_init_cpu(void)
 {
 	if (use_deadline()) {
 		apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR_APIC_TIMER);
-		__asm__ __volatile__("mfence" ::: "memory");	/* SDM 11.5.4.1: before the first deadline */
+		/* SDM 11.5.4.1: before the first deadline */
+		__asm__ __volatile__("mfence" ::: "memory");
 	} else {
 		apic_write(APIC_TDCR, TDCR_DIV1);
 		apic_write(APIC_LVT_TIMER, VECTOR_APIC_TIMER);

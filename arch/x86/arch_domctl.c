@@ -28,7 +28,8 @@
 #define FRAMES_PER_BATCH	64u
 
 /* In: frame numbers, 1,024 at most; out: their types. */
-static long getpageframeinfo3(struct xen_domctl *op, struct domain *d, bool *copyback __maybe_unused)
+static long getpageframeinfo3(struct xen_domctl *op, struct domain *d,
+			      bool *copyback __maybe_unused)
 {
 	struct xen_domctl_getpageframeinfo3 *g = &op->u.getpageframeinfo3;
 	xen_pfn_t batch[FRAMES_PER_BATCH];
@@ -82,7 +83,8 @@ static long get_address_size(struct xen_domctl *op, struct domain *d __maybe_unu
 
 /* ---- rights ---- */
 
-static long ioport_permission(struct xen_domctl *op, struct domain *d, bool *copyback __maybe_unused)
+static long ioport_permission(struct xen_domctl *op, struct domain *d,
+			      bool *copyback __maybe_unused)
 {
 	const struct xen_domctl_ioport_permission *p = &op->u.ioport_permission;
 	unsigned int last = p->first_port + p->nr_ports - 1;
@@ -173,7 +175,8 @@ static long set_cpu_policy(struct xen_domctl *op, struct domain *d, bool *copyba
 		return -ENOMEM;
 	*new = *d->arch.cpu_policy;
 	p->err_leaf = p->err_subleaf = p->err_msr = ~0u;
-	rc = policy_leaves_from_guest(new, p->leaves.p, p->nr_leaves, &p->err_leaf, &p->err_subleaf);
+	rc = policy_leaves_from_guest(new, p->leaves.p, p->nr_leaves, &p->err_leaf,
+				      &p->err_subleaf);
 	if (!rc)
 		rc = policy_msrs_from_guest(new, p->msrs.p, p->nr_msrs, &p->err_msr);
 	if (!rc)
@@ -211,7 +214,8 @@ static long get_ext_vcpucontext(struct xen_domctl *op, struct domain *d, bool *c
 	return 0;
 }
 
-static long set_ext_vcpucontext(struct xen_domctl *op, struct domain *d, bool *copyback __maybe_unused)
+static long set_ext_vcpucontext(struct xen_domctl *op, struct domain *d,
+				bool *copyback __maybe_unused)
 {
 	const struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
 	struct vcpu *v = domain_vcpu(d, e->vcpu);
@@ -260,7 +264,8 @@ static long getvcpuextstate(struct xen_domctl *op, struct domain *d, bool *copyb
 	if (e->size < XSTATE_HEADER + size || e->xfeature_mask != host_xcr0)
 		rc = -EINVAL;
 	else if (raw_copy_to_guest(e->buffer.p, head, sizeof(head)) ||
-		 (size && raw_copy_to_guest((char *)e->buffer.p + XSTATE_HEADER, v->arch.fpu, size)))
+		 (size &&
+		  raw_copy_to_guest((char *)e->buffer.p + XSTATE_HEADER, v->arch.fpu, size)))
 		rc = -EFAULT;
 	else
 		e->size = XSTATE_HEADER + size;
@@ -277,7 +282,8 @@ static long install_xstate(struct vcpu *v, const uint64_t *head, unsigned int si
 		return -EINVAL;
 	if (size == XSTATE_HEADER)
 		return head[0] ? -EINVAL : 0;
-	if (bytes != xsave_size(head[1]) || (head[0] & ~head[1]) || xsave_check(image, bytes, head[1]))
+	if (bytes != xsave_size(head[1]) || (head[0] & ~head[1]) ||
+	    xsave_check(image, bytes, head[1]))
 		return -EINVAL;
 	vcpu_pause(v);
 	sync_vcpu_execstate(v);
@@ -298,7 +304,8 @@ static long setvcpuextstate(struct xen_domctl *op, struct domain *d, bool *copyb
 
 	if (!v)
 		return -ESRCH;
-	if (v == current || e->size < XSTATE_HEADER || e->size > XSTATE_HEADER + (uint64_t)host_xsave_size)
+	if (v == current || e->size < XSTATE_HEADER ||
+	    e->size > XSTATE_HEADER + (uint64_t)host_xsave_size)
 		return -EINVAL;
 	buf = xmalloc_bytes(e->size, 64);
 	if (!buf)
@@ -340,7 +347,8 @@ static long get_vcpu_msrs(struct xen_domctl *op, struct domain *d, bool *copybac
 	}
 	vcpu_pause(v);
 	for (unsigned int i = 0; i < ARRAY_SIZE(list); i++) {
-		const struct xen_domctl_vcpu_msr e = { .index = list[i], .value = *vcpu_msr(v, list[i]) };
+		const struct xen_domctl_vcpu_msr e = { .index = list[i],
+						       .value = *vcpu_msr(v, list[i]) };
 
 		if (!e.value)
 			continue;

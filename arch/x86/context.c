@@ -208,7 +208,8 @@ static __noreturn void leave_on_empty_stack(bool idle)
 	struct cpu_info *sp = get_cpu_info();
 
 	if (idle)
-		__asm__ __volatile__("mov %0, %%rsp\n\tsti\n\tcall idle_loop" :: "r"(sp) : "memory");
+		__asm__ __volatile__("mov %0, %%rsp\n\tsti\n\tcall idle_loop"
+				     :: "r"(sp) : "memory");
 	else
 		__asm__ __volatile__("mov %0, %%rsp\n\tjmp ret_to_guest" :: "r"(sp) : "memory");
 	__builtin_unreachable();
@@ -221,7 +222,10 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 	bool idle = is_idle_vcpu(next), load;
 
 	if (!idle && unlikely(next->dirty_cpu != cpu && next->dirty_cpu != VCPU_CPU_CLEAN)) {
-		/* Another CPU idles on its page tables. It must be able to ask the same of us meanwhile. */
+		/*
+		 * Another CPU idles on its page tables. It must be able to ask
+		 * the same of us meanwhile.
+		 */
 		local_irq_enable();
 		sync_vcpu_execstate(next);
 		local_irq_disable();

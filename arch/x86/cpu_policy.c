@@ -24,28 +24,32 @@ struct cpu_policy host_policy, pv_max_policy, pv_default_policy;
 
 #define F(name) X86_FEATURE_##name
 static const uint16_t pv_features[] = {
-	F(FPU), F(DE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC), F(SEP), F(MCA), F(CMOV), F(PAT),
+	F(FPU), F(DE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC), F(SEP), F(MCA), F(CMOV),
+	F(PAT),
 	F(CLFLUSH), F(ACPI), F(MMX), F(FXSR), F(SSE), F(SSE2), F(SS), F(HTT),
 	F(SSE3), F(PCLMULQDQ), F(SSSE3), F(FMA), F(CX16), F(SSE4_1), F(SSE4_2), F(MOVBE), F(POPCNT),
 	F(AESNI), F(XSAVE), F(AVX), F(F16C), F(RDRAND), F(HYPERVISOR),
 	F(SYSCALL), F(NX), F(MMXEXT), F(FFXSR), F(RDTSCP), F(LM), F(3DNOWEXT), F(3DNOW),
-	F(LAHF_LM), F(CMP_LEGACY), F(ABM), F(SSE4A), F(MISALIGNSSE), F(3DNOWPREFETCH), F(XOP), F(FMA4),
+	F(LAHF_LM), F(CMP_LEGACY), F(ABM), F(SSE4A), F(MISALIGNSSE), F(3DNOWPREFETCH), F(XOP),
+	F(FMA4),
 	F(TBM), F(XSAVEOPT), F(XSAVEC), F(XGETBV1),
 	F(FSGSBASE), F(BMI1), F(AVX2), F(BMI2), F(ERMS), F(AVX512F), F(AVX512DQ), F(RDSEED), F(ADX),
 	F(AVX512_IFMA), F(CLFLUSHOPT), F(CLWB), F(AVX512CD), F(SHA), F(AVX512BW), F(AVX512VL),
-	F(PREFETCHWT1), F(AVX512_VBMI), F(AVX512_VBMI2), F(GFNI), F(VAES), F(VPCLMULQDQ), F(AVX512_VNNI),
+	F(PREFETCHWT1), F(AVX512_VBMI), F(AVX512_VBMI2), F(GFNI), F(VAES), F(VPCLMULQDQ),
+	F(AVX512_VNNI),
 	F(AVX512_BITALG), F(AVX512_VPOPCNTDQ), F(RDPID), F(CLDEMOTE), F(MOVDIRI), F(MOVDIR64B),
-	F(CLZERO), F(RSTR_FP_ERR_PTRS), F(FSRM), F(MD_CLEAR), F(SERIALIZE), F(AVX_VNNI), F(AVX512_BF16),
+	F(CLZERO), F(RSTR_FP_ERR_PTRS), F(FSRM), F(MD_CLEAR), F(SERIALIZE), F(AVX_VNNI),
+	F(AVX512_BF16),
 	F(LFENCE_DISPATCH), F(ITSC),
 };
 /* Of these, what a domain gets only if the tools ask for it. */
 static const uint16_t pv_opt_in[] = { F(MOVDIRI), F(MOVDIR64B), F(ITSC) };
 /* Gone without XSAVE. */
 static const uint16_t needs_xsave[] = {
-	F(FMA), F(AVX), F(F16C), F(XOP), F(FMA4), F(XSAVEOPT), F(XSAVEC), F(XGETBV1), F(AVX2), F(AVX512F),
-	F(AVX512DQ), F(AVX512_IFMA), F(AVX512CD), F(AVX512BW), F(AVX512VL), F(AVX512_VBMI),
-	F(AVX512_VBMI2), F(VAES), F(VPCLMULQDQ), F(AVX512_VNNI), F(AVX512_BITALG), F(AVX512_VPOPCNTDQ),
-	F(AVX_VNNI), F(AVX512_BF16),
+	F(FMA), F(AVX), F(F16C), F(XOP), F(FMA4), F(XSAVEOPT), F(XSAVEC), F(XGETBV1), F(AVX2),
+	F(AVX512F), F(AVX512DQ), F(AVX512_IFMA), F(AVX512CD), F(AVX512BW), F(AVX512VL),
+	F(AVX512_VBMI), F(AVX512_VBMI2), F(VAES), F(VPCLMULQDQ), F(AVX512_VNNI), F(AVX512_BITALG),
+	F(AVX512_VPOPCNTDQ), F(AVX_VNNI), F(AVX512_BF16),
 };
 
 /* ---- featureset words: where each is in the leaves (NULL: not CPUID) ---- */
@@ -183,8 +187,8 @@ static void recalculate_misc(struct cpu_policy *p)
 {
 	static const uint8_t basic[] = { 3, 5, 6, 8, 9, 0xa, 0xc };
 	static const uint8_t ext[] = {
-		9, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,
-		0x1b, 0x1c, 0x1e, 0x1f, 0x20,
+		9, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16,
+		0x17, 0x18, 0x1b, 0x1c, 0x1e, 0x1f, 0x20,
 	};
 
 	for (unsigned int i = 0; i < sizeof(basic); i++)
@@ -275,7 +279,8 @@ int domain_policy_set(struct domain *d, const struct cpu_policy *new)
 
 /* ---- CPUID ---- */
 
-static void hypervisor_leaf(const struct vcpu *v, uint32_t idx, uint32_t subleaf, struct cpuid_regs *r)
+static void hypervisor_leaf(const struct vcpu *v, uint32_t idx, uint32_t subleaf,
+			    struct cpuid_regs *r)
 {
 	uint32_t limit = v->domain->arch.cpu_policy->hv_limit, out[4] = { 0 };
 
@@ -307,7 +312,8 @@ static void hypervisor_leaf(const struct vcpu *v, uint32_t idx, uint32_t subleaf
 }
 
 /* The policy's part of the answer. */
-static void static_leaf(const struct cpu_policy *p, uint32_t leaf, uint32_t sub, struct cpuid_regs *r)
+static void static_leaf(const struct cpu_policy *p, uint32_t leaf, uint32_t sub,
+			struct cpuid_regs *r)
 {
 	if (leaf >> 16 == 0x8000) {
 		leaf &= 0xffff;
@@ -344,8 +350,8 @@ static bool has_osxsave(const struct vcpu *v)
 	if (v->arch.ctrlreg[4] & CR4_OSXSAVE)
 		return true;
 	/* A kernel that asks us explicitly has always seen ours: Linux depends on it. */
-	return policy_has(v->domain->arch.cpu_policy, F(XSAVE)) && v->arch.regs.entry_vector == TRAP_ud &&
-		(v->arch.flags & TF_kernel_mode);
+	return policy_has(v->domain->arch.cpu_policy, F(XSAVE)) &&
+	       v->arch.regs.entry_vector == TRAP_ud && (v->arch.flags & TF_kernel_mode);
 }
 
 void guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)

@@ -15,7 +15,8 @@ struct leaf_writer {
 	int rc;
 };
 
-static void put_leaf(struct leaf_writer *w, uint32_t leaf, uint32_t subleaf, const struct cpuid_regs *r)
+static void put_leaf(struct leaf_writer *w, uint32_t leaf, uint32_t subleaf,
+		     const struct cpuid_regs *r)
 {
 	const xen_cpuid_leaf_t l = { leaf, subleaf, r->a, r->b, r->c, r->d };
 
@@ -147,7 +148,8 @@ int policy_leaves_from_guest(struct cpu_policy *p, const xen_cpuid_leaf_t *guest
 	return 0;
 }
 
-int policy_msrs_from_guest(struct cpu_policy *p, const xen_msr_entry_t *guest, uint32_t nr, uint32_t *err_msr)
+int policy_msrs_from_guest(struct cpu_policy *p, const xen_msr_entry_t *guest, uint32_t nr,
+			   uint32_t *err_msr)
 {
 	xen_msr_entry_t m;
 

@@ -264,7 +264,8 @@ unsigned long arch_vm_assist_valid(void)
 /* ---- others ---- */
 
 /* SYSCALL is two bytes long; argument registers in the order of the ABI. */
-void arch_hypercall_rewind(struct vcpu *v, unsigned int op, unsigned int nr, const unsigned long *args)
+void arch_hypercall_rewind(struct vcpu *v, unsigned int op, unsigned int nr,
+			   const unsigned long *args)
 {
 	struct cpu_user_regs *r = &v->arch.regs;
 
@@ -302,7 +303,10 @@ void arch_dump_domain(struct domain *d)
 
 /* ---- hypercalls that a PV guest asks in vain ---- */
 
-/* Parameters exist for HVM domains only; the arguments are checked in the order that callers know. */
+/*
+ * Parameters exist for HVM domains only; the arguments are checked in the order
+ * that callers know.
+ */
 DEFINE_HYPERCALL(hvm_op)
 {
 	struct xen_hvm_param param;

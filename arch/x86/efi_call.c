@@ -159,7 +159,8 @@ static int get_variable(struct xenpf_efi_runtime_call *op)
 	}
 	memcpy(&guid, &op->u.get_variable.vendor_guid, sizeof(guid));
 	efi_enter(&s);
-	op->status = efi_rs->get_variable(name, &guid, &attr, &size, op->u.get_variable.size ? data : NULL);
+	op->status = efi_rs->get_variable(name, &guid, &attr, &size,
+					  op->u.get_variable.size ? data : NULL);
 	efi_leave(&s);
 	op->misc = attr;
 	if (!(op->status & EFI_ERROR_BIT) && size <= op->u.get_variable.size &&
@@ -243,7 +244,8 @@ static int query_variable_info(struct xenpf_efi_runtime_call *op)
 	if (efi_rs_revision >> 16 < 2)
 		return -EOPNOTSUPP;
 	efi_enter(&s);
-	op->status = efi_rs->query_variable_info(op->u.query_variable_info.attr, &max, &remain, &one);
+	op->status = efi_rs->query_variable_info(op->u.query_variable_info.attr, &max, &remain,
+						 &one);
 	efi_leave(&s);
 	op->u.query_variable_info.max_store_size = max;
 	op->u.query_variable_info.remain_store_size = remain;

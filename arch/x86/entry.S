@@ -42,7 +42,8 @@
 #define ENTRY(name)	.globl name; .hidden name; .balign 16; name:
 
 /* ---- The stub page: mapped once a CPU, next to the page that holds the CPU's cpu_info ---- */
-#define INFO(field)	(syscall_stub_page + SYSCALL_STUB_SIZE - CPUINFO_sizeof + CPUINFO_##field)(%rip)
+#define INFO(field) \
+	(syscall_stub_page + SYSCALL_STUB_SIZE - CPUINFO_sizeof + CPUINFO_##field)(%rip)
 
 	.section .text.entry, "ax"
 	.balign 4096
@@ -148,7 +149,10 @@ ENTRY(guest_syscall)
 	dec	%esi
 	cmp	$0xfe, %esi
 	jbe	.Lhypercall_slow
-	/* Nothing else to do: rip is as SYSCALL left it, non-canonical only if bit 47 is set but not 63. */
+	/*
+	 * Nothing else to do: rip is as SYSCALL left it, non-canonical only if
+	 * bit 47 is set but not 63.
+	 */
 	mov	E(rip)(%rdx), %rcx
 	test	%rcx, %rcx
 	jns	.Lhypercall_slow

@@ -11,7 +11,10 @@
 #include <x86/cpufeature.h>
 #include <x86/extable.h>
 
-/* The table is in link order, which is not address order, and short: a linear search of a rare event. */
+/*
+ * The table is in link order, which is not address order, and short: a linear
+ * search of a rare event.
+ */
 unsigned long search_exception_table(unsigned long rip)
 {
 	for (const struct ex_entry *e = __start_ex_table; e < __stop_ex_table; e++)
@@ -74,7 +77,10 @@ void __init alternatives_apply(void)
 	if (!cpu_has(X86_FEATURE_SMAP))
 		return;
 	for (const struct alternative *a = __start_alternatives; a < __stop_alternatives; a++) {
-		/* The text is mapped read-only: write through the direct map, byte by byte (it may cross a page). */
+		/*
+		 * The text is mapped read-only: write through the direct map,
+		 * byte by byte (it may cross a page).
+		 */
 		for (unsigned int i = 0; i < 3; i++) {
 			const char *p = (const char *)a->addr + i;
 			char *w = mfn_to_virt(image_virt_to_mfn(p));

@@ -72,7 +72,8 @@ static void set_xcr0(uint64_t value)
 	if (this_cpu(xcr0_loaded) == value)
 		return;
 	this_cpu(xcr0_loaded) = value;
-	__asm__ __volatile__("xsetbv" :: "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+	__asm__ __volatile__("xsetbv"
+			     :: "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
 void fpu_save(struct vcpu *v)
@@ -85,9 +86,11 @@ void fpu_save(struct vcpu *v)
 	}
 	set_xcr0(host_xcr0);
 	if (cpu_has(X86_FEATURE_XSAVEOPT))
-		__asm__ __volatile__("xsaveopt64 (%0)" :: "r"(v->arch.fpu), "a"(~0U), "d"(~0U) : "memory");
+		__asm__ __volatile__("xsaveopt64 (%0)" :: "r"(v->arch.fpu), "a"(~0U), "d"(~0U)
+				     : "memory");
 	else
-		__asm__ __volatile__("xsave64 (%0)" :: "r"(v->arch.fpu), "a"(~0U), "d"(~0U) : "memory");
+		__asm__ __volatile__("xsave64 (%0)" :: "r"(v->arch.fpu), "a"(~0U), "d"(~0U)
+				     : "memory");
 }
 
 /* False if the CPU refuses the image: tools wrote it. */
@@ -104,7 +107,8 @@ static bool try_restore(const void *image)
 		__asm__ __volatile__(
 			"1: xrstor64 (%1)\n2:\n"
 			".pushsection .fixup, \"ax\"\n3: movb $0, %b0\n\tjmp 2b\n.popsection\n"
-			_ASM_EXTABLE(1b, 3b) : "+q"(ok) : "r"(image), "a"(~0U), "d"(~0U) : "memory");
+			_ASM_EXTABLE(1b, 3b)
+			: "+q"(ok) : "r"(image), "a"(~0U), "d"(~0U) : "memory");
 	return ok;
 }
 
@@ -178,7 +182,8 @@ int xsave_check(const void *image, unsigned int size, uint64_t xcr0_accum)
 {
 	const struct xsave_image *x = image;
 
-	if (size < XSAVE_MIN || (xcr0_accum & ~host_xcr0) || (x->xstate_bv & ~xcr0_accum) || x->xcomp_bv)
+	if (size < XSAVE_MIN || (xcr0_accum & ~host_xcr0) || (x->xstate_bv & ~xcr0_accum) ||
+	    x->xcomp_bv)
 		return -EINVAL;
 	for (unsigned int i = 0; i < ARRAY_SIZE(x->reserved); i++)
 		if (x->reserved[i])

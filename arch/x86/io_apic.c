@@ -65,7 +65,8 @@ static void rte_write_low(unsigned int gsi, uint32_t low)
 
 static void rte_write_high(unsigned int gsi, unsigned int cpu)
 {
-	reg_write(gsi_state[gsi].apic, REG_RTE(gsi_pin(gsi)) + 1, (uint32_t)apic_dest_byte(cpu) << 24);
+	reg_write(gsi_state[gsi].apic, REG_RTE(gsi_pin(gsi)) + 1,
+		  (uint32_t)apic_dest_byte(cpu) << 24);
 }
 
 bool gsi_valid(unsigned int gsi)
@@ -217,7 +218,8 @@ static void __init apply_overrides(void)
 		irq_to_desc(o->gsi)->type = o->level ? IRQ_LEVEL : IRQ_EDGE;
 	}
 	/* The ACPI interrupt is level, low unless an override says otherwise (ACPI 5.2.9). */
-	if (acpi.have_fadt && gsi_valid(acpi.sci_int) && isa_irq_to_gsi(acpi.sci_int) == acpi.sci_int) {
+	if (acpi.have_fadt && gsi_valid(acpi.sci_int) &&
+	    isa_irq_to_gsi(acpi.sci_int) == acpi.sci_int) {
 		for (unsigned int i = 0; i < acpi.nr_overrides; i++)
 			if (acpi.override[i].isa_irq == acpi.sci_int)
 				return;

@@ -438,9 +438,9 @@ static void dump_irqs(unsigned char key __maybe_unused)
 
 		if (!d->vector)
 			continue;
-		printk("   IRQ:%4u vec:%02x cpu:%u type=%s%s in-flight=%u count=%lu%s", i, d->vector,
-		       d->cpu, types[d->type], d->masked ? " masked" : "", d->in_flight, d->count,
-		       d->fn ? " hypervisor" : "");
+		printk("   IRQ:%4u vec:%02x cpu:%u type=%s%s in-flight=%u count=%lu%s", i,
+		       d->vector, d->cpu, types[d->type], d->masked ? " masked" : "", d->in_flight,
+		       d->count, d->fn ? " hypervisor" : "");
 		for (unsigned int g = 0; g < d->nr_guests; g++)
 			printk(" %pd:%u", d->guest[g].d, d->guest[g].pirq);
 		printk("\n");

@@ -68,7 +68,8 @@ static unsigned int nr_banks(void)
 static struct mc_record *claim_record(bool urgent)
 {
 	for (unsigned int i = 0; i < QUEUE_LEN; i++) {
-		if (atomic_cmpxchg(&queue[i].state, (uint32_t)SLOT_FREE, (uint32_t)SLOT_FILLING) != SLOT_FREE)
+		if (atomic_cmpxchg(&queue[i].state, (uint32_t)SLOT_FREE, (uint32_t)SLOT_FILLING) !=
+		    SLOT_FREE)
 			continue;
 		memset(&queue[i].info, 0, sizeof(queue[i].info));
 		queue[i].urgent = urgent;
@@ -120,8 +121,10 @@ static uint64_t collect(struct mc_info *info, bool clear_uncorrected)
 		if (status & MC_MISC_VALID)
 			misc = rdmsr(MSR_MC_MISC(b));
 		all |= status;
-		printk(XENLOG_ERR "CPU%u: machine check, bank %u: status %016lx address %016lx misc %016lx\n",
-		       smp_processor_id(), b, (unsigned long)status, (unsigned long)addr, (unsigned long)misc);
+		printk(XENLOG_ERR
+		       "CPU%u: machine check, bank %u: status %016lx address %016lx misc %016lx\n",
+		       smp_processor_id(), b, (unsigned long)status, (unsigned long)addr,
+		       (unsigned long)misc);
 		if (info && recorded++ < BANKS_PER_RECORD) {
 			e = append(info, MC_TYPE_BANK, sizeof(*e));
 			e->mc_bank = (uint16_t)b;
@@ -153,10 +156,11 @@ void do_machine_check(struct cpu_user_regs *regs)
 		append_global(&r->info, gstatus, MC_FLAG_MCE | MC_FLAG_UNCORRECTABLE);
 	all = collect(r ? &r->info : NULL, true);
 	publish(r, true);
-	if (!(gstatus & MCG_RIPV) || (all & MC_CONTEXT_CORRUPT) || ((all & MC_UNCORRECTED) && !in_guest)) {
+	if (!(gstatus & MCG_RIPV) || (all & MC_CONTEXT_CORRUPT) ||
+	    ((all & MC_UNCORRECTED) && !in_guest)) {
 		show_execution_state(regs);
-		panic("Machine check on CPU%u cannot be recovered (MCG_STATUS %lx)", smp_processor_id(),
-		      (unsigned long)gstatus);
+		panic("Machine check on CPU%u cannot be recovered (MCG_STATUS %lx)",
+		      smp_processor_id(), (unsigned long)gstatus);
 	}
 	if (all & MC_UNCORRECTED) {
 		if (current->domain == hardware_domain && !current->arch.mce_pending)
@@ -175,7 +179,8 @@ static void poll_cpu(void *arg)
 	uint64_t all;
 
 	if (r)
-		append_global(&r->info, rdmsr(MSR_MCG_STATUS), MC_FLAG_POLLED | MC_FLAG_CORRECTABLE);
+		append_global(&r->info, rdmsr(MSR_MCG_STATUS),
+			      MC_FLAG_POLLED | MC_FLAG_CORRECTABLE);
 	all = collect(r ? &r->info : NULL, false);
 	publish(r, all != 0);
 	if (all)
@@ -236,7 +241,8 @@ static long mca_fetch(struct xen_mc_fetch *f, bool *back)
 		return -EINVAL;
 	if (f->flags & XEN_MC_ACK) {
 		for (unsigned int i = 0; i < QUEUE_LEN; i++)
-			if (atomic_load(&queue[i].state) == SLOT_FETCHED && queue[i].seq == f->fetch_id)
+			if (atomic_load(&queue[i].state) == SLOT_FETCHED &&
+			    queue[i].seq == f->fetch_id)
 				atomic_store(&queue[i].state, (uint32_t)SLOT_FREE);
 		return 0;
 	}

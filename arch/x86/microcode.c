@@ -79,7 +79,8 @@ static int find(const void *buf, size_t len, const uint8_t **patch, uint32_t *re
 		return microcode_find_amd(buf, len, signature(), have, patch, rev);
 	if (boot_cpu.vendor == VENDOR_INTEL)
 		return microcode_find_intel(buf, len, signature(),
-					    1u << ((rdmsr(MSR_PLATFORM_ID) >> 50) & 7), have, patch, rev);
+					    1u << ((rdmsr(MSR_PLATFORM_ID) >> 50) & 7), have, patch,
+					    rev);
 	return -ENODEV;
 }
 

@@ -67,8 +67,9 @@ int microcode_find_intel(const uint8_t *buf, size_t len, uint32_t sig, uint32_t 
 		memcpy(&h, buf + off, sizeof(h));
 		data = h.data_size ? h.data_size : 2000;
 		total = h.data_size ? h.total_size : 2048;
-		if (h.header_version != 1 || h.loader_version != 1 || (total & 1023) || (data & 3) ||
-		    total < sizeof(h) || data > total - sizeof(h) || total > len - off)
+		if (h.header_version != 1 || h.loader_version != 1 || (total & 1023) ||
+		    (data & 3) || total < sizeof(h) || data > total - sizeof(h) ||
+		    total > len - off)
 			return -EINVAL;
 		if (word_sum(buf + off, sizeof(h) + data))
 			return -EINVAL;

@@ -207,7 +207,8 @@ static long op_set_iobitmap(union physdev_arg *a)
 {
 	struct vcpu *v = current;
 
-	if (a->iobitmap.nr_ports > 65536 || !guest_handle_okay(a->iobitmap.bitmap, PV_IOBITMAP_BYTES))
+	if (a->iobitmap.nr_ports > 65536 ||
+	    !guest_handle_okay(a->iobitmap.bitmap, PV_IOBITMAP_BYTES))
 		return -EINVAL;
 	v->arch.iobmp = a->iobitmap.bitmap.p;
 	v->arch.iobmp_limit = a->iobitmap.nr_ports;
@@ -243,8 +244,10 @@ static long op_pci_device_add(union physdev_arg *a)
 {
 	const struct physdev_pci_device_add *add = &a->add;
 	struct pci_dev_flags flags = {
-		.is_extfn = add->flags & XEN_PCI_DEV_EXTFN, .is_virtfn = add->flags & XEN_PCI_DEV_VIRTFN,
-		.pf_bus = add->physfn.bus, .pf_devfn = add->physfn.devfn,
+		.is_extfn = add->flags & XEN_PCI_DEV_EXTFN,
+		.is_virtfn = add->flags & XEN_PCI_DEV_VIRTFN,
+		.pf_bus = add->physfn.bus,
+		.pf_devfn = add->physfn.devfn,
 	};
 
 	return pci_add(add->seg, add->bus, add->devfn, &flags);

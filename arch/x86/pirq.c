@@ -47,7 +47,10 @@ static struct pirq_map *get_pirq(const struct domain *d, unsigned int pirq)
 	return table && pirq < d->arch.nr_pirqs ? read_once(table[pirq]) : NULL;
 }
 
-/* As get_pirq, but makes it; event_lock held (or the domain not yet running). NULL without memory. */
+/*
+ * As get_pirq, but makes it; event_lock held (or the domain not yet running).
+ * NULL without memory.
+ */
 static struct pirq_map *make_pirq(struct domain *d, unsigned int pirq)
 {
 	struct pirq_table *t;
@@ -86,7 +89,8 @@ static int irq_to_pirq(const struct domain *d, int irq)
 
 static bool irq_permitted(const struct domain *d, unsigned int irq)
 {
-	return d->is_hardware || (d->arch.irq_caps && rangeset_contains(d->arch.irq_caps, irq, irq));
+	return d->is_hardware ||
+	       (d->arch.irq_caps && rangeset_contains(d->arch.irq_caps, irq, irq));
 }
 
 int pirq_set_permission(struct domain *d, unsigned int pirq, bool allow)
@@ -142,7 +146,8 @@ int pirq_set_eoi_page(struct domain *d, unsigned long gmfn, bool auto_unmask)
 		for (unsigned int i = 0; i < d->arch.nr_pirqs; i++) {
 			m = get_pirq(d, i);
 			if (m && m->bound)
-				set_needs_eoi(d, i, irq_to_desc((unsigned int)m->irq)->type == IRQ_LEVEL);
+				set_needs_eoi(d, i,
+					      irq_to_desc((unsigned int)m->irq)->type == IRQ_LEVEL);
 		}
 	}
 	spin_unlock(&d->event_lock);
@@ -178,7 +183,10 @@ void pirq_set_evtchn(struct domain *d, unsigned int pirq, unsigned int port)
 		write_once(m->evtchn, port);
 }
 
-/* Adds a guest to desc, opening the source for the first one. desc->lock held. 0, -EBUSY, -ENOSPC. */
+/*
+ * Adds a guest to desc, opening the source for the first one. desc->lock held.
+ * 0, -EBUSY, -ENOSPC.
+ */
 static int add_guest(struct irq_desc *desc, struct vcpu *v, unsigned int pirq, bool will_share)
 {
 	int rc;
@@ -410,7 +418,8 @@ static int map_irq(struct domain *d, int irq, bool gsi, int *pirq)
 	if (!m)
 		return -ENOMEM;
 	if (m->irq > 0 && m->irq != irq)
-		return gsi ? 0 : -EEXIST;	/* a GSI mapped otherwise is left as it is, and no error */
+		/* A GSI mapped otherwise is left as it is, and no error. */
+		return gsi ? 0 : -EEXIST;
 	if (!irq_permitted(d, (unsigned int)irq)) {
 		rc = rangeset_add(d->arch.irq_caps, (unsigned int)irq, (unsigned int)irq);
 		if (rc)

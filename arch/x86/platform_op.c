@@ -57,7 +57,8 @@ static long op_microcode(struct xen_platform_op *op, bool *back __maybe_unused)
 	buf = xmalloc_bytes(len, 16);
 	if (!buf)
 		return -ENOMEM;
-	rc = raw_copy_from_guest(buf, op->u.microcode.data.p, len) ? -EFAULT : microcode_update(buf, len);
+	rc = raw_copy_from_guest(buf, op->u.microcode.data.p, len) ?
+	     -EFAULT : microcode_update(buf, len);
 	xfree(buf);
 	return rc;
 }

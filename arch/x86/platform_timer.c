@@ -5,7 +5,8 @@
  * device access), so it is read at boot, and once a second where the TSC's rate
  * cannot be relied on.
  *
- *   clocksource=hpet|acpi|pit|tsc	tsc: no periodic correction, tell guests that the TSC is stable
+ *   clocksource=hpet|acpi|pit|tsc	tsc: no periodic correction, guests are told that the
+ *					TSC is stable
  *
  * A sample is a pair of counter and TSC taken together. On a busy or virtual
  * machine there may be a long gap between the two reads, so the best of a few
@@ -115,10 +116,12 @@ static struct platform_timer hpet_timer = {
 	.name = "HPET", .option = "hpet", .probe = hpet_probe, .read = hpet_read, .mask = 0xffffffff
 };
 static struct platform_timer pm_timer = {
-	.name = "ACPI PM timer", .option = "acpi", .probe = pm_probe, .read = pm_read, .hz = PM_TIMER_HZ
+	.name = "ACPI PM timer", .option = "acpi",
+	.probe = pm_probe, .read = pm_read, .hz = PM_TIMER_HZ,
 };
 static struct platform_timer pit_timer = {
-	.name = "PIT", .option = "pit", .probe = pit_probe, .read = pit_read, .hz = PIT_HZ, .mask = 0xffff
+	.name = "PIT", .option = "pit",
+	.probe = pit_probe, .read = pit_read, .hz = PIT_HZ, .mask = 0xffff,
 };
 
 /* Counter and TSC together, the pair with the shortest gap of several. */

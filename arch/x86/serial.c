@@ -169,7 +169,8 @@ static bool __init parse_port(struct uart *u, unsigned int *divisor, uint8_t *lc
 		    (s[2] != '1' && s[2] != '2'))
 			return false;
 		*lcr = (uint8_t)((s[0] - '5') | (s[2] == '2' ? 4 : 0));
-		*lcr |= (uint8_t)((const uint8_t[]){ 0x00, 0x08, 0x18, 0x28, 0x38 }[parity - parities]);
+		*lcr |= (uint8_t)(
+			(const uint8_t[]){ 0x00, 0x08, 0x18, 0x28, 0x38 }[parity - parities]);
 		s += 3;
 	}
 	if (*s == ',' && s[1] != ',') {
@@ -205,7 +206,8 @@ void __init serial_init_early(void)
 		if (!u->opt[0])
 			continue;
 		if (!parse_port(u, &divisor, &lcr)) {
-			printk(XENLOG_WARNING "Option com%u=%s is malformed: want BAUD,DPS[,IO[,IRQ]]\n",
+			printk(XENLOG_WARNING
+			       "Option com%u=%s is malformed: want BAUD,DPS[,IO[,IRQ]]\n",
 			       i + 1, u->opt);
 			continue;
 		}

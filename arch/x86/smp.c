@@ -22,7 +22,8 @@
 
 void cpu_safe_halt(void)
 {
-	__asm__ __volatile__("sti; hlt" ::: "memory");	/* STI holds interrupts off for one more instruction */
+	/* STI holds interrupts off for one more instruction */
+	__asm__ __volatile__("sti; hlt" ::: "memory");
 }
 
 /* ---- events: the interrupt itself is all, softirqs run on the way out ---- */

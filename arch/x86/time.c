@@ -150,7 +150,8 @@ void udelay(unsigned long usec)
 {
 	uint64_t t0, ticks = (uint64_t)cpu_khz * usec / 1000;
 
-	if (!cpu_khz) {			/* not calibrated yet: a port write takes about a microsecond */
+	/* not calibrated yet: a port write takes about a microsecond */
+	if (!cpu_khz) {
 		while (usec--)
 			outb(0, 0x80);
 		return;
@@ -172,7 +173,8 @@ static struct time_scale bend(struct time_scale scale, s_time_t error)
 	uint64_t mul;
 
 	error = error > limit ? limit : error < -limit ? -limit : error;
-	mul = muldiv64(scale.mul, (uint64_t)(CALIBRATION_PERIOD + error), (uint64_t)CALIBRATION_PERIOD);
+	mul = muldiv64(scale.mul, (uint64_t)(CALIBRATION_PERIOD + error),
+		       (uint64_t)CALIBRATION_PERIOD);
 	while (mul >> 32) {
 		mul >>= 1;
 		scale.shift++;
@@ -250,7 +252,8 @@ bool reprogram_timer(s_time_t deadline)
 	if (deadline <= now)
 		return false;
 	if (!apic_timer_hz) {
-		apic_timer_set_deadline(r->tsc + scale_delta((uint64_t)(deadline - r->stime), &r->to_ticks) + 1);
+		apic_timer_set_deadline(
+			r->tsc + scale_delta((uint64_t)(deadline - r->stime), &r->to_ticks) + 1);
 		return true;
 	}
 	/* A far deadline is cut short: the timer code finds nothing expired and arms again. */
@@ -266,7 +269,8 @@ static uint64_t __init tsc_hz_by_cpuid(void)
 {
 	uint32_t a, b, c, d;
 
-	if (boot_cpu.vendor != VENDOR_INTEL || boot_cpu.max_leaf < 0x15 || cpu_has(X86_FEATURE_HYPERVISOR))
+	if (boot_cpu.vendor != VENDOR_INTEL || boot_cpu.max_leaf < 0x15 ||
+	    cpu_has(X86_FEATURE_HYPERVISOR))
 		return 0;
 	cpuid_count(0x15, 0, &a, &b, &c, &d);
 	return a && b && c ? (uint64_t)c * b / a : 0;
@@ -318,8 +322,8 @@ void __init time_init(void)
 	if (!tsc_from_crystal && platform - c->platform > 5 * MICROSECS(CALIBRATION_USEC))
 		use_tsc_hz(muldiv64(tsc - c->tsc, 1000000000, (uint64_t)(platform - c->platform)));
 	local_irq_restore(flags);
-	printk(XENLOG_INFO "Time: TSC %u.%03u MHz%s, platform timer %s\n", cpu_khz / 1000, cpu_khz % 1000,
-	       tsc_is_invariant() ? ", invariant" : "", platform_timer_name());
+	printk(XENLOG_INFO "Time: TSC %u.%03u MHz%s, platform timer %s\n", cpu_khz / 1000,
+	       cpu_khz % 1000, tsc_is_invariant() ? ", invariant" : "", platform_timer_name());
 	set_direct_vector(VECTOR_APIC_TIMER, apic_timer_interrupt);
 	apic_timer_calibrate();
 	if (apic_timer_hz) {
@@ -348,8 +352,8 @@ void time_init_cpu(void)
 		return;
 	}
 	if (tsc_is_invariant())
-		printk(XENLOG_WARNING "CPU%u: TSC differs from CPU0's by %ld ns\n", smp_processor_id(),
-		       (long)offset);
+		printk(XENLOG_WARNING "CPU%u: TSC differs from CPU0's by %ld ns\n",
+		       smp_processor_id(), (long)offset);
 	set_record(tsc, platform, boot->scale);
 	if (!tsc_is_invariant())
 		start_comparing(tsc, platform);

@@ -67,7 +67,10 @@ static bool fixup_ldt_fault(struct vcpu *v, unsigned long off)
 		pv_map_ldt_page(v, ldt_off);
 }
 
-/* The guest loaded a selector whose descriptor is in the window, but not mapped. False: not that. */
+/*
+ * The guest loaded a selector whose descriptor is in the window, but not
+ * mapped. False: not that.
+ */
 static bool guest_descriptor_fault(struct vcpu *v, unsigned long cr2, unsigned int ec)
 {
 	unsigned long off = window_offset(cr2, ec), ldt = CPU_WINDOW_LDT_PAGE * PAGE_SIZE;

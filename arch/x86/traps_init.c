@@ -64,7 +64,8 @@ void entry_debug(void);
 void entry_double_fault(void);
 void entry_page_fault(void);
 
-static void __init set_gate(unsigned int vector, const void *entry, unsigned int dpl, unsigned int ist)
+static void __init set_gate(unsigned int vector, const void *entry, unsigned int dpl,
+			    unsigned int ist)
 {
 	unsigned long a = (unsigned long)entry;
 

@@ -121,7 +121,10 @@ static void set_control(struct vcpu *v, const struct vcpu_guest_context *c)
 	set_debugreg(v, 7, c->debugreg[7]);
 }
 
-/* A new vcpu's descriptor tables and page tables. 0, -EINVAL, -ERESTART, with nothing held on failure. */
+/*
+ * A new vcpu's descriptor tables and page tables. 0, -EINVAL, -ERESTART, with
+ * nothing held on failure.
+ */
 static int set_tables(struct vcpu *v, const struct vcpu_guest_context *c)
 {
 	mfn_t user = c->ctrlreg[1] ? _mfn(xen_cr3_to_pfn(c->ctrlreg[1])) : INVALID_MFN;

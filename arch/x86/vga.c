@@ -58,7 +58,10 @@ static struct console_dev vga_dev = { .name = "vga", .puts = vga_puts };
 
 void __init vga_init(const struct boot_video *video)
 {
-	/* A graphics mode has no text; without a word from the boot loader the PC's default holds. */
+	/*
+	 * A graphics mode has no text; without a word from the boot loader the
+	 * PC's default holds.
+	 */
 	if (video->have_fb)
 		return;
 	screen = ioremap(TEXT_BASE, 80 * 50 * 2);

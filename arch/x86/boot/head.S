@@ -69,7 +69,10 @@ mb2_header_end:
 start32:
 	cli
 	cld
-	/* Where are we? The only memory known to be ours to write is the information: borrow a word. */
+	/*
+	 * Where are we? The only memory known to be ours to write is the
+	 * information: borrow a word.
+	 */
 	movl (%ebx), %edx
 	leal 4(%ebx), %esp
 	call ref

@@ -81,7 +81,10 @@ static void __init boot_memory_init(const struct boot_info *bi)
 		if (e->type != E820_RAM)
 			continue;
 		total += e->size;
-		/* The first MiB stays I/O memory (dom0 maps it); the direct map ends somewhere too. */
+		/*
+		 * The first MiB stays I/O memory (dom0 maps it); the direct map
+		 * ends somewhere too.
+		 */
 		start = max(start, (paddr_t)MB(1));
 		end = min(end, (paddr_t)(DIRECTMAP_END - DIRECTMAP_START));
 		if (start >= end)

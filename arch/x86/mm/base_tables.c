@@ -52,7 +52,10 @@ int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user)
 		if (rc) {
 			kernel = v->arch.guest_table;
 			v->arch.guest_table = INVALID_MFN;
-			/* A failed tree occupies current's slot already: this release may not be put off too. */
+			/*
+			 * A failed tree occupies current's slot already: this
+			 * release may not be put off too.
+			 */
 			if (current->arch.old_guest_table) {
 				put_page_type(mfn_to_page(kernel));
 				put_page(mfn_to_page(kernel));

@@ -14,8 +14,9 @@
 #include <core/hypercall.h>
 #include <x86/rangeset.h>
 
-bool mm_batch_begin(struct mm_batch *b, unsigned int op, unsigned long elem_size, unsigned long reqs,
-		    unsigned long count, unsigned long pdone, unsigned long foreigndom, long *rc)
+bool mm_batch_begin(struct mm_batch *b, unsigned int op, unsigned long elem_size,
+		    unsigned long reqs, unsigned long count, unsigned long pdone,
+		    unsigned long foreigndom, long *rc)
 {
 	*b = (struct mm_batch){
 		.op = op, .count = (unsigned int)count, .foreigndom = (unsigned int)foreigndom,
@@ -46,8 +47,8 @@ long mm_batch_end(struct mm_batch *b, long rc)
 {
 	if (unlikely(rc == -ERESTART))
 		rc = hypercall_continue(b->op, 4, b->reqs + b->i * b->elem_size,
-					(unsigned long)((b->count - b->i) | COUNT_PREEMPTED), b->pdone,
-					(unsigned long)b->foreigndom);
+					(unsigned long)((b->count - b->i) | COUNT_PREEMPTED),
+					b->pdone, (unsigned long)b->foreigndom);
 	else if (unlikely(current->arch.old_guest_table))
 		rc = hypercall_continue(b->op, 4, 0UL, (unsigned long)COUNT_PREEMPTED, 0UL,
 					(unsigned long)(unsigned int)rc);
@@ -102,11 +103,13 @@ int vcpumask_to_pcpumask(struct domain *d, unsigned long guest_bits, cpumask_t *
 	for (unsigned int base = 0; base < d->max_vcpus; base += BITS_PER_LONG) {
 		unsigned long bits;
 
-		if (raw_copy_from_guest(&bits, (const unsigned long *)guest_bits + base / BITS_PER_LONG,
+		if (raw_copy_from_guest(&bits,
+					(const unsigned long *)guest_bits + base / BITS_PER_LONG,
 					sizeof(bits)))
 			return -EFAULT;
 		for (; bits; bits &= bits - 1) {
-			const struct vcpu *v = domain_vcpu(d, base + (unsigned int)__builtin_ctzl(bits));
+			const struct vcpu *v =
+				domain_vcpu(d, base + (unsigned int)__builtin_ctzl(bits));
 			unsigned int cpu = v ? read_once(v->dirty_cpu) : VCPU_CPU_CLEAN;
 
 			if (cpu != VCPU_CPU_CLEAN)

@@ -74,7 +74,8 @@ static bool write_entry_for(struct domain *d, pte_t *p, unsigned long va, const 
 }
 
 /* leaf maps va read-only: if the frame behind is a leaf table, the write is one to an entry. */
-static bool emulate_table_write(struct vcpu *v, unsigned long va, pte_t leaf, struct cpu_user_regs *regs)
+static bool emulate_table_write(struct vcpu *v, unsigned long va, pte_t leaf,
+				struct cpu_user_regs *regs)
 {
 	struct page_info *table = get_locked_l1(pte_mfn(leaf), v->domain);
 	struct pte_insn in;
@@ -115,10 +116,12 @@ bool mm_fixup_guest_fault(struct vcpu *v, unsigned long va, unsigned int error_c
 	mfn_t table;
 	bool done = false;
 
-	if ((error_code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) != (PF_PRESENT | PF_WRITE) ||
+	if ((error_code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) !=
+		    (PF_PRESENT | PF_WRITE) ||
 	    !guest_kernel_mode(v, regs))
 		return false;
-	if (!guest_walk_l1e(v, va, &leaf, &table) || (leaf.pte & (PTE_PRESENT | PTE_RW)) != PTE_PRESENT)
+	if (!guest_walk_l1e(v, va, &leaf, &table) ||
+	    (leaf.pte & (PTE_PRESENT | PTE_RW)) != PTE_PRESENT)
 		return false;
 
 	if (likely(test_bit(VMASST_TYPE_writable_pagetables, &v->domain->vm_assist)))

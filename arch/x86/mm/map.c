@@ -31,7 +31,8 @@ static pte_t grant_pte(mfn_t mfn, unsigned int flags)
  * Its table is locked and referenced: *table, for put_locked_l1(). NULL if it
  * is no leaf of a table of d.
  */
-static pte_t *lock_leaf(uint64_t host_addr, unsigned int flags, struct vcpu *v, struct page_info **table)
+static pte_t *lock_leaf(uint64_t host_addr, unsigned int flags, struct vcpu *v,
+			struct page_info **table)
 {
 	pte_t *p;
 	mfn_t mfn;

@@ -13,7 +13,8 @@
 #include <x86/cpufeature.h>
 #include <x86/rangeset.h>
 
-#define MAX_GUEST_E820	1024U	/* entries in XENMEM_set_memory_map, as the ABI's other side allows */
+/* Entries in XENMEM_set_memory_map, as the ABI's other side allows. */
+#define MAX_GUEST_E820	1024U
 #define M2P_CHUNK	(1UL << 21)
 
 mfn_t hyp_va_to_mfn(unsigned long va)
@@ -154,7 +155,8 @@ static long put_region(struct map_out *o, uint64_t addr, uint64_t size, uint32_t
 /* One past the last frame from s on, below end, that is like s: all in `caps`, or none. */
 static unsigned long same_until(struct rangeset *caps, bool in, unsigned long s, unsigned long end)
 {
-	unsigned long good = s, bad = end;	/* [s, good] is alike; [s, bad] is not, or bad is the end */
+	/* [s, good] is alike; [s, bad] is not, or bad is the end */
+	unsigned long good = s, bad = end;
 
 	while (bad - good > 1) {
 		unsigned long mid = good + (bad - good) / 2;
@@ -167,7 +169,10 @@ static unsigned long same_until(struct rangeset *caps, bool in, unsigned long s,
 	return good + 1;
 }
 
-/* Frames [s, end) are in no region of the map: those that the domain may not touch become reserved. */
+/*
+ * Frames [s, end) are in no region of the map: those that the domain may not
+ * touch become reserved.
+ */
 static long put_hole(struct map_out *o, struct rangeset *caps, unsigned long s, unsigned long end)
 {
 	while (s < end) {
@@ -213,7 +218,8 @@ static long machine_memory_map(unsigned long arg)
 	}
 	/* Above the map, up to the last range that may be touched: beyond is nothing. */
 	while (caps && next < top && rangeset_overlaps(caps, next, top - 1)) {
-		unsigned long end = same_until(caps, rangeset_contains(caps, next, next), next, top);
+		unsigned long end = same_until(caps, rangeset_contains(caps, next, next), next,
+					       top);
 
 		rc = put_hole(&o, caps, next, end);
 		if (rc)
@@ -241,8 +247,14 @@ static long no_physmap(unsigned long arg, size_t size, domid_t (*domid)(const vo
 }
 
 static domid_t add_domid(const void *a) { return ((const struct xen_add_to_physmap *)a)->domid; }
-static domid_t batch_domid(const void *a) { return ((const struct xen_add_to_physmap_batch *)a)->domid; }
-static domid_t remove_domid(const void *a) { return ((const struct xen_remove_from_physmap *)a)->domid; }
+static domid_t batch_domid(const void *a)
+{
+	return ((const struct xen_add_to_physmap_batch *)a)->domid;
+}
+static domid_t remove_domid(const void *a)
+{
+	return ((const struct xen_remove_from_physmap *)a)->domid;
+}
 
 long arch_memory_op(unsigned long cmd, unsigned long arg)
 {

@@ -25,7 +25,8 @@ struct update {
 	struct domain *pg_owner;	/* of the frames that leaves name */
 	int denied;			/* 0, or why the caller may not */
 	unsigned int level;		/* of pg: 1 to 4; 7 writable page */
-	struct page_info *pg;		/* the page of the last update, locked and referenced; or NULL */
+	/* the page of the last update, locked and referenced; or NULL */
+	struct page_info *pg;
 	unsigned long mfn;		/* its frame */
 };
 
@@ -71,7 +72,10 @@ static int enter_page(struct update *u, unsigned long ptr, uint64_t val)
 	return 0;
 }
 
-/* Levels 2 to 4. The table is left first: releasing what the old entry named must not find it locked. */
+/*
+ * Levels 2 to 4. The table is left first: releasing what the old entry named
+ * must not find it locked.
+ */
 static int update_table(struct update *u, pte_t *p, pte_t new, bool preserve_ad)
 {
 	int rc;
@@ -170,7 +174,10 @@ static int run_batch(struct update *u, struct mm_batch *b)
 			b->i++;
 			if (likely(!curr->arch.old_guest_table))
 				continue;
-			/* A table lost its place in another: release it now, in as many goes as it takes. */
+			/*
+			 * A table lost its place in another: release it now, in
+			 * as many goes as it takes.
+			 */
 			if (put_old_guest_table(curr) || hypercall_preempt_check())
 				return b->i < b->count ? -ERESTART : 0;
 		}
@@ -178,7 +185,10 @@ static int run_batch(struct update *u, struct mm_batch *b)
 	return 0;
 }
 
-/* domid packs two: the owner of the tables + 1 in the high half (0: the caller), of the frames in the low. */
+/*
+ * domid packs two: the owner of the tables + 1 in the high half (0: the
+ * caller), of the frames in the low.
+ */
 static int find_owners(struct update *u, unsigned int foreigndom)
 {
 	unsigned int pt = foreigndom >> 16;
@@ -207,7 +217,8 @@ DEFINE_HYPERCALL(mmu_update)
 	struct update u;
 	long rc;
 
-	if (!mm_batch_begin(&b, __HYPERVISOR_mmu_update, sizeof(struct mmu_update), a1, a2, a3, a4, &rc))
+	if (!mm_batch_begin(&b, __HYPERVISOR_mmu_update, sizeof(struct mmu_update), a1, a2, a3, a4,
+			    &rc))
 		return rc;
 	rc = find_owners(&u, b.foreigndom);
 	if (likely(!rc)) {

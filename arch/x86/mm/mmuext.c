@@ -96,7 +96,8 @@ static int new_user_baseptr(const struct mmuext_op *op, struct domain *d)
 
 /* ---- Flushes ---- */
 
-static int tlb_flush_local(const struct mmuext_op *op __maybe_unused, struct domain *d __maybe_unused)
+static int tlb_flush_local(const struct mmuext_op *op __maybe_unused,
+			   struct domain *d __maybe_unused)
 {
 	flush_tlb_local();
 	return 0;
@@ -287,7 +288,8 @@ DEFINE_HYPERCALL(mmuext_op)
 	struct mm_batch b;
 	long rc;
 
-	if (!mm_batch_begin(&b, __HYPERVISOR_mmuext_op, sizeof(struct mmuext_op), a1, a2, a3, a4, &rc))
+	if (!mm_batch_begin(&b, __HYPERVISOR_mmuext_op, sizeof(struct mmuext_op), a1, a2, a3, a4,
+			    &rc))
 		return rc;
 	d = get_pg_owner((domid_t)b.foreigndom);
 	if (unlikely(!d))

@@ -39,8 +39,8 @@ static inline bool write_entry(pte_t *p, pte_t old, pte_t new, enum write_mode m
 }
 
 /* The leaf keeps its frame and attributes, RW apart. 0, -errno; 1: not a case for this path. */
-static inline int flip_rw(pte_t *p, pte_t old, pte_t new, enum write_mode mode, struct domain *pt_dom,
-			  struct domain *pg_dom)
+static inline int flip_rw(pte_t *p, pte_t old, pte_t new, enum write_mode mode,
+			  struct domain *pt_dom, struct domain *pg_dom)
 {
 	const mfn_t mfn = pte_mfn(new);
 	struct page_info *pg;
@@ -111,7 +111,8 @@ static inline int change_leaf(pte_t *p, pte_t old, pte_t new, enum write_mode mo
 	return 0;
 }
 
-int mod_l1_entry(pte_t *p, pte_t new, bool preserve_ad, struct domain *pt_dom, struct domain *pg_dom)
+int mod_l1_entry(pte_t *p, pte_t new, bool preserve_ad, struct domain *pt_dom,
+		 struct domain *pg_dom)
 {
 	const pte_t old = { read_once(p->pte) };
 
@@ -129,7 +130,8 @@ int mod_table_entry(pte_t *p, pte_t new, unsigned int level, bool preserve_ad, s
 	const enum write_mode mode = preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN;
 	const pte_t old = { read_once(p->pte) };
 
-	if (unlikely(!is_guest_slot(level, (unsigned int)((unsigned long)p / sizeof(*p) % PT_ENTRIES))))
+	if (unlikely(!is_guest_slot(level,
+				    (unsigned int)((unsigned long)p / sizeof(*p) % PT_ENTRIES))))
 		return -EINVAL;
 
 	if (pte_present(new)) {

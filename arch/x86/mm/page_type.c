@@ -46,7 +46,8 @@ static void flush_old_type(struct page_info *pg)
  * We made the page busy; x is the word before. Check the contents and publish
  * the outcome. Called once per change of type, so nothing here is hot.
  */
-static int establish_type(struct page_info *pg, unsigned long type, unsigned long x, bool preemptible)
+static int establish_type(struct page_info *pg, unsigned long type, unsigned long x,
+			  bool preemptible)
 {
 	bool residue = false;
 	int rc = 0;
@@ -174,7 +175,10 @@ int page_type_put(struct page_info *pg, bool partial, bool preemptible)
 		BUG_ON(!partial && ((x & PGT_partial) || !(x & PGT_validated)));
 
 		if ((nx & (PGT_locked | PGT_count_mask)) == (PGT_locked | 1)) {
-			/* page_unlock() drops a count without looking: it must not be the last one. */
+			/*
+			 * page_unlock() drops a count without looking: it must
+			 * not be the last one.
+			 */
 			cpu_relax();
 			y = read_once(pg->type_info);
 		} else if (!(nx & PGT_count_mask) && is_table_type(x)) {

@@ -66,7 +66,10 @@ static inline bool no_table(mfn_t m)
  * PGT_ type of a table level and back; level_of is 0 and 5 or more for types
  * that are not tables.
  */
-static inline unsigned long type_of_level(unsigned int level) { return (unsigned long)level << 61; }
+static inline unsigned long type_of_level(unsigned int level)
+{
+	return (unsigned long)level << 61;
+}
 static inline unsigned int level_of(unsigned long type) { return (unsigned int)(type >> 61); }
 static inline bool is_table_type(unsigned long type)
 {
@@ -76,7 +79,7 @@ static inline bool is_table_type(unsigned long type)
 /* ---- page_type.c ---- */
 
 /* Where to go on when an entry's page was left PGT_partial. */
-#define PARTIAL_SET	1	/* page->partial_flags: entry [nr_validated] has a general reference */
+#define PARTIAL_SET	1	/* partial_flags: entry [nr_validated] has a general reference */
 
 int page_type_get(struct page_info *pg, unsigned long type, bool preemptible);
 /* partial: pg may be PGT_partial; if it is not, there is nothing to do. */

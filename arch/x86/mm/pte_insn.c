@@ -114,7 +114,8 @@ static struct opcode two_byte(uint8_t b)
 static uint8_t group_op(unsigned int group, unsigned int ext)
 {
 	static const uint8_t ops[4][8] = {
-		[1] = { PTE_INSN_ADD, PTE_INSN_OR, 0, 0, PTE_INSN_AND, PTE_INSN_SUB, PTE_INSN_XOR, 0 },
+		[1] = { PTE_INSN_ADD, PTE_INSN_OR, 0, 0, PTE_INSN_AND, PTE_INSN_SUB,
+			PTE_INSN_XOR, 0 },
 		[2] = { PTE_INSN_MOV },
 		[3] = { 0, 0, 0, 0, 0, PTE_INSN_BTS, PTE_INSN_BTR, PTE_INSN_BTC },
 	};
@@ -132,7 +133,8 @@ static uint8_t skip_prefixes(struct cursor *c, bool *opsize)
 		case 0x66:
 			*opsize = true;
 			/* fall through */
-		case 0xf0: case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65: case 0x67:
+		case 0xf0: case 0x26: case 0x2e: case 0x36: case 0x3e:
+		case 0x64: case 0x65: case 0x67:
 			if (!c->cut)
 				continue;
 			return 0;
@@ -198,7 +200,8 @@ uint64_t pte_insn_source(const struct pte_insn *in, const struct cpu_user_regs *
 }
 
 /* Stores the register operand; 32-bit ones clear the upper half. */
-static void set_reg(const struct pte_insn *in, struct cpu_user_regs *regs, unsigned int reg, uint64_t v)
+static void set_reg(const struct pte_insn *in, struct cpu_user_regs *regs, unsigned int reg,
+		    uint64_t v)
 {
 	uint64_t *r;
 

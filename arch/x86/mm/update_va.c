@@ -8,10 +8,14 @@
 
 #include <core/hypercall.h>
 
-/* flags: the kind of flush in the low bits; above them where: local, all, or the address of a vcpu bitmap. */
+/*
+ * flags: the kind of flush in the low bits; above them where: local, all, or
+ * the address of a vcpu bitmap.
+ */
 static int flush_after_update(unsigned long va, unsigned long flags, struct domain *d)
 {
-	const unsigned long type = flags & UVMF_FLUSHTYPE_MASK, where = flags & ~UVMF_FLUSHTYPE_MASK;
+	const unsigned long type = flags & UVMF_FLUSHTYPE_MASK;
+	const unsigned long where = flags & ~UVMF_FLUSHTYPE_MASK;
 	cpumask_t mask;
 	int rc = 0;
 

@@ -70,7 +70,10 @@ long get_leaf_refs(pte_t e, struct domain *pt_dom, struct domain *pg_dom)
 	if (unlikely(owner != pg_dom)) {
 		if (!owner)
 			return -EBUSY;
-		/* A control domain that is named as owner lends its right to map any domain's memory. */
+		/*
+		 * A control domain that is named as owner lends its right to
+		 * map any domain's memory.
+		 */
 		if (pg_dom == pt_dom || !pg_dom->is_privileged)
 			goto busy;
 	}
@@ -128,7 +131,10 @@ int get_table_refs(pte_t e, unsigned int level, struct domain *d, bool preemptib
 	return rc;
 }
 
-/* As get_table_refs for the entry at which its table stopped: the general reference is there already. */
+/*
+ * As get_table_refs for the entry at which its table stopped: the general
+ * reference is there already.
+ */
 static int get_table_again(pte_t e, unsigned int level, bool preemptible)
 {
 	return page_type_get(mfn_to_page(pte_mfn(e)), pt_format[level].child, preemptible);
@@ -240,7 +246,10 @@ static int stop_validation(struct page_info *pg, unsigned int i, int rc, bool ag
 		note_position(pg, i, again);
 		return i || again ? -ERESTART : -EINTR;
 	}
-	/* The entry's table is itself waiting to be cleaned up: that becomes part of our own clean-up. */
+	/*
+	 * The entry's table is itself waiting to be cleaned up: that becomes
+	 * part of our own clean-up.
+	 */
 	if (a->old_guest_table && a->old_guest_table == mfn_to_page(pte_mfn(t[i]))) {
 		a->old_guest_table = NULL;
 		again = true;
@@ -250,7 +259,8 @@ static int stop_validation(struct page_info *pg, unsigned int i, int rc, bool ag
 	return rc;
 }
 
-static int validate_tables(struct page_info *pg, unsigned int level, bool preemptible, bool *residue)
+static int validate_tables(struct page_info *pg, unsigned int level, bool preemptible,
+			   bool *residue)
 {
 	struct domain *d = page_get_owner(pg);
 	pte_t *t = page_to_virt(pg);

@@ -192,7 +192,10 @@ DEFINE_HYPERCALL(fpu_taskswitch)
 	return 0;
 }
 
-/* The user's GS selector is loaded where its base will be: behind SWAPGS. A bad one becomes null. */
+/*
+ * The user's GS selector is loaded where its base will be: behind SWAPGS. A bad
+ * one becomes null.
+ */
 static void load_user_gs_selector(unsigned int sel)
 {
 	if (sel > 3)

@@ -67,7 +67,8 @@ bool insn_decode(struct insn *in, struct vcpu *v __maybe_unused, const struct cp
 
 	memset(in, 0, sizeof(*in));
 	in->code64 = is_code64(regs->cs);
-	in->len = INSN_MAX - (unsigned int)raw_copy_from_guest(in->bytes, (void *)regs->rip, INSN_MAX);
+	in->len = INSN_MAX -
+		  (unsigned int)raw_copy_from_guest(in->bytes, (void *)regs->rip, INSN_MAX);
 	do {
 		if (!insn_byte(in, &b))
 			return false;

@@ -33,7 +33,10 @@ bool emul_iopl_allows(const struct vcpu *v)
 	return cpl << 12 <= v->arch.iopl;
 }
 
-/* The guest's own permission: IOPL, or the bitmap that its kernel set (read in its address space). */
+/*
+ * The guest's own permission: IOPL, or the bitmap that its kernel set (read in
+ * its address space).
+ */
 bool pv_io_permitted(struct vcpu *v, unsigned int port, unsigned int bytes)
 {
 	bool toggle = !(v->arch.flags & TF_kernel_mode);
@@ -109,7 +112,8 @@ static uint32_t pci_data_read(const struct domain *d, unsigned int port, unsigne
 
 	if (!d->is_hardware || !(cf8 >> 31))
 		return ~0u;
-	return pci_conf_read(0, (uint8_t)(cf8 >> 16), (uint8_t)(cf8 >> 8), cf8_register(cf8, port), bytes);
+	return pci_conf_read(0, (uint8_t)(cf8 >> 16), (uint8_t)(cf8 >> 8), cf8_register(cf8, port),
+			     bytes);
 }
 
 static void pci_data_write(struct domain *d, unsigned int port, unsigned int bytes, uint32_t val)
@@ -119,13 +123,15 @@ static void pci_data_write(struct domain *d, unsigned int port, unsigned int byt
 	if (!d->is_hardware || !(cf8 >> 31))
 		return;
 	if (pci_conf_write_intercept(d, (cf8 & ~3u) | (port & 3), bytes, &val))
-		pci_conf_write(0, (uint8_t)(cf8 >> 16), (uint8_t)(cf8 >> 8), cf8_register(cf8, port),
-			       bytes, val);
+		pci_conf_write(0, (uint8_t)(cf8 >> 16), (uint8_t)(cf8 >> 8),
+			       cf8_register(cf8, port), bytes, val);
 }
 
 static uint32_t read_port(unsigned int port, unsigned int bytes)
 {
-	return bytes == 1 ? inb((uint16_t)port) : bytes == 2 ? inw((uint16_t)port) : inl((uint16_t)port);
+	return bytes == 1 ? inb((uint16_t)port) :
+	       bytes == 2 ? inw((uint16_t)port) :
+			    inl((uint16_t)port);
 }
 
 static void write_port(unsigned int port, unsigned int bytes, uint32_t val)
@@ -251,7 +257,8 @@ static bool string_element(struct vcpu *v, const struct insn *in, unsigned int p
 		return true;
 	}
 	/* Before the port is read: is the memory writable? */
-	if (raw_copy_from_guest(&val, (void *)va, bytes) || raw_copy_to_guest((void *)va, &val, bytes)) {
+	if (raw_copy_from_guest(&val, (void *)va, bytes) ||
+	    raw_copy_to_guest((void *)va, &val, bytes)) {
 		pv_inject_page_fault(PFEC_write, va);
 		return false;
 	}

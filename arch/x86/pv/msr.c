@@ -51,7 +51,8 @@
 #define APIC_BASE_ENABLE	(1UL << 11)
 #define APIC_BASE_BSP		(1UL << 8)
 #define MISC_ENABLE_HIDE	((1UL << 7) | (1UL << 18))		/* perf, MONITOR */
-#define MISC_ENABLE_FORCE	((1UL << 11) | (1UL << 12) | (1UL << 23))	/* no BTS, no PEBS, xTPR off */
+/* no BTS, no PEBS, xTPR off */
+#define MISC_ENABLE_FORCE	((1UL << 11) | (1UL << 12) | (1UL << 23))
 #define SYSCFG_VISIBLE		((1UL << 22) | (1UL << 21) | (1UL << 20) | (1UL << 18))
 #define DE_CFG_LFENCE_SERIALISE	2UL
 #define EFER_GUEST		(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
