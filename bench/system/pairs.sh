@@ -42,7 +42,7 @@ pair() {
 
 last=0
 for mode in 1 2 3; do
-	pair $mode 2000
+	pair $mode 4200
 done
 
 guest s 16 role=3 mode=3 peer=0
