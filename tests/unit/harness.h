@@ -22,7 +22,10 @@
 #include <core/errno.h>
 #include <host/host.h>
 
-/* Setup and teardown for cmocka_unit_test_setup_teardown: a fresh machine, and no lock left held. */
+/*
+ * Setup and teardown for cmocka_unit_test_setup_teardown: a fresh machine, and
+ * no lock left held.
+ */
 int unit_setup(void **state);
 int unit_teardown(void **state);
 #define host_test(f)	cmocka_unit_test_setup_teardown(f, unit_setup, unit_teardown)

@@ -133,7 +133,9 @@ void pt_assert_released(const struct pt_tree *t)
 		struct page_info *pg = t->pages[i];
 
 		assert_int_equal(pt_count(pg), 1);
-		assert_int_equal(pg->type_info & (PGT_count_mask | PGT_partial | PGT_pinned | PGT_locked), 0);
+		assert_int_equal(pg->type_info &
+					 (PGT_count_mask | PGT_partial | PGT_pinned | PGT_locked),
+				 0);
 		if (is_table_type(pg->type_info))
 			assert_int_equal(pg->type_info & PGT_validated, 0);
 	}
@@ -141,7 +143,8 @@ void pt_assert_released(const struct pt_tree *t)
 
 /* ---- hypercalls ---- */
 
-static long call4(long (*fn)(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long),
+static long call4(long (*fn)(unsigned long, unsigned long, unsigned long, unsigned long,
+			     unsigned long),
 		  unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4)
 {
 	long rc = fn(a1, a2, a3, a4, 0);
@@ -155,7 +158,8 @@ static long call4(long (*fn)(unsigned long, unsigned long, unsigned long, unsign
 	return rc;
 }
 
-long pt_mmu_update(const struct mmu_update *req, unsigned int nr, unsigned int *done, unsigned int domid)
+long pt_mmu_update(const struct mmu_update *req, unsigned int nr, unsigned int *done,
+		   unsigned int domid)
 {
 	struct mmu_update *g = host_guest_alloc(nr * sizeof(*req) + 8);
 	unsigned int *gdone = host_guest_alloc(sizeof(*gdone));

@@ -54,7 +54,8 @@ void pt_tree(struct pt_tree *t, unsigned int nr_l2, unsigned int nr_l1, unsigned
 void pt_assert_released(const struct pt_tree *t);
 
 /* Hypercalls as the current vcpu would make them, repeated while they are to be continued. */
-long pt_mmu_update(const struct mmu_update *req, unsigned int nr, unsigned int *done, unsigned int domid);
+long pt_mmu_update(const struct mmu_update *req, unsigned int nr, unsigned int *done,
+		   unsigned int domid);
 long pt_update_one(uint64_t ptr, uint64_t val);
 long pt_mmuext(unsigned int cmd, unsigned long mfn, unsigned int domid);
 /* How often the last of these was continued. */

@@ -73,7 +73,8 @@ static void build_madt(void)
 	put(at, 4, 0xfee00000);
 	put(at + 4, 4, 1);
 	at += 8;
-	for (unsigned int i = 0; i < 3; i++, at += 8) {	/* APIC ids 0, 2, 4; the second is disabled */
+	/* APIC ids 0, 2, 4; the second is disabled */
+	for (unsigned int i = 0; i < 3; i++, at += 8) {
 		put(at, 2, 0x0800);
 		put(at + 2, 2, i | i * 2 << 8);
 		put(at + 4, 4, i != 1);
@@ -114,7 +115,9 @@ static void build_fadt(void)
 
 static void build_rest(void)
 {
-	static const uint8_t s5[] = { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 5, 0x01, 0x00, 0x00 };
+	static const uint8_t s5[] = {
+		0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 5, 0x01, 0x00, 0x00,
+	};
 
 	put(MCFG_AT + 44, 8, 0xb0000000);
 	put(MCFG_AT + 54, 2, 0xff00);
@@ -226,7 +229,9 @@ static void random_damage(void **state __maybe_unused)
 
 static void s5_encodings(void **state __maybe_unused)
 {
-	static const uint8_t root[] = { 0, 0x08, '\\', '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a, 7, 0x0a, 3, 0, 0 };
+	static const uint8_t root[] = {
+		0, 0x08, '\\', '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a, 7, 0x0a, 3, 0, 0,
+	};
 	static const uint8_t cut[] = { 0x08, '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a };
 	uint8_t a = 0, b = 0, *exact;
 

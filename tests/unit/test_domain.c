@@ -5,10 +5,12 @@
  * is preempted at each point, with a guest in any state, and every resource is
  * back; references, shutdown and resume, vcpu_info, VCPUOP rules.
  *
- * LINK: tests/unit/cpu_world.c xen-core/sched.c xen-core/sched_credit2.c xen-core/cpupool.c xen-core/sched_op.c xen-core/vcpu_op.c
+ * LINK: tests/unit/cpu_world.c xen-core/sched.c xen-core/sched_credit2.c xen-core/cpupool.c
+ * LINK: xen-core/sched_op.c xen-core/vcpu_op.c
  * LINK: xen-core/timer.c xen-core/softirq.c xen-core/quiesce.c xen-core/watchdog.c
  * LINK: xen-core/domain.c xen-core/domain_destroy.c xen-core/vcpu.c
- * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c xen-core/event_fifo.c
+ * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c
+ * LINK: xen-core/event_fifo.c
  * LINK: xen-core/grant_table.c xen-core/grant_map.c xen-core/grant_copy.c
  */
 #include "harness.h"
@@ -105,11 +107,15 @@ static void test_references(void **state __maybe_unused)
 	assert_ptr_equal(domain_by_id(1), d);		/* a zombie, as long as somebody holds it */
 	domain_put(d);
 	assert_null(domain_by_id(1));			/* gone for new lookups at once */
-	assert_false(domain_get(d));			/* memory still there until all have passed */
+	/* memory still there until all have passed */
+	assert_false(domain_get(d));
 	world_run_cpus();
 }
 
-/* Guests in all states: never up, running, blocked, polling, paused, shut down, with timers armed. */
+/*
+ * Guests in all states: never up, running, blocked, polling, paused, shut down,
+ * with timers armed.
+ */
 static struct domain *busy_domain(domid_t id, unsigned int variant)
 {
 	struct domain *d = variant % 5 ? world_start(id, 2) : world_make(id, 2);
@@ -222,7 +228,8 @@ static void test_vcpu_info(void **state __maybe_unused)
 	assert_int_equal(map_vcpu_info(v, _gfn(mfn_x(page_to_mfn(pg))), PAGE_SIZE - 60), -ENXIO);
 	assert_int_equal(map_vcpu_info(v, _gfn(mfn_x(page_to_mfn(pg))), 4), -ENXIO);
 	assert_int_equal(map_vcpu_info(v, _gfn(~0UL >> 12), 64), -EINVAL);
-	assert_int_equal(map_vcpu_info(d->vcpu[0], _gfn(mfn_x(page_to_mfn(pg))), 64), -EINVAL);	/* up */
+	/* up */
+	assert_int_equal(map_vcpu_info(d->vcpu[0], _gfn(mfn_x(page_to_mfn(pg))), 64), -EINVAL);
 	assert_int_equal(map_vcpu_info(v, _gfn(mfn_x(page_to_mfn(pg))), 64), 0);
 	info = (void *)((char *)page_to_virt(pg) + 64);
 	assert_ptr_equal(v->vcpu_info, info);
@@ -298,10 +305,12 @@ static void test_runstate_area(void **state __maybe_unused)
 	area = host_guest_alloc(sizeof(*area));
 	reg = host_guest_alloc(sizeof(*reg));
 	reg->addr.h.p = (void *)0xffff800000000000;
-	assert_int_equal(do_vcpu_op(VCPUOP_register_runstate_memory_area, 0, (unsigned long)reg, 0, 0),
-			 -EFAULT);
+	assert_int_equal(
+		do_vcpu_op(VCPUOP_register_runstate_memory_area, 0, (unsigned long)reg, 0, 0),
+		-EFAULT);
 	reg->addr.h.p = area;
-	assert_int_equal(do_vcpu_op(VCPUOP_register_runstate_memory_area, 0, (unsigned long)reg, 0, 0), 0);
+	assert_int_equal(
+		do_vcpu_op(VCPUOP_register_runstate_memory_area, 0, (unsigned long)reg, 0, 0), 0);
 	assert_int_equal(area->state, RUNSTATE_running);
 	d->vm_assist |= 1UL << VMASST_TYPE_runstate_update_flag;
 	host_now += SECONDS(3);

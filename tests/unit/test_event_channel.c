@@ -5,7 +5,8 @@
  * must come out, for 2-level and for FIFO ports, the latter with a guest that
  * takes events off its queues. In the end every resource is back.
  *
- * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c xen-core/event_fifo.c
+ * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c
+ * LINK: xen-core/event_fifo.c
  */
 #include "harness.h"
 #include <core/event.h>
@@ -311,7 +312,8 @@ static void test_limits_and_reset(void **state __maybe_unused)
 	assert_int_equal(host_rec.cont_args[0], 14);
 	host_preempt_at(0);
 	assert_int_equal(op_reset(DOMID_SELF), -EBUSY);
-	assert_int_equal(do_event_channel_op(host_rec.cont_args[0], host_rec.cont_args[1], 0, 0, 0), 0);
+	assert_int_equal(do_event_channel_op(host_rec.cont_args[0], host_rec.cont_args[1], 0, 0, 0),
+			 0);
 	assert_int_equal(dom[1]->active_evtchns, 0);
 	assert_int_equal(op_alloc(DOMID_SELF, 0), 1);
 	unmake_domains();
@@ -542,7 +544,8 @@ static void do_send(unsigned int d, unsigned int port)
 	struct mport *m = &model[d][port];
 	long rc = op_port(EVTCHNOP_send, port);
 
-	assert_int_equal(rc, m->kind == INTER || m->kind == IPI || m->kind == UNBOUND ? 0 : -EINVAL);
+	assert_int_equal(rc,
+			 m->kind == INTER || m->kind == IPI || m->kind == UNBOUND ? 0 : -EINVAL);
 	if (m->kind == INTER)
 		model[m->rdom][m->rport].pending = true;
 	else if (m->kind == IPI)
@@ -566,7 +569,8 @@ static void random_step(void)
 		rc = op_bind((domid_t)r, port);
 		if (model[r][port].kind == UNBOUND && model[r][port].rdom == d) {
 			assert_true(rc > 0);
-			mset(d, (unsigned int)rc, (struct mport){ INTER, r, port, .pending = true });
+			mset(d, (unsigned int)rc,
+			     (struct mport){ INTER, r, port, .pending = true });
 			model[r][port].kind = INTER;
 			model[r][port].rdom = d;
 			model[r][port].rport = (unsigned int)rc;
@@ -611,7 +615,8 @@ static void random_step(void)
 	case 8:
 		if (fifo_mode)
 			fifo_consume(d, v);
-		else if (m->kind != FREE && test_and_clear_bit(port, dom[d]->shared_info->evtchn_pending))
+		else if (m->kind != FREE &&
+			 test_and_clear_bit(port, dom[d]->shared_info->evtchn_pending))
 			m->pending = false;
 		break;
 	default:

@@ -53,8 +53,10 @@ static void scene(void)
 	assert_int_equal(grant_table_init(granter, 4, 8), 0);
 	for (unsigned int i = 0; i < NREFS; i++) {
 		pages[i] = host_domain_page(granter, 0);
-		*entry(granter, i) = (grant_entry_v1_t){ GTF_permit_access | (i & 1 ? GTF_readonly : 0), 0,
-							 (uint32_t)mfn_x(page_to_mfn(pages[i])) };
+		*entry(granter, i) = (grant_entry_v1_t){
+			GTF_permit_access | (i & 1 ? GTF_readonly : 0), 0,
+			(uint32_t)mfn_x(page_to_mfn(pages[i])),
+		};
 	}
 	mapped = fail_map = flushes_at_unpin = 0;
 	cpumask_set_cpu(2, &user->dirty_cpumask);
@@ -73,18 +75,25 @@ static struct gnttab_map_grant_ref *map_ops(unsigned int n, unsigned int flags)
 	struct gnttab_map_grant_ref *op = host_guest_alloc(n * sizeof(*op));
 
 	for (unsigned int i = 0; i < n; i++)
-		op[i] = (struct gnttab_map_grant_ref){ .host_addr = 0x1000 + i * 4096, .flags = flags,
-						       .ref = i * 2, .dom = 1, .status = 77 };
+		op[i] = (struct gnttab_map_grant_ref){ .host_addr = 0x1000 + i * 4096,
+						       .flags = flags,
+						       .ref = i * 2,
+						       .dom = 1,
+						       .status = 77 };
 	return op;
 }
 
-static struct gnttab_unmap_grant_ref *unmap_ops(const struct gnttab_map_grant_ref *m, unsigned int n)
+static struct gnttab_unmap_grant_ref *unmap_ops(const struct gnttab_map_grant_ref *m,
+						unsigned int n)
 {
 	struct gnttab_unmap_grant_ref *op = host_guest_alloc(n * sizeof(*op));
 
 	for (unsigned int i = 0; i < n; i++)
-		op[i] = (struct gnttab_unmap_grant_ref){ .host_addr = m[i].host_addr, .handle = m[i].handle,
-				.dev_bus_addr = (m[i].flags & GNTMAP_device_map) ? m[i].dev_bus_addr : 0 };
+		op[i] = (struct gnttab_unmap_grant_ref){
+			.host_addr = m[i].host_addr,
+			.handle = m[i].handle,
+			.dev_bus_addr = (m[i].flags & GNTMAP_device_map) ? m[i].dev_bus_addr : 0
+		};
 	return op;
 }
 
@@ -108,19 +117,23 @@ static void test_map_unmap(void **state __maybe_unused)
 	scene();
 	/* The first mapping makes the maptrack, which stays. */
 	assert_int_equal(gop(GNTTABOP_map_grant_ref, map_ops(1, GNTMAP_device_map), 1), 0);
-	assert_int_equal(gop(GNTTABOP_unmap_grant_ref, unmap_ops(map_ops(1, GNTMAP_device_map), 0), 0), 0);
+	assert_int_equal(
+		gop(GNTTABOP_unmap_grant_ref, unmap_ops(map_ops(1, GNTMAP_device_map), 0), 0), 0);
 	before = host_count();
 	for (unsigned int k = 0; k < ARRAY_SIZE(kinds); k++) {
 		struct gnttab_map_grant_ref *m = map_ops(20, kinds[k]);
 		struct gnttab_unmap_grant_ref *u;
-		unsigned int both = !!(kinds[k] & GNTMAP_host_map) + !!(kinds[k] & GNTMAP_device_map);
+		unsigned int both = !!(kinds[k] & GNTMAP_host_map) +
+				    !!(kinds[k] & GNTMAP_device_map);
 
 		assert_int_equal(gop(GNTTABOP_map_grant_ref, m, 20), 0);
 		for (unsigned int i = 0; i < 20; i++) {
 			assert_int_equal(m[i].status, GNTST_okay);
-			assert_int_equal(m[i].dev_bus_addr, mfn_to_paddr(page_to_mfn(pages[2 * i])));
+			assert_int_equal(m[i].dev_bus_addr,
+					 mfn_to_paddr(page_to_mfn(pages[2 * i])));
 			if (i)
-				assert_int_equal(pages[2 * i]->count_info & PGC_count_mask, 1 + both);
+				assert_int_equal(pages[2 * i]->count_info & PGC_count_mask,
+						 1 + both);
 			assert_true(entry(granter, 2 * i)->flags & GTF_reading);
 			assert_int_equal(!!(entry(granter, 2 * i)->flags & GTF_writing),
 					 !(kinds[k] & GNTMAP_readonly) || i == 0);
@@ -268,7 +281,8 @@ static void test_faults(void **state __maybe_unused)
 	before = host_count();
 	for (unsigned int kind = 0; kind < 3; kind++)
 		for (unsigned int n = 1;; n++) {
-			struct gnttab_map_grant_ref *m = map_ops(18, GNTMAP_host_map | GNTMAP_device_map);
+			struct gnttab_map_grant_ref *m = map_ops(18, GNTMAP_host_map |
+									     GNTMAP_device_map);
 			bool fired;
 			long rc;
 
@@ -334,7 +348,8 @@ static void test_preemption(void **state __maybe_unused)
 		u = unmap_ops(m, 40);
 		uop = (unsigned long)u;
 		left = 40;
-		while (gop(GNTTABOP_unmap_grant_ref, (void *)uop, (unsigned int)left) == -ERESTART) {
+		while (gop(GNTTABOP_unmap_grant_ref, (void *)uop, (unsigned int)left) ==
+		       -ERESTART) {
 			uop = host_rec.cont_args[1];
 			left = host_rec.cont_args[2];
 		}
@@ -383,7 +398,8 @@ static void test_copy(void **state __maybe_unused)
 	assert_counts_equal(&before);
 	check_unused(NREFS);
 #define COPY(expr, code) do { struct gnttab_copy saved = op[0]; expr; \
-		assert_int_equal(gop(GNTTABOP_copy, op, 1), 0); assert_int_equal(op->status, code); \
+		assert_int_equal(gop(GNTTABOP_copy, op, 1), 0); \
+		assert_int_equal(op->status, code); \
 		op[0] = saved; assert_counts_equal(&before); check_unused(NREFS); } while (0)
 	COPY(op->source.offset = 4000, GNTST_bad_copy_arg);
 	COPY(op->dest.offset = 4000, GNTST_bad_copy_arg);
@@ -394,9 +410,11 @@ static void test_copy(void **state __maybe_unused)
 	COPY(op->source.u.ref = 99, GNTST_general_error);
 	COPY(op->dest.u.gmfn = 0xffffffff, GNTST_bad_page);
 	COPY(op->dest.u.gmfn = mfn_x(page_to_mfn(pages[0])), GNTST_bad_page);
-	COPY((op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref, op->dest.domid = 1, op->dest.u.ref = 3),
-	     GNTST_general_error);	/* read-only */
-	COPY((op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref, op->dest.domid = 1, op->dest.u.ref = 2),
+	COPY((op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref, op->dest.domid = 1,
+	      op->dest.u.ref = 3),
+	     GNTST_general_error); /* read-only */
+	COPY((op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref, op->dest.domid = 1,
+	      op->dest.u.ref = 2),
 	     GNTST_okay);
 	/* A page of another type cannot be written to. */
 	assert_int_equal(get_page_type(mine, PGT_l1_page_table), 0);
@@ -553,7 +571,9 @@ static void test_random_audit(void **state __maybe_unused)
 	for (unsigned int i = 0; i < 200; i++)
 		if (live[i].on) {
 			*u = (struct gnttab_unmap_grant_ref){ .handle = live[i].m.handle,
-				.host_addr = live[i].m.host_addr, .dev_bus_addr = live[i].m.dev_bus_addr };
+							      .host_addr = live[i].m.host_addr,
+							      .dev_bus_addr =
+								      live[i].m.dev_bus_addr };
 			assert_int_equal(gop(GNTTABOP_unmap_grant_ref, u, 1), 0);
 			assert_int_equal(u->status, GNTST_okay);
 		}

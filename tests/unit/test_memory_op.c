@@ -3,8 +3,10 @@
  * memory_op: extents done are counted exactly whatever fails, exchange is all
  * or nothing by chunk, continuations make progress, errnos are the ABI's.
  */
-/* LINK: xen-core/memory_op.c xen-core/memory_exchange.c xen-core/grant_table.c xen-core/grant_map.c */
-/* LINK: xen-core/grant_copy.c arch/x86/mm/page_ref.c */
+/*
+ * LINK: xen-core/memory_op.c xen-core/memory_exchange.c xen-core/grant_table.c
+ * LINK: xen-core/grant_map.c xen-core/grant_copy.c arch/x86/mm/page_ref.c
+ */
 #include "harness.h"
 #include <arch/map.h>
 #include <core/grant_table.h>
@@ -38,15 +40,17 @@ static long mop_all(unsigned long cmd, void *arg)
 	return rc;
 }
 
-static struct xen_memory_reservation *res(domid_t dom, unsigned int nr, unsigned int order, xen_pfn_t **list)
+static struct xen_memory_reservation *res(domid_t dom, unsigned int nr, unsigned int order,
+					  xen_pfn_t **list)
 {
 	struct xen_memory_reservation *r = host_guest_alloc(sizeof(*r));
 	xen_pfn_t *l = host_guest_alloc(nr * sizeof(*l));
 
 	for (unsigned int i = 0; i < nr; i++)
 		l[i] = 0x100 + (i << order);
-	*r = (struct xen_memory_reservation){ .extent_start = { l }, .nr_extents = nr, .extent_order = order,
-					      .domid = dom };
+	*r = (struct xen_memory_reservation){
+		.extent_start = { l }, .nr_extents = nr, .extent_order = order, .domid = dom,
+	};
 	*list = l;
 	return r;
 }
@@ -188,8 +192,8 @@ static void test_preemption_and_faults(void **state __maybe_unused)
 }
 
 /* in_n extents of in_order, being the domain's pages in address order, for extents of out_order. */
-static struct xen_memory_exchange *exch(unsigned int in_n, unsigned int in_order, unsigned int out_order,
-					xen_pfn_t **in, xen_pfn_t **out)
+static struct xen_memory_exchange *exch(unsigned int in_n, unsigned int in_order,
+					unsigned int out_order, xen_pfn_t **in, xen_pfn_t **out)
 {
 	struct xen_memory_exchange *x = host_guest_alloc(sizeof(*x));
 	struct xen_memory_reservation *r = res(DOMID_SELF, in_n, in_order, in);
@@ -415,10 +419,11 @@ static void test_acquire_resource(void **state __maybe_unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		host_test(test_populate_decrease), host_test(test_page_in_use), host_test(test_arguments),
-		host_test(test_preemption_and_faults), host_test(test_exchange),
-		host_test(test_exchange_faults), host_test(test_figures),
-		host_test(test_claims_and_others), host_test(test_acquire_resource),
+		host_test(test_populate_decrease), host_test(test_page_in_use),
+		host_test(test_arguments), host_test(test_preemption_and_faults),
+		host_test(test_exchange), host_test(test_exchange_faults),
+		host_test(test_figures), host_test(test_claims_and_others),
+		host_test(test_acquire_resource),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,10 @@ static void intel_newest(void **state __maybe_unused)
 /* A container: one CPU called 0xa1, patches 3 and 7 for it and 9 for another. */
 static size_t amd_file(uint8_t *f)
 {
-	static const struct { uint32_t id; uint16_t cpu; } p[] = { { 3, 0xa1 }, { 7, 0xa1 }, { 9, 0xa2 } };
+	static const struct {
+		uint32_t id;
+		uint16_t cpu;
+	} p[] = { { 3, 0xa1 }, { 7, 0xa1 }, { 9, 0xa2 } };
 	size_t off = 12 + 32;
 
 	memset(f, 0, 1024);
@@ -141,7 +144,8 @@ static void cut_and_changed(void **state __maybe_unused)
 
 static void early_cpio(void **state __maybe_unused)
 {
-	static const char head[] = "070701"	/* 13 fields of 8 digits; file size and name size matter */
+	/* 13 fields of 8 digits; file size and name size matter */
+	static const char head[] = "070701"
 		"00000001" "000081a4" "00000000" "00000000" "00000001" "00000000" "00000005"
 		"00000000" "00000000" "00000000" "00000000" "00000004" "00000000";
 	size_t size = 0, len = sizeof(head) - 1 + 4 + 2 + 5;

@@ -3,7 +3,13 @@
  * Changing entries: flags at every level, short cuts against the whole path,
  * owners, batches, base pointers, grant mappings.
  */
-/* LINK: tests/unit/pt_world.c xen-core/heap.c arch/x86/rangeset.c arch/x86/mm/page_format.c arch/x86/mm/page_ref.c arch/x86/mm/page_type.c arch/x86/mm/validate.c arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c */
+/*
+ * LINK: tests/unit/pt_world.c xen-core/heap.c arch/x86/rangeset.c arch/x86/mm/page_format.c
+ * LINK: arch/x86/mm/page_ref.c arch/x86/mm/page_type.c arch/x86/mm/validate.c
+ * LINK: arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c
+ * LINK: arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c
+ * LINK: arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c
+ */
 #include "pt_world.h"
 
 #include <core/hypercall.h>
@@ -24,8 +30,8 @@ static struct page_info *level_page(unsigned int level) { return tree.pages[4 - 
 /* ---- flags ---- */
 
 static const uint64_t flag_bits[] = {
-	PTE_PRESENT, PTE_RW, PTE_USER, PTE_PWT, PTE_PCD, PTE_ACCESSED, PTE_DIRTY, PTE_PSE, PTE_GLOBAL,
-	0x200, 0x400, 0x800, PTE_GUEST_KERNEL, 1UL << 53, 1UL << 62, PTE_NX,
+	PTE_PRESENT, PTE_RW, PTE_USER, PTE_PWT, PTE_PCD, PTE_ACCESSED, PTE_DIRTY, PTE_PSE,
+	PTE_GLOBAL, 0x200, 0x400, 0x800, PTE_GUEST_KERNEL, 1UL << 53, 1UL << 62, PTE_NX,
 };
 
 /* Bits that a guest may have in a present entry, by the ABI, written down a second time. */
@@ -86,7 +92,8 @@ static void check_pairs(unsigned int level)
 			assert_int_equal(pt_count(target), count + !!(now & PTE_PRESENT));
 			if (level == 1)
 				assert_int_equal(pt_type_count(target),
-						 (now & (PTE_PRESENT | PTE_RW)) == (PTE_PRESENT | PTE_RW));
+						 (now & (PTE_PRESENT | PTE_RW)) ==
+							 (PTE_PRESENT | PTE_RW));
 			assert_int_equal(pt_update_one(at, 0), 0);
 			assert_int_equal(pt_count(target), count);
 		}
@@ -248,7 +255,8 @@ static void test_batch_stops_at_failure(void **state __maybe_unused)
 		long rc;
 
 		for (unsigned int i = 0; i < NR; i++)
-			req[i] = (struct mmu_update){ pt_maddr(level_page(1), i), pt_value(tree.data, LEAF_RW) };
+			req[i] = (struct mmu_update){ pt_maddr(level_page(1), i),
+						      pt_value(tree.data, LEAF_RW) };
 		if (bad < NR)
 			req[bad].val |= PTE_PCD;
 		rc = pt_mmu_update(req, NR, &done, DOMID_SELF);
@@ -313,7 +321,8 @@ static void test_copy_faults(void **state __maybe_unused)
 		long rc;
 
 		for (unsigned int i = 0; i < NR; i++)
-			req[i] = (struct mmu_update){ pt_maddr(level_page(1), i), pt_value(tree.data, LEAF_RW) };
+			req[i] = (struct mmu_update){ pt_maddr(level_page(1), i),
+						      pt_value(tree.data, LEAF_RW) };
 		rc = pt_mmu_update(req, NR, &done, DOMID_SELF);
 		if (rc)
 			assert_int_equal(rc, -EFAULT);
@@ -337,8 +346,10 @@ static void test_array_cut_off(void **state __maybe_unused)
 
 	make_tree();
 	for (unsigned int i = 0; i < 20; i++)
-		req[i] = (struct mmu_update){ pt_maddr(level_page(1), i), pt_value(tree.data, LEAF_RW) };
-	assert_int_equal(do_mmu_update((unsigned long)req, 40, (unsigned long)done, DOMID_SELF, 0), -EFAULT);
+		req[i] = (struct mmu_update){ pt_maddr(level_page(1), i),
+					      pt_value(tree.data, LEAF_RW) };
+	assert_int_equal(do_mmu_update((unsigned long)req, 40, (unsigned long)done, DOMID_SELF, 0),
+			 -EFAULT);
 	assert_int_equal(*done, 20);
 	assert_int_equal(pt_type_count(tree.data), 20);
 	assert_int_equal(do_mmu_update(0xffff800000000000, 1, 0, DOMID_SELF, 0), -EFAULT);
@@ -354,12 +365,15 @@ static void test_preserve_ad(void **state __maybe_unused)
 
 	make_tree();
 	e = &pt_entries(level_page(1))[4];
-	assert_int_equal(pt_update_one(pt_maddr(level_page(1), 4), pt_value(tree.data, PTE_PRESENT | PTE_RW)), 0);
+	assert_int_equal(pt_update_one(pt_maddr(level_page(1), 4),
+				       pt_value(tree.data, PTE_PRESENT | PTE_RW)),
+			 0);
 	e->pte |= PTE_ACCESSED | PTE_DIRTY;	/* the CPU */
 	assert_int_equal(pt_update_one(pt_maddr(level_page(1), 4) | MMU_PT_UPDATE_PRESERVE_AD,
 				       pt_value(tree.data, PTE_PRESENT)), 0);
 	assert_int_equal(e->pte & (PTE_ACCESSED | PTE_DIRTY | PTE_RW), PTE_ACCESSED | PTE_DIRTY);
-	assert_int_equal(pt_update_one(pt_maddr(level_page(1), 4), pt_value(tree.data, PTE_PRESENT)), 0);
+	assert_int_equal(
+		pt_update_one(pt_maddr(level_page(1), 4), pt_value(tree.data, PTE_PRESENT)), 0);
 	assert_int_equal(e->pte & (PTE_ACCESSED | PTE_DIRTY), 0);
 	assert_int_equal(pt_update_one(pt_maddr(level_page(1), 4) | 5, 0), -ENOSYS);
 }
@@ -371,8 +385,10 @@ static void test_update_va_mapping(void **state __maybe_unused)
 	unsigned int flushes;
 
 	make_tree();
-	assert_int_equal(do_update_va_mapping(VA(0, 0, 6), pt_value(tree.data, LEAF_RW), 0, 0, 0), 0);
-	assert_int_equal(pt_entries(level_page(1))[6].pte & PTE_ADDR_MASK, mfn_to_paddr(page_to_mfn(tree.data)));
+	assert_int_equal(do_update_va_mapping(VA(0, 0, 6), pt_value(tree.data, LEAF_RW), 0, 0, 0),
+			 0);
+	assert_int_equal(pt_entries(level_page(1))[6].pte & PTE_ADDR_MASK,
+			 mfn_to_paddr(page_to_mfn(tree.data)));
 	flushes = host_rec.flushes_local;
 	assert_int_equal(do_update_va_mapping(VA(0, 0, 6), 0, UVMF_TLB_FLUSH, 0, 0), 0);
 	assert_int_equal(host_rec.flushes_local, flushes + 1);
@@ -397,7 +413,8 @@ static void test_new_base_preempted(void **state __maybe_unused)
 	for_each_fault(n, host_preempt_at) {
 		assert_int_equal(pt_mmuext(MMUEXT_NEW_BASEPTR, pt_mfn(other.l4), DOMID_SELF), 0);
 		assert_int_equal(pt_dom->vcpu[0]->arch.cr3, mfn_to_paddr(page_to_mfn(other.l4)));
-		assert_int_equal(pt_mmuext(MMUEXT_NEW_USER_BASEPTR, pt_mfn(tree.l4), DOMID_SELF), 0);
+		assert_int_equal(pt_mmuext(MMUEXT_NEW_USER_BASEPTR, pt_mfn(tree.l4), DOMID_SELF),
+				 0);
 		assert_int_equal(pt_mmuext(MMUEXT_NEW_USER_BASEPTR, 0, DOMID_SELF), 0);
 		assert_int_equal(pt_mmuext(MMUEXT_NEW_BASEPTR, pt_mfn(tree.l4), DOMID_SELF), 0);
 		pt_assert_released(&other);
@@ -447,26 +464,32 @@ static void test_grant_leaves(void **state __maybe_unused)
 	/* By address, as the grant code does it: it brings the references. */
 	assert_true(get_page_and_type(theirs, pt_other, PGT_writable_page));
 	assert_int_equal(arch_grant_map(VA(0, 0, 3), mfn, GNTMAP_host_map), GNTST_okay);
-	assert_int_equal(e->pte & (PTE_RW | PTE_USER | PTE_GUEST_KERNEL), PTE_RW | PTE_USER | PTE_GUEST_KERNEL);
+	assert_int_equal(e->pte & (PTE_RW | PTE_USER | PTE_GUEST_KERNEL),
+			 PTE_RW | PTE_USER | PTE_GUEST_KERNEL);
 	assert_int_equal(arch_grant_unmap(VA(0, 0, 3), mfn, 0, GNTMAP_host_map | GNTMAP_readonly),
 			 GNTST_general_error);
-	assert_int_equal(arch_grant_unmap(VA(0, 0, 4), mfn, 0, GNTMAP_host_map), GNTST_general_error);
+	assert_int_equal(arch_grant_unmap(VA(0, 0, 4), mfn, 0, GNTMAP_host_map),
+			 GNTST_general_error);
 	assert_int_equal(arch_grant_unmap(VA(0, 0, 3), mfn, 0, GNTMAP_host_map), GNTST_okay);
 	assert_int_equal(e->pte, 0);
 	/* By entry, for user space. */
 	assert_int_equal(arch_grant_map(pt_maddr(level_page(1), 3), mfn, app), GNTST_okay);
 	assert_int_equal(e->pte & (PTE_GUEST_KERNEL | PTE_GLOBAL | PTE_AVAIL), PTE_GLOBAL | 0x200);
-	assert_int_equal(arch_grant_map(pt_maddr(level_page(1), 3) + 4, mfn, app), GNTST_general_error);
+	assert_int_equal(arch_grant_map(pt_maddr(level_page(1), 3) + 4, mfn, app),
+			 GNTST_general_error);
 	assert_int_equal(arch_grant_map(pt_maddr(level_page(2), 3), mfn, app), GNTST_general_error);
 	assert_int_equal(arch_grant_map(pt_maddr(theirs, 3), mfn, app), GNTST_general_error);
 	assert_int_equal(arch_grant_unmap(pt_maddr(level_page(1), 3), mfn, 0, app), GNTST_okay);
 	put_page_and_type(theirs);
 	/* Replaced by another mapping of the guest's, and dropped in another way than by unmap. */
-	assert_int_equal(do_update_va_mapping(VA(0, 0, 9), pt_value(tree.data, LEAF_RW), 0, 0, 0), 0);
+	assert_int_equal(do_update_va_mapping(VA(0, 0, 9), pt_value(tree.data, LEAF_RW), 0, 0, 0),
+			 0);
 	assert_true(get_page(theirs, pt_other));
-	assert_int_equal(arch_grant_map(VA(0, 0, 3), mfn, GNTMAP_host_map | GNTMAP_readonly), GNTST_okay);
-	assert_int_equal(arch_grant_unmap(VA(0, 0, 3), mfn, VA(0, 0, 9), GNTMAP_host_map | GNTMAP_readonly),
+	assert_int_equal(arch_grant_map(VA(0, 0, 3), mfn, GNTMAP_host_map | GNTMAP_readonly),
 			 GNTST_okay);
+	assert_int_equal(
+		arch_grant_unmap(VA(0, 0, 3), mfn, VA(0, 0, 9), GNTMAP_host_map | GNTMAP_readonly),
+		GNTST_okay);
 	put_page(theirs);
 	assert_int_equal(pte_mfn(*e).m, pt_mfn(tree.data));
 	assert_int_equal(pt_entries(level_page(1))[9].pte, 0);

@@ -31,14 +31,16 @@ static void test_all_back_together(void **state __maybe_unused)
 static void test_address_width(void **state __maybe_unused)
 {
 	for (unsigned int bits = 14; bits <= 26; bits++) {
-		struct page_info *pg = alloc_domheap_pages(NULL, 0, MEMF_bits(bits) | MEMF_no_scrub);
+		struct page_info *pg = alloc_domheap_pages(NULL, 0,
+							   MEMF_bits(bits) | MEMF_no_scrub);
 
 		assert_non_null(pg);
 		assert_true(mfn_to_paddr(page_to_mfn(pg)) >> bits == 0);
 		free_domheap_page(pg);
 	}
 	assert_null(alloc_domheap_pages(NULL, 0, MEMF_bits(12)));
-	assert_null(alloc_domheap_pages(NULL, 6, MEMF_bits(18)));	/* frame 0 is no part of the heap */
+	/* frame 0 is no part of the heap */
+	assert_null(alloc_domheap_pages(NULL, 6, MEMF_bits(18)));
 	assert_null(alloc_domheap_pages(NULL, MAX_ORDER + 1, 0));
 	assert_int_equal(heap_free_between(0, 64), total_free_pages());
 	assert_int_equal(heap_free_between(0, 14), 3);
@@ -195,9 +197,14 @@ static void test_boot_allocator(void **state __maybe_unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		host_test(test_all_back_together), host_test(test_address_width),
-		host_test(test_owner_rules), host_test(test_no_stale_memory), host_test(test_claims),
-		host_test(test_clean_pages), host_test(test_double_free), host_test(test_boot_allocator),
+		host_test(test_all_back_together),
+		host_test(test_address_width),
+		host_test(test_owner_rules),
+		host_test(test_no_stale_memory),
+		host_test(test_claims),
+		host_test(test_clean_pages),
+		host_test(test_double_free),
+		host_test(test_boot_allocator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

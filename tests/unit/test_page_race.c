@@ -5,7 +5,12 @@
  * schedules with up to three such switches are tried (a wait always switches),
  * and after each the page states must be as if the two had run one by one.
  */
-/* LINK: tests/unit/pt_world.c xen-core/heap.c arch/x86/rangeset.c arch/x86/mm/page_format.c arch/x86/mm/validate.c arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c */
+/*
+ * LINK: tests/unit/pt_world.c xen-core/heap.c arch/x86/rangeset.c arch/x86/mm/page_format.c
+ * LINK: arch/x86/mm/validate.c arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c
+ * LINK: arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c
+ * LINK: arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c
+ */
 #include "harness.h"
 #include <arch/atomic.h>
 #include <ucontext.h>
@@ -17,12 +22,13 @@ static void race_point(void);
 #define atomic_cmpxchg(p, old, new) ({ \
 	__typeof__(*(p)) cx_old_ = (old), cx_new_ = (new); \
 	race_point(); \
-	__atomic_compare_exchange_n(p, &cx_old_, cx_new_, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+	__atomic_compare_exchange_n(p, &cx_old_, cx_new_, false, \
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
 	cx_old_; })
 #undef atomic_or
 #define atomic_or(p, v)	({ race_point(); (void)__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST); })
 #undef atomic_and
-#define atomic_and(p, v)	({ race_point(); (void)__atomic_fetch_and(p, v, __ATOMIC_SEQ_CST); })
+#define atomic_and(p, v) ({ race_point(); (void)__atomic_fetch_and(p, v, __ATOMIC_SEQ_CST); })
 #undef atomic_sub_return
 #define atomic_sub_return(p, v)	({ race_point(); __atomic_sub_fetch(p, v, __ATOMIC_SEQ_CST); })
 
@@ -107,7 +113,8 @@ static unsigned int run_once(void (*a)(void), void (*b)(void))
 }
 
 /* All schedules: `before` sets the scene, `after` looks at what is left. */
-static void all_schedules(void (*before)(void), void (*a)(void), void (*b)(void), void (*after)(void))
+static void all_schedules(void (*before)(void), void (*a)(void), void (*b)(void),
+			  void (*after)(void))
 {
 	unsigned int steps, runs = 0;
 
@@ -147,7 +154,8 @@ static void hold(unsigned long type, bool get)
 		for (unsigned int i = 0; i < 8; i++)
 			others += i == t ? 0 : holders[i];
 		BUG_ON(others);
-		BUG_ON((page->type_info & PGT_type_mask) != type || !(page->type_info & PGT_validated));
+		BUG_ON((page->type_info & PGT_type_mask) != type ||
+		       !(page->type_info & PGT_validated));
 	} else {
 		holders[t]--;
 	}
@@ -157,7 +165,8 @@ static void hold(unsigned long type, bool get)
 static void use_as(unsigned long type)
 {
 	for (unsigned int i = 0; i < 2; i++) {
-		if (type == PGT_writable_page ? get_writable_type(page) : page_type_get(page, type, false))
+		if (type == PGT_writable_page ? get_writable_type(page) :
+						page_type_get(page, type, false))
 			continue;
 		hold(type, true);
 		race_point();
@@ -179,7 +188,8 @@ static void one_page(void)
 }
 static void one_page_released(void)
 {
-	assert_int_equal(page->type_info & (PGT_count_mask | PGT_partial | PGT_locked | PGT_pinned), 0);
+	assert_int_equal(page->type_info & (PGT_count_mask | PGT_partial | PGT_locked | PGT_pinned),
+			 0);
 	assert_false(is_table_type(page->type_info) && (page->type_info & PGT_validated));
 	assert_int_equal(pt_count(page), 1);
 }

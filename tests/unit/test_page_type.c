@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Page types: references, validation of whole trees, and preemption of it at every point. */
-/* LINK: tests/unit/pt_world.c xen-core/heap.c arch/x86/rangeset.c arch/x86/mm/page_format.c arch/x86/mm/page_ref.c arch/x86/mm/page_type.c arch/x86/mm/validate.c arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c */
+/*
+ * LINK: tests/unit/pt_world.c xen-core/heap.c arch/x86/rangeset.c arch/x86/mm/page_format.c
+ * LINK: arch/x86/mm/page_ref.c arch/x86/mm/page_type.c arch/x86/mm/validate.c
+ * LINK: arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c
+ * LINK: arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c
+ * LINK: arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c
+ */
 #include "pt_world.h"
 
 /* A frame has one type at a time, and keeps the last one when its count is zero. */
@@ -75,7 +81,8 @@ static void test_flush_on_type_change(void **state __maybe_unused)
 	host_switch_to(0, pt_dom->vcpu[0]);
 	flushes = host_rec.flushes_mask;
 	assert_int_equal(get_page_type(pg, PGT_writable_page), 0);
-	assert_int_equal(host_rec.flushes_mask, flushes);		/* CPU 3 has flushed since */
+	/* CPU 3 has flushed since */
+	assert_int_equal(host_rec.flushes_mask, flushes);
 	put_writable_type(pg);
 }
 
@@ -132,7 +139,10 @@ static void test_no_writable_mapping_of_a_table(void **state __maybe_unused)
 	assert_counts_equal(&before);
 }
 
-/* A bad leaf anywhere in a full table: the leaves before it are given back, those after never taken. */
+/*
+ * A bad leaf anywhere in a full table: the leaves before it are given back,
+ * those after never taken.
+ */
 static void test_bad_leaf_anywhere(void **state __maybe_unused)
 {
 	struct page_info *l1 = pt_page(pt_dom), *data = pt_page(pt_dom);
@@ -155,10 +165,13 @@ static void test_linear_tables_refused(void **state __maybe_unused)
 		struct host_counts before = host_count();
 
 		pt_fill(a, 5, a, LEAF_RO);
-		assert_int_equal(pt_mmuext(MMUEXT_PIN_L1_TABLE + level - 1, pt_mfn(a), DOMID_SELF), -EINVAL);
+		assert_int_equal(pt_mmuext(MMUEXT_PIN_L1_TABLE + level - 1, pt_mfn(a), DOMID_SELF),
+				 -EINVAL);
 		pt_fill(a, 5, b, LEAF_RO);
-		assert_int_equal(pt_mmuext(MMUEXT_PIN_L1_TABLE + level - 1, pt_mfn(b), DOMID_SELF), 0);
-		assert_int_equal(pt_mmuext(MMUEXT_PIN_L1_TABLE + level - 1, pt_mfn(a), DOMID_SELF), -EINVAL);
+		assert_int_equal(pt_mmuext(MMUEXT_PIN_L1_TABLE + level - 1, pt_mfn(b), DOMID_SELF),
+				 0);
+		assert_int_equal(pt_mmuext(MMUEXT_PIN_L1_TABLE + level - 1, pt_mfn(a), DOMID_SELF),
+				 -EINVAL);
 		assert_int_equal(pt_mmuext(MMUEXT_UNPIN_TABLE, pt_mfn(b), DOMID_SELF), 0);
 		assert_counts_equal(&before);
 	}
@@ -166,7 +179,10 @@ static void test_linear_tables_refused(void **state __maybe_unused)
 
 /* ---- preemption ---- */
 
-/* Pinning and unpinning, interrupted at the n-th chance, for every n: continues, and ends the same. */
+/*
+ * Pinning and unpinning, interrupted at the n-th chance, for every n:
+ * continues, and ends the same.
+ */
 static void test_preempted_everywhere(void **state __maybe_unused)
 {
 	struct host_counts before;
@@ -302,12 +318,16 @@ static void test_partial_child_changes_type(void **state __maybe_unused)
 				assert_int_equal(get_page_type_preemptible(pg, type), 0);
 				assert_int_equal(put_page_type_preemptible(pg), 0);
 				assert_int_equal(get_page_type(pg, PGT_writable_page), 0);
-				assert_int_equal(pt_mmuext(MMUEXT_PIN_L4_TABLE, pt_mfn(t.l4), DOMID_SELF),
-						 -EINVAL);
+				assert_int_equal(
+					pt_mmuext(MMUEXT_PIN_L4_TABLE, pt_mfn(t.l4), DOMID_SELF),
+					-EINVAL);
 				put_page_type(pg);
 			} else {
-				assert_int_equal(pt_mmuext(MMUEXT_PIN_L4_TABLE, pt_mfn(t.l4), DOMID_SELF), 0);
-				assert_int_equal(pt_mmuext(MMUEXT_UNPIN_TABLE, pt_mfn(t.l4), DOMID_SELF), 0);
+				assert_int_equal(
+					pt_mmuext(MMUEXT_PIN_L4_TABLE, pt_mfn(t.l4), DOMID_SELF),
+					0);
+				assert_int_equal(
+					pt_mmuext(MMUEXT_UNPIN_TABLE, pt_mfn(t.l4), DOMID_SELF), 0);
 			}
 			pt_assert_released(&t);
 			assert_counts_equal(&before);

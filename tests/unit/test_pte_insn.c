@@ -21,7 +21,10 @@ static uint64_t memory[4];		/* the operand is in memory[1] */
 static uint8_t *code;
 static unsigned long saved_sp;
 
-/* Runs `code` (which returns) with the registers of m; rsp and the base register (rdi, r15) are kept. */
+/*
+ * Runs `code` (which returns) with the registers of m; rsp and the base
+ * register (rdi, r15) are kept.
+ */
 static void __attribute__((noinline)) run(struct machine *m)
 {
 	__asm__ volatile(
@@ -29,10 +32,13 @@ static void __attribute__((noinline)) run(struct machine *m)
 		"push %0\n"
 		"mov %%rsp, %c1\n"
 		"mov %0, %%rsp\n"		/* never used as a stack: loads only */
-		"mov 0(%%rsp), %%rax; mov 8(%%rsp), %%rcx; mov 16(%%rsp), %%rdx; mov 24(%%rsp), %%rbx\n"
+		"mov 0(%%rsp), %%rax; mov 8(%%rsp), %%rcx; mov 16(%%rsp), %%rdx\n"
+		"mov 24(%%rsp), %%rbx\n"
 		"mov 40(%%rsp), %%rbp; mov 48(%%rsp), %%rsi; mov 56(%%rsp), %%rdi\n"
-		"mov 64(%%rsp), %%r8; mov 72(%%rsp), %%r9; mov 80(%%rsp), %%r10; mov 88(%%rsp), %%r11\n"
-		"mov 96(%%rsp), %%r12; mov 104(%%rsp), %%r13; mov 112(%%rsp), %%r14; mov 120(%%rsp), %%r15\n"
+		"mov 64(%%rsp), %%r8; mov 72(%%rsp), %%r9; mov 80(%%rsp), %%r10\n"
+		"mov 88(%%rsp), %%r11\n"
+		"mov 96(%%rsp), %%r12; mov 104(%%rsp), %%r13; mov 112(%%rsp), %%r14\n"
+		"mov 120(%%rsp), %%r15\n"
 		"mov %c1, %%rsp\n"
 		"push $0x202; popfq\n"
 		"call *%c2\n"
@@ -40,8 +46,10 @@ static void __attribute__((noinline)) run(struct machine *m)
 		"xchg %%rax, 8(%%rsp)\n"	/* rax: m; its slot: the result */
 		"mov %%rcx, 8(%%rax); mov %%rdx, 16(%%rax); mov %%rbx, 24(%%rax)\n"
 		"mov %%rbp, 40(%%rax); mov %%rsi, 48(%%rax); mov %%rdi, 56(%%rax)\n"
-		"mov %%r8, 64(%%rax); mov %%r9, 72(%%rax); mov %%r10, 80(%%rax); mov %%r11, 88(%%rax)\n"
-		"mov %%r12, 96(%%rax); mov %%r13, 104(%%rax); mov %%r14, 112(%%rax); mov %%r15, 120(%%rax)\n"
+		"mov %%r8, 64(%%rax); mov %%r9, 72(%%rax); mov %%r10, 80(%%rax)\n"
+		"mov %%r11, 88(%%rax)\n"
+		"mov %%r12, 96(%%rax); mov %%r13, 104(%%rax); mov %%r14, 112(%%rax)\n"
+		"mov %%r15, 120(%%rax)\n"
 		"pop 128(%%rax)\n"
 		"pop 0(%%rax)\n"
 		"pop %%r15; pop %%r14; pop %%r13; pop %%r12; pop %%rbp; pop %%rbx\n"
@@ -67,8 +75,9 @@ static uint64_t rnd(void)
 static uint64_t *reg_of(struct cpu_user_regs *regs, unsigned int i)
 {
 	uint64_t *all[16] = {
-		&regs->rax, &regs->rcx, &regs->rdx, &regs->rbx, &regs->rsp, &regs->rbp, &regs->rsi, &regs->rdi,
-		&regs->r8, &regs->r9, &regs->r10, &regs->r11, &regs->r12, &regs->r13, &regs->r14, &regs->r15,
+		&regs->rax, &regs->rcx, &regs->rdx, &regs->rbx, &regs->rsp, &regs->rbp,
+		&regs->rsi, &regs->rdi, &regs->r8,  &regs->r9,	&regs->r10, &regs->r11,
+		&regs->r12, &regs->r13, &regs->r14, &regs->r15,
 	};
 
 	return all[i];
@@ -100,7 +109,10 @@ static void compare(unsigned int len, unsigned int base, unsigned int offset)
 	if (pte_insn_result(&in, &regs, old >> offset * 8, &result))
 		memcpy((uint8_t *)&want[1] + offset, &result, in.bytes);
 	pte_insn_retire(&in, &regs, old >> offset * 8);
-	/* A bit number beyond the operand would go elsewhere: the fault's address says where, so not here. */
+	/*
+	 * A bit number beyond the operand would go elsewhere: the fault's
+	 * address says where, so not here.
+	 */
 	if (in.op >= PTE_INSN_BTS && !in.has_imm)
 		m.r[in.reg] &= in.bytes * 8 - 1;
 
@@ -115,12 +127,16 @@ static void compare(unsigned int len, unsigned int base, unsigned int offset)
 	if (in.op >= PTE_INSN_BTS)
 		assert_int_equal(regs.rflags & 1, m.flags & 1);
 	else if (in.op == PTE_INSN_AND || in.op == PTE_INSN_OR || in.op == PTE_INSN_XOR)
-		assert_int_equal(regs.rflags & FLAGS_TESTED & ~0x10UL, m.flags & FLAGS_TESTED & ~0x10UL);
+		assert_int_equal(regs.rflags & FLAGS_TESTED & ~0x10UL,
+				 m.flags & FLAGS_TESTED & ~0x10UL);
 	else if (in.op != PTE_INSN_MOV && in.op != PTE_INSN_XCHG)
 		assert_int_equal(regs.rflags & FLAGS_TESTED, m.flags & FLAGS_TESTED);
 }
 
-/* opcode bytes, ModRM extension or -1 (a register), immediate: 0 none, 1 a byte, 2 as wide as the operand */
+/*
+ * opcode bytes, ModRM extension or -1 (a register), immediate: 0 none, 1 a
+ * byte, 2 as wide as the operand
+ */
 struct form {
 	uint8_t op[2], nr_op;
 	int8_t ext;
@@ -146,8 +162,8 @@ static const struct form forms[] = {
 };
 
 /* Assembles a form with the given prefixes and operands; the length without the return after it. */
-static unsigned int assemble(const struct form *f, bool lock, bool opsize, uint8_t rex, unsigned int reg,
-			     unsigned int base, unsigned int mod)
+static unsigned int assemble(const struct form *f, bool lock, bool opsize, uint8_t rex,
+			     unsigned int reg, unsigned int base, unsigned int mod)
 {
 	unsigned int n = 0, bytes = f->byte_op ? 1 : rex & 8 ? 8 : opsize ? 2 : 4, imm;
 	uint64_t v = rnd();
@@ -160,7 +176,8 @@ static unsigned int assemble(const struct form *f, bool lock, bool opsize, uint8
 		code[n++] = rex | (reg & 8 ? 4 : 0) | (base & 8 ? 1 : 0);
 	for (unsigned int i = 0; i < f->nr_op; i++)
 		code[n++] = f->op[i];
-	code[n++] = (uint8_t)(mod << 6 | (f->ext >= 0 ? (unsigned int)f->ext : reg & 7) << 3 | (base & 7));
+	code[n++] = (uint8_t)(mod << 6 | (f->ext >= 0 ? (unsigned int)f->ext : reg & 7) << 3 |
+			      (base & 7));
 	for (unsigned int i = 0; i < (mod == 1 ? 1 : mod == 2 ? 4 : 0); i++)
 		code[n++] = 0;
 	imm = f->imm == 2 ? min(bytes, 4U) : f->imm;
@@ -172,7 +189,8 @@ static unsigned int assemble(const struct form *f, bool lock, bool opsize, uint8
 
 static void test_as_the_cpu(void **state __maybe_unused)
 {
-	code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
 	assert_ptr_not_equal(code, MAP_FAILED);
 	for (unsigned int i = 0; i < ARRAY_SIZE(forms) * 400; i++) {
 		const struct form *f = &forms[i % ARRAY_SIZE(forms)];
@@ -182,7 +200,10 @@ static void test_as_the_cpu(void **state __maybe_unused)
 		const unsigned int base = rexless ? 7 : 15, mod = (unsigned int)(r >> 24) % 3;
 		unsigned int reg = (unsigned int)(r >> 28) & (rexless ? 7 : 15), bytes;
 
-		/* The base and rsp (no stack then) are not used as operands, nor ah's neighbour as base. */
+		/*
+		 * The base and rsp (no stack then) are not used as operands,
+		 * nor ah's neighbour as base.
+		 */
 		while (reg == base || (reg == 4 && !(f->byte_op && rexless)))
 			reg = (reg + 1) & (rexless ? 7 : 15);
 		bytes = f->byte_op ? 1 : rex & 8 ? 8 : opsize ? 2 : 4;
@@ -198,7 +219,8 @@ static void test_addresses(void **state __maybe_unused)
 	static const struct { uint8_t b[12]; unsigned int len; } cases[] = {
 		{ { 0x48, 0x89, 0x05, 1, 2, 3, 4 }, 7 },		/* mov %rax, disp32(%rip) */
 		{ { 0x48, 0x89, 0x04, 0x25, 1, 2, 3, 4 }, 8 },		/* mov %rax, disp32 */
-		{ { 0x48, 0x89, 0x04, 0xc3 }, 4 },			/* mov %rax, (%rbx,%rax,8) */
+		/* mov %rax, (%rbx,%rax,8) */
+		{ { 0x48, 0x89, 0x04, 0xc3 }, 4 },
 		{ { 0x48, 0x89, 0x44, 0xc3, 8 }, 5 },
 		{ { 0x48, 0x89, 0x84, 0xc3, 8, 0, 0, 0 }, 8 },
 		{ { 0x48, 0x89, 0x45, 0 }, 4 },				/* mov %rax, 0(%rbp) */
@@ -221,11 +243,22 @@ static void test_addresses(void **state __maybe_unused)
 static void test_refused(void **state __maybe_unused)
 {
 	static const uint8_t cases[][16] = {
-		{ 0x48, 0x89, 0xc3 }, { 0xf3, 0x48, 0xab }, { 0xf2, 0x88, 0x03 }, { 0x48, 0x8b, 0x03 },
-		{ 0x80, 0x3b, 0 }, { 0x83, 0x13, 0 }, { 0xc7, 0x0b, 0 }, { 0x0f, 0xba, 0x23, 0 },
-		{ 0x0f, 0xc7, 0x0b }, { 0xff, 0x03 }, { 0x90 }, { 0x66, 0x0f, 0x7f, 0x03 },
-		{ 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0x48, 0x89, 0x03 },
-		{ 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66 },
+		{ 0x48, 0x89, 0xc3 },
+		{ 0xf3, 0x48, 0xab },
+		{ 0xf2, 0x88, 0x03 },
+		{ 0x48, 0x8b, 0x03 },
+		{ 0x80, 0x3b, 0 },
+		{ 0x83, 0x13, 0 },
+		{ 0xc7, 0x0b, 0 },
+		{ 0x0f, 0xba, 0x23, 0 },
+		{ 0x0f, 0xc7, 0x0b },
+		{ 0xff, 0x03 },
+		{ 0x90 },
+		{ 0x66, 0x0f, 0x7f, 0x03 },
+		{ 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0, 0xf0,
+		  0x48, 0x89, 0x03 },
+		{ 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+		  0x66, 0x66, 0x66 },
 	};
 	struct pte_insn in;
 

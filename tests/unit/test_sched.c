@@ -4,10 +4,12 @@
  * cap, affinity, wake-up, yield, balance, pools, pauses; and random operations
  * after each of which every runnable vcpu runs or waits in exactly one queue.
  *
- * LINK: tests/unit/cpu_world.c xen-core/sched.c xen-core/sched_credit2.c xen-core/cpupool.c xen-core/sched_op.c xen-core/vcpu_op.c
+ * LINK: tests/unit/cpu_world.c xen-core/sched.c xen-core/sched_credit2.c xen-core/cpupool.c
+ * LINK: xen-core/sched_op.c xen-core/vcpu_op.c
  * LINK: xen-core/timer.c xen-core/softirq.c xen-core/quiesce.c xen-core/watchdog.c
  * LINK: xen-core/domain.c xen-core/domain_destroy.c xen-core/vcpu.c
- * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c xen-core/event_fifo.c
+ * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c
+ * LINK: xen-core/event_fifo.c
  * LINK: xen-core/grant_table.c xen-core/grant_map.c xen-core/grant_copy.c
  */
 #include "harness.h"
@@ -59,7 +61,8 @@ static void block(struct vcpu *v)
 static long set_sched(struct domain *d, unsigned int weight, unsigned int cap)
 {
 	struct xen_domctl_scheduler_op op = { .sched_id = XEN_SCHEDULER_CREDIT2,
-		.cmd = XEN_DOMCTL_SCHEDOP_putinfo, .u.credit2 = { (uint16_t)weight, (uint16_t)cap } };
+					      .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
+					      .u.credit2 = { (uint16_t)weight, (uint16_t)cap } };
 
 	return sched_adjust_domain(d, &op);
 }
@@ -189,13 +192,15 @@ static void test_balance(void **state __maybe_unused)
 	for (unsigned int i = 0; i < 4; i++)
 		vcpu_pause_nosync(a->vcpu[i]);
 	world_run_cpus();
-	for (unsigned int i = 0; i < 4; i++)	/* whoever waited was taken by a CPU that had nothing */
+	/* whoever waited was taken by a CPU that had nothing */
+	for (unsigned int i = 0; i < 4; i++)
 		assert_int_equal(b->vcpu[i]->runstate.state, RUNSTATE_running);
 }
 
 static void test_affinity(void **state __maybe_unused)
 {
-	cpumask_t two = cpumask_of(2), three = cpumask_of(3), none = { { 0 } }, nowhere = cpumask_of(9);
+	cpumask_t two = cpumask_of(2), three = cpumask_of(3), none = { { 0 } },
+		  nowhere = cpumask_of(9);
 	struct domain *a, *b;
 
 	world_boot(4);
@@ -286,7 +291,8 @@ static void test_timers_of_vcpu(void **state __maybe_unused)
 	*bind = (struct evtchn_bind_virq){ .virq = VIRQ_TIMER };
 	assert_int_equal(do_event_channel_op(EVTCHNOP_bind_virq, (unsigned long)bind, 0, 0, 0), 0);
 	assert_int_equal(do_vcpu_op(VCPUOP_set_singleshot_timer, 7, 0, 0, 0), -ENOENT);
-	assert_int_equal(do_vcpu_op(VCPUOP_set_singleshot_timer, 0, 0xffff800000000000, 0, 0), -EFAULT);
+	assert_int_equal(do_vcpu_op(VCPUOP_set_singleshot_timer, 0, 0xffff800000000000, 0, 0),
+			 -EFAULT);
 	set->timeout_abs_ns = (uint64_t)host_now - 1;	/* past: at once */
 	assert_int_equal(do_vcpu_op(VCPUOP_set_singleshot_timer, 0, (unsigned long)set, 0, 0), 0);
 	assert_true(evtchn_is_pending(a, bind->port));
@@ -383,7 +389,8 @@ static void test_pools(void **state __maybe_unused)
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_CREATE, XEN_SYSCTL_CPUPOOL_PAR_ANY, 0), 1);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_CREATE, 1, 0), -EEXIST);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_ADDCPU, 1, 3), -ENODEV);	/* not free */
-	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN, 1, 1), -ENOENT);	/* no CPU there */
+	/* no CPU there */
+	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN, 1, 1), -ENOENT);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_RMCPU, 0, 0), -EINVAL);	/* CPU 0 stays */
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_RMCPU, 1, 2), -EADDRNOTAVAIL);
 	assert_int_equal(pool(XEN_SYSCTL_CPUPOOL_OP_RMCPU, 0, 3), 0);
