@@ -10,6 +10,7 @@
 #
 # Every check prints one line, and what the command said if it failed.
 
+[ ! -e /run/boot/settings ] || . /run/boot/settings
 failed=0
 passed=0
 CONSOLES=/var/log/xen/console
@@ -44,7 +45,7 @@ prints() {
 
 # within SECONDS COMMAND... : retries until it succeeds.
 within() {
-	local left=$1
+	local left=$(($1 * ${PATIENCE:-1}))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		left=$((left - 1))
@@ -110,7 +111,10 @@ free_memory() {
 
 # memory_is_back BEFORE : waits until as much is free as it was.
 memory_is() {
-	[ "$(info free_memory)" -ge $(($1 - 1)) ]
+	local now
+	now=$(info free_memory)
+	echo "free: $1 MiB before, $now now"
+	[ "$now" -ge $(($1 - 1)) ]
 }
 
 memory_is_back() {
