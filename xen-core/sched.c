@@ -469,7 +469,10 @@ static void slice_timer_fn(void *arg)
 		set_timer(&rq->slice_timer, end);
 }
 
-/* Makes the timer fire at the slice's end; one that fires earlier looks again, and is left alone. */
+/*
+ * Makes the timer fire at the slice's end; one that fires earlier looks again,
+ * and is left alone.
+ */
 static void arm_slice(struct runqueue *rq)
 {
 	if (rq->slice_end != INT64_MAX &&
@@ -491,7 +494,10 @@ static void account_switch(struct runqueue *rq, struct vcpu *prev, struct vcpu *
 				prev->sched.flags |= SVF_replace;
 			} else {
 				c2_enqueue(rq, prev);
-				/* Woken after `next` was chosen: whoever wakes it finds it queued. */
+				/*
+				 * Woken after `next` was chosen: whoever wakes
+				 * it finds it queued.
+				 */
 				if (is_idle_vcpu(next) || !rq->contended)
 					raise_softirq(SCHEDULE_SOFTIRQ);
 			}

@@ -117,7 +117,8 @@ static void run_deferred(void)
 		void *arg = d->arg;
 
 		next = d->next;
-		clear_bit(0, &d->queued);	/* from here it may be queued again, or freed by fn */
+		/* from here it may be queued again, or freed by fn */
+		clear_bit(0, &d->queued);
 		fn(arg);
 	}
 }

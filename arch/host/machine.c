@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The rest of the machine and of the core, as fakes that record: links whatever a test leaves out. */
+/*
+ * The rest of the machine and of the core, as fakes that record: links whatever
+ * a test leaves out.
+ */
 #include <core/lib.h>
 #include <core/domain.h>
 #include <core/errno.h>
@@ -22,13 +25,17 @@
 #define WEAK	__attribute__((weak))
 
 /* ---- arch/domain.h ---- */
-WEAK int arch_domain_create(struct domain *d, const struct xen_domctl_createdomain *cfg __maybe_unused)
+WEAK int arch_domain_create(struct domain *d,
+			    const struct xen_domctl_createdomain *cfg __maybe_unused)
 {
 	spin_lock_init(&d->arch.pirq_lock, LOCK_PIRQ);
 	return 0;
 }
 WEAK void arch_domain_destroy(struct domain *d __maybe_unused) { }
-WEAK int arch_sanitise_domain_config(struct xen_domctl_createdomain *cfg __maybe_unused) { return 0; }
+WEAK int arch_sanitise_domain_config(struct xen_domctl_createdomain *cfg __maybe_unused)
+{
+	return 0;
+}
 WEAK int arch_vcpu_create(struct vcpu *v)
 {
 	v->arch.guest_table = v->arch.guest_table_user = INVALID_MFN;
@@ -64,8 +71,14 @@ WEAK void vcpu_mark_events_pending(struct vcpu *v)
 	if (!atomic_xchg(&v->vcpu_info->evtchn_upcall_pending, 1))
 		vcpu_kick(v);
 }
-WEAK bool vcpu_event_delivery_is_enabled(const struct vcpu *v) { return !v->vcpu_info->evtchn_upcall_mask; }
-WEAK void vcpu_set_event_delivery(struct vcpu *v, bool enabled) { v->vcpu_info->evtchn_upcall_mask = !enabled; }
+WEAK bool vcpu_event_delivery_is_enabled(const struct vcpu *v)
+{
+	return !v->vcpu_info->evtchn_upcall_mask;
+}
+WEAK void vcpu_set_event_delivery(struct vcpu *v, bool enabled)
+{
+	v->vcpu_info->evtchn_upcall_mask = !enabled;
+}
 WEAK bool local_events_need_delivery(void)
 {
 	return current->vcpu_info->evtchn_upcall_pending && !current->vcpu_info->evtchn_upcall_mask;
@@ -141,11 +154,17 @@ WEAK void pirq_set_affinity(struct domain *d __maybe_unused, unsigned int pirq _
 WEAK void pirqs_release(struct domain *d __maybe_unused) { }
 
 /* ---- arch/map.h, arch/time.h, arch/trap.h ---- */
-WEAK long arch_memory_op(unsigned long cmd __maybe_unused, unsigned long arg __maybe_unused) { return -ENOSYS; }
+WEAK long arch_memory_op(unsigned long cmd __maybe_unused, unsigned long arg __maybe_unused)
+{
+	return -ENOSYS;
+}
 WEAK void update_vcpu_system_time(struct vcpu *v __maybe_unused) { host_rec.time_updates++; }
 WEAK void force_update_vcpu_system_time(struct vcpu *v __maybe_unused) { host_rec.time_updates++; }
 WEAK void update_domain_wallclock_time(struct domain *d __maybe_unused) { }
-WEAK void do_settime(uint64_t s __maybe_unused, uint64_t ns __maybe_unused, uint64_t b __maybe_unused) { }
+WEAK void do_settime(uint64_t s __maybe_unused, uint64_t ns __maybe_unused,
+		     uint64_t b __maybe_unused)
+{
+}
 WEAK void domain_set_time_offset(struct domain *d, int64_t seconds)
 {
 	d->time_offset_seconds = (uint64_t)seconds;
@@ -199,14 +218,20 @@ WEAK void send_guest_vcpu_virq(struct vcpu *v __maybe_unused, unsigned int virq)
 {
 	send_guest_global_virq(NULL, virq);
 }
-WEAK void keyhandler_register(unsigned char key __maybe_unused, void (*fn)(unsigned char) __maybe_unused,
-			      const char *desc __maybe_unused) { }
+WEAK void keyhandler_register(unsigned char key __maybe_unused,
+			      void (*fn)(unsigned char) __maybe_unused,
+			      const char *desc __maybe_unused)
+{
+}
 
 WEAK DEFINE_PER_CPU(unsigned long, softirq_bits);
 static void (*softirq_fns[NR_SOFTIRQS])(void);
 WEAK void open_softirq(unsigned int nr, void (*fn)(void)) { softirq_fns[nr] = fn; }
 WEAK void raise_softirq(unsigned int nr) { set_bit(nr, &this_cpu(softirq_bits)); }
-WEAK void cpu_raise_softirq(unsigned int cpu, unsigned int nr) { set_bit(nr, &per_cpu(softirq_bits, cpu)); }
+WEAK void cpu_raise_softirq(unsigned int cpu, unsigned int nr)
+{
+	set_bit(nr, &per_cpu(softirq_bits, cpu));
+}
 WEAK void cpumask_raise_softirq(const cpumask_t *mask, unsigned int nr)
 {
 	unsigned int cpu;

@@ -59,14 +59,18 @@ static bool memory_decoded(const struct pci_device *dev)
 	return pci_conf_read(dev->seg, bus, devfn, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY;
 }
 
-/* Turns MSI-X on, all masked, so that the table can be written. Returns the control value to put back. */
+/*
+ * Turns MSI-X on, all masked, so that the table can be written. Returns the
+ * control value to put back.
+ */
 static uint16_t msix_open(struct pci_device *dev)
 {
 	uint16_t ctrl = (uint16_t)pci_read(dev, MSIX_CTRL(dev->msix_pos), 2);
 
 	if (!(ctrl & MSIX_CTRL_ENABLE)) {
 		dev->host_maskall = true;
-		pci_write(dev, MSIX_CTRL(dev->msix_pos), 2, ctrl | MSIX_CTRL_ENABLE | MSIX_CTRL_MASKALL);
+		pci_write(dev, MSIX_CTRL(dev->msix_pos), 2,
+			  ctrl | MSIX_CTRL_ENABLE | MSIX_CTRL_MASKALL);
 	}
 	return ctrl;
 }
@@ -103,7 +107,8 @@ static paddr_t msix_table_address(const struct pci_device *dev, uint64_t hint)
 static int msix_protect(const struct pci_device *dev, bool on)
 {
 	unsigned long first = dev->msix_table >> PAGE_SHIFT;
-	unsigned long last = (dev->msix_table + (paddr_t)dev->msix_nr * MSIX_ENTRY_SIZE - 1) >> PAGE_SHIFT;
+	unsigned long last = (dev->msix_table + (paddr_t)dev->msix_nr * MSIX_ENTRY_SIZE - 1) >>
+			     PAGE_SHIFT;
 
 	return on ? rangeset_add(mmio_ro_ranges, first, last) :
 		    rangeset_remove(mmio_ro_ranges, first, last);
@@ -122,7 +127,8 @@ static int msix_get_table(struct pci_device *dev, uint64_t hint)
 			return -ENOMEM;
 		dev->msix_table = pa;
 		if (msix_protect(dev, true))
-			printk(XENLOG_WARNING "MSI-X table at %lx is not protected from dom0\n", (unsigned long)pa);
+			printk(XENLOG_WARNING "MSI-X table at %lx is not protected from dom0\n",
+			       (unsigned long)pa);
 	}
 	dev->msix_users++;
 	return 0;
@@ -150,7 +156,8 @@ static void write_mask(struct msi_desc *m)
 		if (!memory_decoded(m->dev))
 			return;
 		writel(m->masked ? 1 : 0, entry_address(m) + MSIX_ENTRY_CTRL);
-		readl(entry_address(m) + MSIX_ENTRY_CTRL);	/* posted writes are done when this is answered */
+		/* posted writes are done when this is answered */
+		readl(entry_address(m) + MSIX_ENTRY_CTRL);
 	} else if (m->maskable) {
 		pci_write(m->dev, MSI_MASK(m->pos, m->is64), 4, m->masked ? ~0u : ~1u);
 	}
@@ -387,7 +394,8 @@ int msi_restore(struct pci_device *dev)
 			pci_write(dev, MSI_CTRL(m->pos), 2, ctrl | MSI_CTRL_ENABLE);
 		}
 	}
-	if (dev->host_maskall) {		/* opened above: leave it enabled and open, as it was before */
+	/* opened above: leave it enabled and open, as it was before */
+	if (dev->host_maskall) {
 		dev->host_maskall = false;
 		pci_write(dev, MSIX_CTRL(dev->msix_pos), 2,
 			  MSIX_CTRL_ENABLE | (dev->guest_maskall ? MSIX_CTRL_MASKALL : 0));

@@ -66,7 +66,10 @@ static void fill_time_info(const struct vcpu *v, struct vcpu_time_info *t)
 	t->flags = tsc_is_stable() && !d->arch.vtsc ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
 }
 
-/* The area that the guest registered by a virtual address; v is current. False if it is not mapped now. */
+/*
+ * The area that the guest registered by a virtual address; v is current. False
+ * if it is not mapped now.
+ */
 static bool copy_to_area(struct vcpu *v, const struct vcpu_time_info *t)
 {
 	struct vcpu_time_info *area = (struct vcpu_time_info *)v->arch.time_info_guest;

@@ -12,7 +12,8 @@ struct vcpu;
 
 int arch_domain_create(struct domain *d, const struct xen_domctl_createdomain *cfg);
 void arch_domain_destroy(struct domain *d);	/* last: no reference is left */
-int arch_sanitise_domain_config(struct xen_domctl_createdomain *cfg);	/* -EINVAL: flags we do not have */
+/* -EINVAL: flags we do not have */
+int arch_sanitise_domain_config(struct xen_domctl_createdomain *cfg);
 int arch_vcpu_create(struct vcpu *v);
 void arch_vcpu_destroy(struct vcpu *v);
 /* Gives back page tables and memory; all vcpus are off CPUs. -ERESTART when preempted. */
@@ -64,8 +65,12 @@ unsigned long arch_virt_start(void);
 unsigned long arch_vm_assist_valid(void);
 
 /* Hypercall continuation, see core/hypercall.h: rewrites the guest's registers. */
-void arch_hypercall_rewind(struct vcpu *v, unsigned int op, unsigned int nr, const unsigned long *args);
-/* HYPERVISOR_iret as an entry of a multicall: registers are replaced; what the multicall shall return. */
+void arch_hypercall_rewind(struct vcpu *v, unsigned int op, unsigned int nr,
+			   const unsigned long *args);
+/*
+ * HYPERVISOR_iret as an entry of a multicall: registers are replaced; what the
+ * multicall shall return.
+ */
 long arch_hypercall_iret(void);
 /* Shows a vcpu's registers and a bit of its stack on the console. */
 void arch_dump_vcpu(struct vcpu *v);

@@ -36,7 +36,8 @@ static void __init unpack_kernel(struct kernel_image *k, const uint8_t *payload,
 	k->buffer_pages = PFN_UP(size);
 	k->buffer = alloc_boot_pages(k->buffer_pages);
 	if (!k->buffer)
-		panic("Too little memory: dom0's kernel needs %zu KiB to be unpacked\n", size >> 10);
+		panic("Too little memory: dom0's kernel needs %zu KiB to be unpacked\n",
+		      size >> 10);
 	if (unpack(payload, len, k->buffer, size, &why))
 		panic("dom0's kernel cannot be unpacked: %s (%lu MiB are free)\n", why,
 		      total_free_pages() >> 8);
@@ -65,7 +66,8 @@ static void __init load_kernel(const struct boot_info *bi, struct kernel_image *
 		unpack_kernel(k, payload, len);
 		break;
 	case -EINVAL:
-		panic("dom0's kernel (module 0, %zu bytes) is a damaged or too old bzImage\n", m->size);
+		panic("dom0's kernel (module 0, %zu bytes) is a damaged or too old bzImage\n",
+		      m->size);
 	}
 	if (kernel_parse_elf(k, k->elf, k->size, &why))
 		panic("dom0's kernel (module 0) cannot be used: %s\n", why);

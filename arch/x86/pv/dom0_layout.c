@@ -83,7 +83,8 @@ void __init dom0_lay_out(struct dom0 *b)
 	b->nr_frames = l->p2m_pfn + l->nr_p2m_frames;
 	if (b->nr_frames > b->nr_pages)
 		panic("Too little memory for dom0: its kernel and initrd need %lu MiB, it gets %lu; "
-		      "see dom0_mem=\n", (b->nr_frames >> 8) + 1, b->nr_pages >> 8);
+		      "see dom0_mem=\n",
+		      (b->nr_frames >> 8) + 1, b->nr_pages >> 8);
 	if (k->hypercall_page != UNSET_ADDR &&
 	    (k->hypercall_page < k->kernel_start || k->hypercall_page >= k->kernel_end ||
 	     k->hypercall_page & ~PAGE_MASK))

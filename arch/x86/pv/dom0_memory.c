@@ -96,7 +96,8 @@ static bool __init place_initrd(struct dom0 *b)
 		mfn_t mfn = mfn_add(paddr_to_mfn(m->start), i);
 
 		if (assign_pages(mfn_to_page(mfn), 0, b->d, 0))
-			panic("dom0's initrd (%zu MiB) does not fit into dom0_mem=\n", m->size >> 20);
+			panic("dom0's initrd (%zu MiB) does not fit into dom0_mem=\n",
+			      m->size >> 20);
 		b->frames[pfn + i] = mfn_x(mfn);
 	}
 	return false;

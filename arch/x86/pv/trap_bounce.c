@@ -107,7 +107,8 @@ static inline void enter_handler(struct vcpu *v, const struct bounce b)
 		write_once(vi->evtchn_upcall_mask, 1);
 	regs->rip = b.eip;
 	regs->cs = FLAT_KERNEL_CS64;
-	regs->rflags &= ~(X86_EFLAGS_AC | X86_EFLAGS_VM | X86_EFLAGS_RF | X86_EFLAGS_NT | X86_EFLAGS_TF);
+	regs->rflags &= ~(X86_EFLAGS_AC | X86_EFLAGS_VM | X86_EFLAGS_RF | X86_EFLAGS_NT |
+			  X86_EFLAGS_TF);
 	regs->rsp = (unsigned long)sp;
 	regs->ss = FLAT_KERNEL_SS64;
 	regs->entry_vector = FRAME_SYSRET;
@@ -124,8 +125,8 @@ void pv_bounce_exception(struct vcpu *v, unsigned int vector, bool has_code, uin
 	const struct trap_info *ti = &v->arch.trap_table[vector];
 
 	if (unlikely(!ti->address)) {
-		gprintk(XENLOG_G_ERR, "unhandled exception %u [%04x] at %016lx, cr2 %016lx\n", vector,
-			has_code ? error_code : 0, v->arch.regs.rip, v->arch.ctrlreg[2]);
+		gprintk(XENLOG_G_ERR, "unhandled exception %u [%04x] at %016lx, cr2 %016lx\n",
+			vector, has_code ? error_code : 0, v->arch.regs.rip, v->arch.ctrlreg[2]);
 		arch_dump_vcpu(v);
 	}
 	enter_handler(v, (struct bounce){ .eip = ti->address, .mask_events = TI_GET_IF(ti),
@@ -206,8 +207,9 @@ void pv_sysenter(struct cpu_user_regs *regs __maybe_unused)
 	if (!v->arch.sysenter_callback_eip)
 		pv_bounce_exception(v, TRAP_gp, true, 0);
 	else
-		enter_handler(v, (struct bounce){ .eip = v->arch.sysenter_callback_eip,
-						  .mask_events = v->arch.sysenter_disables_events });
+		enter_handler(v,
+			      (struct bounce){ .eip = v->arch.sysenter_callback_eip,
+					       .mask_events = v->arch.sysenter_disables_events });
 }
 
 /* ---- What the exit path finds to deliver ---- */
@@ -244,7 +246,8 @@ void pv_exit_work(struct vcpu *v)
 	v->arch.frame_replaced = false;
 	if (v->arch.exception_pending) {
 		v->arch.exception_pending = false;
-		pv_bounce_exception(v, v->arch.exc_vector, v->arch.exc_has_code, v->arch.exc_error_code);
+		pv_bounce_exception(v, v->arch.exc_vector, v->arch.exc_has_code,
+				    v->arch.exc_error_code);
 	}
 	deliver_async(v, &v->arch.mce_pending, 1, TRAP_mc);
 	deliver_async(v, &v->arch.nmi_pending, 0, TRAP_nmi);
