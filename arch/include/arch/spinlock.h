@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ticket spin locks and read-write locks. The plain forms are for locks never
- * taken in interrupt context; others use _irqsave everywhere. Debug builds and
- * the host port check lock_order.h, recursion, and interrupt state.
+ * taken in interrupt context; others use _irqsave everywhere. The host
+ * port checks lock_order.h, recursion, and interrupt state.
  */
 #ifndef ARCH_SPINLOCK_H
 #define ARCH_SPINLOCK_H
@@ -17,7 +17,7 @@ typedef struct spinlock {
 		struct { uint16_t head, tail; };	/* head: now serving; tail: next ticket */
 	};
 	uint16_t class;		/* enum lock_class */
-	uint16_t owner;		/* CPU + 1, debug builds and host port */
+	uint16_t owner;		/* CPU + 1, host port */
 } spinlock_t;
 
 typedef struct rwlock {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one place that states the order in which locks are taken: a CPU that
- * holds a lock may take only locks of a higher class. Debug builds and the
- * host port check it at every spin_lock; LOCK_ANY is exempt (leaf locks that
- * take nothing, and the console's).
+ * holds a lock may take only locks of a higher class. The host port checks it
+ * at every spin_lock; LOCK_ANY is exempt (leaf locks that take nothing, and the
+ * console's).
  *
  * Taking two locks of one class is allowed only in the forms named here, in
  * address order, with spin_lock_nested():
  *   event locks of two domains, event channels of two ends; FIFO queues by vcpu id;
- *   page-table pages from high level to low;
- *   grant tables never (active entries are locked one at a time);
+ *   active entries of one grant table by reference;
+ *   page-table pages and grant tables never;
  *   run queues in CPU order; timer heaps in CPU order.
  */
 #ifndef CORE_LOCK_ORDER_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ticket locks; the slow path waits with PAUSE. Debug checks are in arch/x86/lockdebug.c. */
+/* Ticket locks; who waits does so with PAUSE. Nothing is checked here: arch/host does that. */
 #ifndef MACHINE_SPINLOCK_IMPL_H
 #define MACHINE_SPINLOCK_IMPL_H
 
