@@ -149,7 +149,8 @@ void hwdom_shutdown(unsigned int reason)
 		machine_halt();
 	case SHUTDOWN_crash:
 		printk("Hardware Dom0 crashed: %s\n",
-		       opt_noreboot ? "machine halted" : "rebooting machine in 5 seconds.");
+		       opt_noreboot ? "'noreboot' set - not rebooting." :
+				      "rebooting machine in 5 seconds.");
 		break;
 	case SHUTDOWN_reboot:
 		printk("Hardware Dom0 shutdown: rebooting machine\n");
@@ -159,7 +160,7 @@ void hwdom_shutdown(unsigned int reason)
 		machine_restart(0);
 	default:
 		printk("Hardware Dom0 shutdown (unknown reason %u): %s\n", reason,
-		       opt_noreboot ? "machine halted" : "rebooting machine");
+		       opt_noreboot ? "'noreboot' set - not rebooting." : "rebooting machine");
 		break;
 	}
 	if (opt_noreboot) {

@@ -105,14 +105,19 @@ static void map_or_panic(unsigned long va, const void *page, uint64_t flags)
 		panic("no memory for the entry mappings of CPU%u", smp_processor_id());
 }
 
+static DEFINE_PER_CPU(uint64_t *, gdt_page);
+
 /* The hypervisor's descriptors: page 14 of the window, selectors 0xe000 and up. */
 static void load_gdt(unsigned int cpu)
 {
 	unsigned long window = CPU_WINDOW_START + cpu * CPU_WINDOW_SIZE;
-	uint64_t *gdt = cpu ? alloc_xenheap_page() : (void *)boot_gdt_page;
+	uint64_t *gdt = this_cpu(gdt_page);
 	unsigned long tss_base = (unsigned long)&this_cpu(tss);
 	struct table_register gdtr = { 16 * 4096 - 1, window };
 
+	/* A CPU that has been up before keeps its page. */
+	if (!gdt)
+		gdt = this_cpu(gdt_page) = cpu ? alloc_xenheap_page() : (void *)boot_gdt_page;
 	if (!gdt)
 		panic("no memory for the descriptors of CPU%u", cpu);
 	gdt[(HYP_CS & 0xfff) / 8] = 0x00af9b000000ffff;
