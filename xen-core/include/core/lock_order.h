@@ -26,7 +26,7 @@ enum lock_class {
 	LOCK_CPU_HOTPLUG,
 	LOCK_PCIDEVS,		/* PCI functions, mapping of pirqs */
 	LOCK_PAGE_TABLE,	/* page_lock(): one page-table page */
-	LOCK_GRANT_TABLE,	/* gt->lock (rw) */
+	LOCK_GRANT_TABLE,	/* gt->lock: growth */
 	LOCK_GRANT_MAPTRACK,
 	LOCK_GRANT_ACTIVE,	/* one active entry */
 	LOCK_EVENT_DOMAIN,	/* d->event_lock: allocation, bind, close */
