@@ -88,9 +88,13 @@ static void run(unsigned int mode, unsigned long n, bool first)
  */
 static void meet(bool first)
 {
+	struct sched_poll sleep = { .timeout = time_now() + 5 * SECOND };
+
 	event_disable();
 	event_mask(port);
 	event_clear(port);
+	if (!first)
+		sched_op(SCHEDOP_poll, &sleep);		/* dom0 still works on having made us */
 	if (first) {
 		poll_port();
 		event_send(port);
