@@ -160,6 +160,8 @@ static struct page_info *take_block(unsigned int zone_hi, unsigned int order, bo
 		*dirty = pg->free.dirty;
 		unlist_block(pg, zone, have);
 		split_block(pg, zone, have, order, *dirty);
+		/* Without the lock it must not look like a free buddy any more. */
+		pg->count_info = 0;
 		account_free(zone, -(long)(1UL << order), *dirty);
 		return pg;
 	}
