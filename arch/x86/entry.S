@@ -224,6 +224,7 @@ ENTRY(sysenter_entry)
 	PUSH_CALLEE_SAVED
 	mov	%rsp, %rdi
 	mov	(VCPU_host_sp - VCPU_arch_regs)(%rsp), %rsp
+	/* SPEC, PTI: entry */
 	pushq	$2			/* NT, TF, AC, DF are still the guest's */
 	popfq
 	call	pv_sysenter
@@ -356,6 +357,7 @@ ENTRY(entry_page_fault)
 	PUSH_CALLER_SAVED
 	PUSH_CALLEE_SAVED
 	jz	exception_in_hypervisor
+	/* SPEC, PTI: entry */
 	ALT_CLAC
 	cld
 	mov	%rsp, %rdi
@@ -368,6 +370,7 @@ exception_common:
 	PUSH_CALLER_SAVED
 	PUSH_CALLEE_SAVED
 	jz	exception_in_hypervisor
+	/* SPEC, PTI: entry */
 	ALT_CLAC
 	cld
 	mov	%rsp, %rdi
@@ -422,6 +425,7 @@ irq_common:
 	PUSH_CALLER_SAVED
 	PUSH_CALLEE_SAVED
 	jz	1f
+	/* SPEC, PTI: entry */
 	ALT_CLAC
 	cld
 	mov	%rsp, %rdi
@@ -471,6 +475,7 @@ ist_common:
 	POP_ALL
 	add	$8, %rsp
 	iretq
+	/* SPEC, PTI: entry */
 1:	ALT_CLAC
 	cld
 	mov	%rsp, %rsi
