@@ -56,6 +56,56 @@ static void __init free_all(void)
 		unpack_free(blocks[i].p);
 }
 
+typedef uint64_t __attribute__((may_alias, aligned(1))) u64_any;
+typedef uint32_t __attribute__((may_alias, aligned(1))) u32_any;
+typedef uint16_t __attribute__((may_alias, aligned(1))) u16_any;
+
+/*
+ * memcpy for the decoders, which make millions of short copies: no loop below
+ * 32 bytes, the two ends overlap instead.
+ */
+void *__init unpack_memcpy(void *dst, const void *src, size_t n)
+{
+	char *d = dst, *d_end = d + n;
+	const char *s = src, *s_end = s + n;
+
+#define MOVE(type, to, from)	(*(type *)(to) = *(const type *)(from))
+	if (n >= 16) {
+		uint64_t a = *(const u64_any *)(s_end - 16), b = *(const u64_any *)(s_end - 8);
+
+		for (; n > 32; n -= 32, d += 32, s += 32) {
+			MOVE(u64_any, d, s);
+			MOVE(u64_any, d + 8, s + 8);
+			MOVE(u64_any, d + 16, s + 16);
+			MOVE(u64_any, d + 24, s + 24);
+		}
+		if (n > 16) {
+			MOVE(u64_any, d, s);
+			MOVE(u64_any, d + 8, s + 8);
+		}
+		*(u64_any *)(d_end - 16) = a;
+		*(u64_any *)(d_end - 8) = b;
+	} else if (n >= 8) {
+		uint64_t b = *(const u64_any *)(s_end - 8);
+
+		MOVE(u64_any, d, s);
+		*(u64_any *)(d_end - 8) = b;
+	} else if (n >= 4) {
+		uint32_t b = *(const u32_any *)(s_end - 4);
+
+		MOVE(u32_any, d, s);
+		*(u32_any *)(d_end - 4) = b;
+	} else if (n) {
+		char b = s_end[-1];
+
+		if (n > 1)
+			MOVE(u16_any, d, s);
+		d_end[-1] = b;
+	}
+#undef MOVE
+	return dst;
+}
+
 void __init unpack_stack_chk_fail(void)
 {
 	panic("A decompressor overran its stack\n");

@@ -7,11 +7,11 @@
 UNPACK_LIBS	?= $(foreach l,lzma zstd z lz4,$(shell $(CC) -print-file-name=lib$(l).a))
 UNPACK_ENTRY	:= lzma_stream_buffer_decode ZSTD_decompress ZSTD_findFrameCompressedSize \
 	ZSTD_isError inflateInit2_ inflate inflateEnd LZ4_decompress_safe
-UNPACK_RENAME	:= $(foreach f,malloc calloc free,--redefine-sym $(f)=unpack_$(f)) \
+UNPACK_RENAME	:= $(foreach f,malloc calloc free memcpy,--redefine-sym $(f)=unpack_$(f)) \
 	--redefine-sym __stack_chk_fail=unpack_stack_chk_fail \
 	--redefine-sym ZSTD_trace_decompress_begin=unpack_trace_begin \
 	--redefine-sym ZSTD_trace_decompress_end=unpack_trace_end
-UNPACK_ALLOWED	:= memcpy|memmove|memset|memcmp|unpack_(malloc|calloc|free|stack_chk_fail|trace_(begin|end))|_GLOBAL_OFFSET_TABLE_
+UNPACK_ALLOWED	:= memmove|memset|memcmp|unpack_(malloc|calloc|free|memcpy|stack_chk_fail|trace_(begin|end))|_GLOBAL_OFFSET_TABLE_
 OBJCOPY		?= objcopy
 
 INIT_LIBS += $(BUILD)/obj/unpack_libs.o

@@ -9,12 +9,13 @@
 #include <lz4.h>
 
 /*
- * The libraries' malloc, calloc, free, __stack_chk_fail and zstd's (weak) trace hooks are renamed
+ * The libraries' malloc, calloc, free, memcpy, __stack_chk_fail and zstd's (weak) trace hooks are renamed
  * to these (unpack.mk).
  */
 void *unpack_malloc(size_t size);
 void *unpack_calloc(size_t n, size_t size);
 void unpack_free(void *p);
+void *unpack_memcpy(void *dst, const void *src, size_t n);
 void unpack_stack_chk_fail(void);
 unsigned long long unpack_trace_begin(const ZSTD_DCtx *ctx);	/* 0: no tracing */
 void unpack_trace_end(unsigned long long ctx, const void *trace);
