@@ -64,6 +64,20 @@ static struct page_info *next_page(struct domain *d, struct page_list *list, boo
 	return pg;
 }
 
+/*
+ * A page that next_page() gave, and that is not done yet, is the next again. At
+ * the list's end it would stand behind pages that were met before it, and the
+ * count of those left would run out before it is reached.
+ */
+static void meet_again(struct domain *d, struct page_list *list, struct page_info *pg)
+{
+	spin_lock(&d->page_alloc_lock);
+	page_list_del(pg, list);
+	page_list_add(pg, list);
+	spin_unlock(&d->page_alloc_lock);
+	++d->arch.relmem_left;
+}
+
 /* Looks at d->arch.relmem_left pages of a list. 0 or -ERESTART. */
 static int relinquish_list(struct domain *d, struct page_list *list)
 {
@@ -82,7 +96,7 @@ static int relinquish_list(struct domain *d, struct page_list *list)
 		if (!referenced)
 			continue;	/* somebody is freeing it just now */
 		if (unlikely(release_table(pg))) {
-			++*left;	/* it went to the end of the list: it will be met again */
+			meet_again(d, list, pg);
 			put_page(pg);
 			return -ERESTART;
 		}
