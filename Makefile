@@ -24,7 +24,7 @@ INC	:= -Ixen-core/include -Iarch/include
 # The hypervisor: no red zone (interrupts use the stack), no SSE (the registers
 # are the guest's), position-independent so that it may be loaded anywhere.
 HYP_CFLAGS := -std=gnu11 -O2 -g $(WARN) $(ABIDEF) $(INC) -Iarch/x86/include -I$(BUILD)/gen \
-	-ffreestanding -fno-stack-protector -fno-strict-aliasing -fno-common -fPIE \
+	-ffreestanding -fbuiltin -fno-stack-protector -fno-strict-aliasing -fno-common -fPIE \
 	-include arch/x86/include/machine/hidden.h -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-mno-red-zone -mgeneral-regs-only -mcmodel=small
 ifneq ($(DEBUG),0)

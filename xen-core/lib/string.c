@@ -1,33 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C string functions that the compiler and the core need. Memory is
- * moved by words, with plain moves: `rep` costs an instruction per element
- * where instructions are what is counted, and short copies are the rule.
+ * The C string functions that the compiler and the core need. memcpy, memset
+ * and the forms for whole pages are the machine's.
  */
 #include <core/lib.h>
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word_t;
-
-void *memcpy(void *dst, const void *src, size_t n)
-{
-	unsigned char *d = dst;
-	const unsigned char *s = src;
-
-	for (; n >= 32; n -= 32, d += 32, s += 32) {
-		word_t a = ((const word_t *)s)[0], b = ((const word_t *)s)[1];
-		word_t c = ((const word_t *)s)[2], e = ((const word_t *)s)[3];
-
-		((word_t *)d)[0] = a;
-		((word_t *)d)[1] = b;
-		((word_t *)d)[2] = c;
-		((word_t *)d)[3] = e;
-	}
-	for (; n >= 8; n -= 8, d += 8, s += 8)
-		*(word_t *)d = *(const word_t *)s;
-	while (n--)
-		*d++ = *s++;
-	return dst;
-}
 
 void *memmove(void *dst, const void *src, size_t n)
 {
@@ -42,24 +20,6 @@ void *memmove(void *dst, const void *src, size_t n)
 	}
 	while (n--)
 		d[n] = s[n];
-	return dst;
-}
-
-void *memset(void *dst, int c, size_t n)
-{
-	unsigned char *d = dst;
-	word_t w = 0x0101010101010101ULL * (unsigned char)c;
-
-	for (; n >= 32; n -= 32, d += 32) {
-		((word_t *)d)[0] = w;
-		((word_t *)d)[1] = w;
-		((word_t *)d)[2] = w;
-		((word_t *)d)[3] = w;
-	}
-	for (; n >= 8; n -= 8, d += 8)
-		*(word_t *)d = w;
-	while (n--)
-		*d++ = (unsigned char)c;
 	return dst;
 }
 
@@ -136,19 +96,4 @@ size_t strlcat(char *dst, const char *src, size_t size)
 	size_t have = strnlen(dst, size);
 
 	return have + strlcpy(dst + have, src, size - have);
-}
-
-void clear_page(void *page)
-{
-	uint64_t *p = page, *end = p + PAGE_SIZE / 8;
-
-	for (; p < end; p += 8) {
-		p[0] = 0; p[1] = 0; p[2] = 0; p[3] = 0;
-		p[4] = 0; p[5] = 0; p[6] = 0; p[7] = 0;
-	}
-}
-
-void copy_page(void *dst, const void *src)
-{
-	memcpy(dst, src, PAGE_SIZE);
 }

@@ -117,7 +117,8 @@ static enum emul_result emul_mov_dr(struct vcpu *v, struct insn *in)
 	if (in->opcode == 0x0f23) {
 		rc = set_debugreg(v, dr, *reg);
 	} else {
-		rc = dr > 7 || ((dr == 4 || dr == 5) && (v->arch.ctrlreg[4] & CR4_DE)) ? -ENODEV : 0;
+		rc = dr > 7 || ((dr == 4 || dr == 5) && (v->arch.ctrlreg[4] & CR4_DE)) ?
+		     -ENODEV : 0;
 		if (!rc)
 			*reg = v->arch.dr[dr == 4 || dr == 5 ? dr + 2 : dr];
 	}
@@ -207,7 +208,10 @@ static enum emul_result emulate(struct vcpu *v, struct insn *in)
 	case 0x6c: case 0x6d: case 0x6e: case 0x6f:
 		return emul_string_io(v, in);
 	case 0xfa: case 0xfb:
-		/* CLI and STI with the I/O privilege do nothing: a POPF that undoes them cannot be seen. */
+		/*
+		 * CLI and STI with the I/O privilege do nothing: a POPF that
+		 * undoes them cannot be seen.
+		 */
 		return emul_iopl_allows(v) ? EMUL_DONE : EMUL_FAULT;
 	case 0x0f01:
 		return emul_group7(v, in);
@@ -226,7 +230,10 @@ static enum emul_result emulate(struct vcpu *v, struct insn *in)
 		set_task_switched(v, false);
 		return EMUL_DONE;
 	case 0x0f09:
-		/* Only who has device memory has a reason; for others caches are coherent anyway. */
+		/*
+		 * Only who has device memory has a reason; for others caches
+		 * are coherent anyway.
+		 */
 		if (v->domain->is_hardware)
 			flush_cache_all();
 		return EMUL_DONE;
@@ -282,7 +289,7 @@ bool pv_emulate_forced_invalid_op(struct cpu_user_regs *regs)
 	struct vcpu *v = current;
 	uint8_t bytes[8] = { 0 };
 
-	if (raw_copy_from_guest(bytes, (void *)regs->rip, 7) || memcmp(bytes, signature, 7))
+	if (raw_copy_from_guest(bytes, (void *)regs->rip, 7) || memcmp(bytes, signature, 8))
 		return false;
 	if (!guest_kernel_mode(v, regs) && (v->arch.msr_misc_features & 1)) {
 		regs->rip += 5;

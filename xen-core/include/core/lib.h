@@ -67,7 +67,7 @@ unsigned long long strtoull(const char *s, char **end, int base);
 /* A size with suffix B K M G T (default unit: KiB, as Xen's options); *end as above. */
 unsigned long long parse_size(const char *s, const char **end);
 
-/* The page-wise forms work by words: `rep` costs one instruction per element. */
+/* Whole pages; these, memcpy and memset are the machine's. */
 void clear_page(void *page);
 void copy_page(void *dst, const void *src);
 
