@@ -67,6 +67,11 @@ DEFINE_HYPERCALL(multicall)
 	while (done < nr && !rc) {
 		unsigned int n = min(nr - done, (unsigned int)BATCH);
 
+		/* A long call asks for itself; a batch of short ones is not long. */
+		if (done && unlikely(hypercall_preempt_check())) {
+			rc = -ERESTART;
+			break;
+		}
 		/* What lies before an unmapped page still counts. */
 		n -= (unsigned int)DIV_ROUND_UP(
 			raw_copy_from_guest(batch, guest + done, n * sizeof(*batch)),
@@ -76,10 +81,6 @@ DEFINE_HYPERCALL(multicall)
 			break;
 		}
 		for (unsigned int i = 0; i < n; i++) {
-			if (done && unlikely(hypercall_preempt_check())) {
-				rc = -ERESTART;
-				break;
-			}
 			rc = run_entry(mc, &batch[i], guest + done, &result);
 			if (rc)
 				break;

@@ -10,7 +10,11 @@
 #include <arch/domain.h>
 #include <xen/version.h>
 
-static long put_string(void *guest, const char *s, size_t size)
+/*
+ * Each answer is a function of its own, kept out of line: the version itself is what kernels
+ * ask for most, as the cheapest call there is.
+ */
+static __noinline long put_string(void *guest, const char *s, size_t size)
 {
 	char buf[64] = { 0 };
 
@@ -18,7 +22,7 @@ static long put_string(void *guest, const char *s, size_t size)
 	return raw_copy_to_guest(guest, buf, min(size, sizeof(buf))) ? -EFAULT : 0;
 }
 
-static long put_compile_info(void *guest)
+static __noinline long put_compile_info(void *guest)
 {
 	struct xen_compile_info info = { 0 };
 
@@ -30,7 +34,7 @@ static long put_compile_info(void *guest)
 }
 
 /* The whole array, as the ABI has it; what follows the text is zero. */
-static long put_capabilities(void *guest)
+static __noinline long put_capabilities(void *guest)
 {
 	const char *text = arch_capabilities();
 	size_t n = strlen(text);
@@ -41,7 +45,7 @@ static long put_capabilities(void *guest)
 	return 0;
 }
 
-static long put_features(void *guest)
+static __noinline long put_features(void *guest)
 {
 	struct xen_feature_info info;
 
@@ -52,16 +56,22 @@ static long put_features(void *guest)
 	return raw_copy_to_guest(guest, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-static long put_platform_parameters(void *guest)
+static __noinline long put_platform_parameters(void *guest)
 {
 	struct xen_platform_parameters params = { .virt_start = arch_virt_start() };
 
 	return raw_copy_to_guest(guest, &params, sizeof(params)) ? -EFAULT : 0;
 }
 
+static __noinline long put_handle(void *guest)
+{
+	const struct domain *d = current->domain;
+
+	return raw_copy_to_guest(guest, d->handle, sizeof(d->handle)) ? -EFAULT : 0;
+}
+
 DEFINE_HYPERCALL(xen_version)
 {
-	struct domain *d = current->domain;
 	void *guest = (void *)a2;
 
 	switch ((unsigned int)a1) {
@@ -82,14 +92,14 @@ DEFINE_HYPERCALL(xen_version)
 	case XENVER_pagesize:
 		return guest ? -EINVAL : (long)PAGE_SIZE;
 	case XENVER_guest_handle:
-		return raw_copy_to_guest(guest, d->handle, sizeof(d->handle)) ? -EFAULT : 0;
+		return put_handle(guest);
 	case XENVER_commandline:
 		/* What the administrator typed is no business of guests. */
-		if (op_permitted(PRIV_TOOLS, d))
+		if (op_permitted(PRIV_TOOLS, current->domain))
 			return put_string(guest, "<denied>", sizeof("<denied>"));
 		return raw_copy_to_guest(guest, saved_cmdline, sizeof(saved_cmdline)) ? -EFAULT : 0;
 	case XENVER_build_id:
-		return op_permitted(PRIV_TOOLS, d) ? -EPERM : -ENODATA;
+		return op_permitted(PRIV_TOOLS, current->domain) ? -EPERM : -ENODATA;
 	default:
 		return -ENOSYS;
 	}
