@@ -14,7 +14,7 @@ int new_guest_cr3(mfn_t mfn)
 {
 	struct vcpu *curr = current;
 	const mfn_t old = curr->arch.guest_table;
-	int rc = put_old_guest_table(curr);
+	int rc = finish_old_table(curr);
 
 	if (unlikely(rc))
 		return rc;

@@ -18,11 +18,14 @@ bool mm_batch_begin(struct mm_batch *b, unsigned int op, unsigned long elem_size
 		    unsigned long reqs, unsigned long count, unsigned long pdone,
 		    unsigned long foreigndom, long *rc)
 {
-	*b = (struct mm_batch){
-		.op = op, .count = (unsigned int)count, .foreigndom = (unsigned int)foreigndom,
-		.reqs = reqs, .elem_size = elem_size, .pdone = pdone,
-	};
-	*rc = put_old_guest_table(current);
+	b->op = op;
+	b->count = (unsigned int)count;
+	b->foreigndom = (unsigned int)foreigndom;
+	b->reqs = reqs;
+	b->elem_size = elem_size;
+	b->pdone = pdone;
+	b->i = b->done = 0;
+	*rc = finish_old_table(current);
 	if (unlikely(*rc)) {
 		*rc = hypercall_continue(op, 4, reqs, count, pdone, foreigndom);
 		return false;

@@ -284,21 +284,23 @@ static int run_ext_ops(struct mm_batch *b, struct domain *d)
 
 DEFINE_HYPERCALL(mmuext_op)
 {
-	struct domain *d;
+	struct domain *d = current->domain;
 	struct mm_batch b;
 	long rc;
 
 	if (!mm_batch_begin(&b, __HYPERVISOR_mmuext_op, sizeof(struct mmuext_op), a1, a2, a3, a4,
 			    &rc))
 		return rc;
-	d = get_pg_owner((domid_t)b.foreigndom);
-	if (unlikely(!d))
-		return -ESRCH;
-	/* The domains that only own frames have no tables. */
-	if (unlikely(d->is_system))
-		return -EINVAL;
-	rc = mm_permitted(d);
-	if (unlikely(rc))
-		return rc;
+	if (unlikely((domid_t)b.foreigndom != DOMID_SELF)) {
+		d = get_pg_owner((domid_t)b.foreigndom);
+		if (!d)
+			return -ESRCH;
+		/* The domains that only own frames have no tables. */
+		if (d->is_system)
+			return -EINVAL;
+		rc = mm_permitted(d);
+		if (rc)
+			return rc;
+	}
 	return mm_batch_end(&b, run_ext_ops(&b, d));
 }

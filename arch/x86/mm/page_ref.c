@@ -15,7 +15,7 @@ struct domain *page_get_owner_and_reference(struct page_info *pg)
 
 	do {
 		x = y;
-		/* 0: free. The highest value but one is left to get_page_again(). */
+		/* as in get_page_hot() */
 		if (unlikely(((x + 2) & PGC_count_mask) <= 2))
 			return NULL;
 	} while (unlikely((y = atomic_cmpxchg(&pg->count_info, x, x + 1)) != x));
@@ -24,20 +24,7 @@ struct domain *page_get_owner_and_reference(struct page_info *pg)
 
 bool get_page(struct page_info *pg, const struct domain *d)
 {
-	unsigned long x, y = read_once(pg->count_info);
-	const struct domain *owner;
-
-	do {
-		x = y;
-		if (unlikely(((x + 2) & PGC_count_mask) <= 2))
-			return false;
-	} while (unlikely((y = atomic_cmpxchg(&pg->count_info, x, x + 1)) != x));
-
-	owner = page_get_owner(pg);
-	if (likely(owner == d) || (!d && owner))
-		return true;
-	put_page(pg);
-	return false;
+	return get_page_hot(pg, d);
 }
 
 void get_page_again(struct page_info *pg)
@@ -63,12 +50,13 @@ static void release_shared_page(struct page_info *pg)
 
 void put_page(struct page_info *pg)
 {
-	unsigned long left = atomic_sub_return(&pg->count_info, 1);
+	put_page_hot(pg);
+}
 
-	ASSERT((left & PGC_count_mask) != PGC_count_mask);
-	if (likely(left & PGC_count_mask))
-		return;
-	if (unlikely(left & PGC_xen_heap))
+/* The count is zero: the page goes back to whom it came from. */
+void put_last_ref(struct page_info *pg)
+{
+	if (unlikely(pg->count_info & PGC_xen_heap))
 		release_shared_page(pg);
 	else
 		free_domheap_page(pg);

@@ -202,12 +202,17 @@ int page_type_put(struct page_info *pg, bool partial, bool preemptible)
 
 int get_page_type(struct page_info *pg, unsigned long type)
 {
-	return page_type_get(pg, type, false);
+	return likely(type == PGT_writable_page) ? get_writable_type(pg) :
+						   page_type_get(pg, type, false);
 }
 
 void put_page_type(struct page_info *pg)
 {
-	(void)page_type_put(pg, false, false);
+	/* The type cannot change while the caller has his reference. */
+	if (likely((read_once(pg->type_info) & PGT_type_mask) == PGT_writable_page))
+		put_writable_type(pg);
+	else
+		(void)page_type_put(pg, false, false);
 }
 
 int get_page_type_preemptible(struct page_info *pg, unsigned long type)
@@ -259,6 +264,30 @@ void page_unlock(struct page_info *pg)
 {
 	ASSERT((pg->type_info & PGT_locked) && (pg->type_info & PGT_count_mask) > 1);
 	(void)atomic_sub_return(&pg->type_info, PGT_locked | 1);
+}
+
+struct page_info *get_locked_l1(mfn_t mfn, const struct domain *d)
+{
+	struct page_info *pg;
+
+	if (unlikely(!mfn_valid(mfn)))
+		return NULL;
+	pg = mfn_to_page(mfn);
+	if (unlikely(!get_page_hot(pg, d)))
+		return NULL;
+	if (likely(page_lock(pg))) {
+		if (likely((pg->type_info & PGT_type_mask) == PGT_l1_page_table))
+			return pg;
+		page_unlock(pg);
+	}
+	put_page(pg);
+	return NULL;
+}
+
+void put_locked_l1(struct page_info *pg)
+{
+	page_unlock(pg);
+	put_page_hot(pg);
 }
 
 /* ---- Releases put off ---- */

@@ -86,8 +86,17 @@ int page_type_get(struct page_info *pg, unsigned long type, bool preemptible);
 int page_type_put(struct page_info *pg, bool partial, bool preemptible);
 /* Leaves a page and the references that it stands for to put_old_guest_table(). */
 void defer_table_put(struct page_info *pg, bool partial);
+/* put_old_guest_table(), for which there is seldom anything to do. */
+static inline int finish_old_table(struct vcpu *v)
+{
+	return likely(!v->arch.old_guest_table) ? 0 : put_old_guest_table(v);
+}
 /* pg's references are dropped; what is preempted is deferred: 0 or -ERESTART. */
 int put_table_or_defer(struct page_info *pg);
+
+/* The L1 page of frame mfn, locked and owned by d, or NULL. Undone by put_locked_l1. */
+struct page_info *get_locked_l1(mfn_t mfn, const struct domain *d);
+void put_locked_l1(struct page_info *pg);
 
 /*
  * A writable reference, the path that everything hot takes: one exchange if
@@ -168,15 +177,43 @@ int cmpxchg_l1_entry(pte_t *p, pte_t old, pte_t new, struct domain *d);
 /* Levels 2 to 4. The old entry's table is left to put_old_guest_table(). */
 int mod_table_entry(pte_t *p, pte_t new, unsigned int level, bool preserve_ad, struct domain *d);
 
+/* ---- page_ref.c: get_page() and put_page() in line, for the paths that every update takes ---- */
+
+void put_last_ref(struct page_info *pg);
+
+static inline bool get_page_hot(struct page_info *pg, const struct domain *d)
+{
+	unsigned long x, y = read_once(pg->count_info);
+	const struct domain *owner;
+
+	do {
+		x = y;
+		/* 0: free. The highest value but one is left to get_page_again(). */
+		if (unlikely(((x + 2) & PGC_count_mask) <= 2))
+			return false;
+	} while (unlikely((y = atomic_cmpxchg(&pg->count_info, x, x + 1)) != x));
+
+	owner = page_get_owner(pg);
+	if (likely(owner == d) || (!d && owner))
+		return true;
+	put_page(pg);
+	return false;
+}
+static inline void put_page_hot(struct page_info *pg)
+{
+	unsigned long left = atomic_sub_return(&pg->count_info, 1);
+
+	ASSERT((left & PGC_count_mask) != PGC_count_mask);
+	if (unlikely(!(left & PGC_count_mask)))
+		put_last_ref(pg);
+}
+
 /* ---- walk.c ---- */
 /*
  * The leaf that maps va in v's kernel tables, NULL if there is none; *table is
  * the frame that holds it.
  */
 pte_t *guest_leaf(const struct vcpu *v, unsigned long va, mfn_t *table);
-/* The L1 page of frame mfn, locked and owned by d, or NULL. Undone by put_locked_l1. */
-struct page_info *get_locked_l1(mfn_t mfn, const struct domain *d);
-void put_locked_l1(struct page_info *pg);
 
 /* ---- batch.c: what the hypercalls that take an array have in common ---- */
 

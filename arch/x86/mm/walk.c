@@ -37,27 +37,3 @@ bool guest_walk_l1e(struct vcpu *v, unsigned long va, pte_t *entry, mfn_t *table
 	entry->pte = read_once(p->pte);
 	return true;
 }
-
-struct page_info *get_locked_l1(mfn_t mfn, const struct domain *d)
-{
-	struct page_info *pg;
-
-	if (unlikely(!mfn_valid(mfn)))
-		return NULL;
-	pg = mfn_to_page(mfn);
-	if (unlikely(!get_page(pg, d)))
-		return NULL;
-	if (likely(page_lock(pg))) {
-		if (likely((pg->type_info & PGT_type_mask) == PGT_l1_page_table))
-			return pg;
-		page_unlock(pg);
-	}
-	put_page(pg);
-	return NULL;
-}
-
-void put_locked_l1(struct page_info *pg)
-{
-	page_unlock(pg);
-	put_page(pg);
-}
