@@ -123,13 +123,11 @@ static struct domain *cached_domain(struct domain_cache *c, domid_t id)
 
 static uint32_t pins_of(unsigned int flags)
 {
-	uint32_t pins = 0;
+	uint32_t writing = (flags & GNTMAP_host_map ? PIN_HOST_W : 0) |
+			   (flags & GNTMAP_device_map ? PIN_DEV_W : 0);
 
-	if (flags & GNTMAP_device_map)
-		pins += (flags & GNTMAP_readonly) ? PIN_DEV_R : PIN_DEV_W;
-	if (flags & GNTMAP_host_map)
-		pins += (flags & GNTMAP_readonly) ? PIN_HOST_R : PIN_HOST_W;
-	return pins;
+	/* A reading pin's counter lies above the writing one's. */
+	return flags & GNTMAP_readonly ? writing << PIN_READ_SHIFT : writing;
 }
 
 /*
@@ -177,9 +175,6 @@ static int16_t map_one(struct gnttab_map_grant_ref *op, struct domain *ld,
 {
 	const uint32_t pins = pins_of(op->flags);
 	const bool ro = op->flags & GNTMAP_readonly;
-	union maptrack mt = { .ref = op->ref,
-			      .domid = op->dom,
-			      .flags = (uint16_t)(op->flags & MT_FLAGS) };
 	struct page_info *pg;
 	grant_handle_t handle;
 	struct domain *rd;
@@ -199,7 +194,8 @@ static int16_t map_one(struct gnttab_map_grant_ref *op, struct domain *ld,
 	rc = map_frame(op, rd, pg);
 	if (unlikely(rc))
 		goto unpin;
-	atomic_store(&track(ld->grant_table, handle)->raw, mt.raw);
+	atomic_store(&track(ld->grant_table, handle)->raw,
+		     MT_RAW(op->ref, op->dom, op->flags & MT_FLAGS));
 	op->dev_bus_addr = mfn_to_paddr(page_to_mfn(pg));
 	op->handle = handle;
 	return GNTST_okay;

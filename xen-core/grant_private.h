@@ -31,6 +31,7 @@
 #define PIN_HOST_R	(1u << 8)
 #define PIN_DEV_W	(1u << 16)
 #define PIN_DEV_R	(1u << 24)
+#define PIN_READ_SHIFT	8
 #define PIN_WRITERS	(0xffu * (PIN_HOST_W | PIN_DEV_W))
 #define PIN_OVERFLOW(incr)	((incr) << 7)
 
@@ -51,6 +52,9 @@ union maptrack {
 		uint16_t flags;		/* GNTMAP_* of the ABI, below bit 8; 0 = free */
 	};
 };
+/* The word with these fields. */
+#define MT_RAW(ref, domid, flags) \
+	((uint32_t)(ref) | (uint64_t)(domid_t)(domid) << 32 | (uint64_t)(flags) << 48)
 #define MT_BUSY		(1u << 15)	/* somebody is unmapping it */
 #define MT_SHIFT	9
 #define MT_PER_PAGE	(1u << MT_SHIFT)

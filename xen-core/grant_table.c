@@ -35,26 +35,21 @@ union combo {
 	};
 };
 
-/* Marks the entry in use, after checking (if it was not) that it grants `user` what he wants. */
-static int set_in_use(grant_entry_v1_t *entry, bool pinned, domid_t user, bool readonly, bool map)
+/*
+ * Marks the entry in use. `want` and `mask`: what its word must say for that
+ * (type, user, no read-only for a writer); another use may have settled it all.
+ */
+static int set_in_use(uint32_t *word, uint32_t mask, uint32_t want, bool readonly)
 {
-	uint32_t *word = (uint32_t *)(void *)entry;
-	uint16_t mask = map ? GTF_type_mask | GTF_sub_page : GTF_type_mask;
-	union combo old = { .raw = read_once(*word) };
+	const union combo mark = { .flags = readonly ? GTF_reading : GTF_reading | GTF_writing };
+	uint32_t old = read_once(*word), was;
 
-	for (unsigned int i = 0; i <= CAS_RETRIES; i++) {
-		union combo new = old;
-		uint32_t was;
-
-		if (!pinned && ((old.flags & mask) != GTF_permit_access || old.domid != user))
+	for (unsigned int i = 0; i <= CAS_RETRIES; i++, old = was) {
+		if (unlikely((old & mask) != want))
 			return GNTST_general_error;
-		if (!readonly && (old.flags & GTF_readonly))
-			return GNTST_general_error;
-		new.flags |= readonly ? GTF_reading : GTF_reading | GTF_writing;
-		was = atomic_cmpxchg(word, old.raw, new.raw);
-		if (likely(was == old.raw))
+		was = atomic_cmpxchg(word, old, old | mark.raw);
+		if (likely(was == old))
 			return GNTST_okay;
-		old.raw = was;
 	}
 	return GNTST_general_error;
 }
@@ -70,21 +65,51 @@ static void clear_in_use(grant_entry_v1_t *entry, uint32_t pin, bool readonly)
 		atomic_and(&entry->flags, (uint16_t)~clear);
 }
 
-/* First use of an entry, or first writing one. */
+/* First use of an entry: the only time that it is believed. */
 static int pin_first(struct domain *rd, struct active_entry *act, grant_entry_v1_t *entry,
 		     domid_t user, bool readonly, bool map, struct page_info **pg)
 {
-	int rc = set_in_use(entry, act->pin, user, readonly, map);
+	union combo mask = { .flags = GTF_type_mask, .domid = (domid_t)~0 };
+	const union combo want = { .flags = GTF_permit_access, .domid = user };
+	struct page_info *p;
+	int rc;
 
-	if (unlikely(rc) || act->pin)
+	if (map)
+		mask.flags |= GTF_sub_page;
+	if (!readonly)
+		mask.flags |= GTF_readonly;
+	rc = set_in_use((uint32_t *)(void *)entry, mask.raw, want.raw, readonly);
+	if (unlikely(rc))
 		return rc;
-	*pg = get_page_from_gfn(rd, _gfn(read_once(entry->frame)));
-	if (unlikely(!*pg)) {
+	p = get_page_from_gfn(rd, _gfn(read_once(entry->frame)));
+	if (unlikely(!p)) {
 		clear_in_use(entry, 0, readonly);
 		return GNTST_bad_page;
 	}
-	act->mfn = (uint32_t)mfn_x(page_to_mfn(*pg));
+	act->mfn = (uint32_t)mfn_x(page_to_mfn(p));
 	act->domid = user;
+	*pg = p;
+	return GNTST_okay;
+}
+
+/* A further use, of the frame that the first one found. */
+static int pin_again(struct domain *rd, struct active_entry *act, grant_entry_v1_t *entry,
+		     domid_t user, bool readonly, bool map, uint32_t incr, struct page_info **pg)
+{
+	const union combo mask = { .flags = GTF_readonly };
+	struct page_info *p = mfn_to_page(_mfn(act->mfn));
+
+	if (act->domid != user || (act->pin & PIN_OVERFLOW(incr)))
+		return GNTST_general_error;
+	if (!readonly && !(act->pin & PIN_WRITERS) &&
+	    set_in_use((uint32_t *)(void *)entry, mask.raw, 0, false))
+		return GNTST_general_error;
+	/* The pins keep the frame, but for a dying owner, or a user that lost its mapping. */
+	if (unlikely(!get_page(p, rd))) {
+		clear_in_use(entry, act->pin, readonly);
+		return map ? GNTST_general_error : GNTST_bad_domain;
+	}
+	*pg = p;
 	return GNTST_okay;
 }
 
@@ -93,38 +118,19 @@ int grant_pin(struct domain *rd, grant_ref_t ref, domid_t user, bool readonly, b
 {
 	struct grant_table *gt = rd->grant_table;
 	struct active_entry *act;
-	int rc = GNTST_okay;
+	int rc;
 
 	*pg = NULL;
 	if (unlikely(!gt) || unlikely(ref >= gt_entries(gt)))
 		return GNTST_bad_gntref;
 	act = gt_active(gt, ref);
 	spin_lock(&act->lock);
-	if (act->pin && (act->domid != user || (act->pin & PIN_OVERFLOW(incr)))) {
-		rc = GNTST_general_error;
-		goto out;
-	}
-	if (!act->pin || (!readonly && !(act->pin & PIN_WRITERS))) {
+	if (likely(!act->pin))
 		rc = pin_first(rd, act, gt_shared(gt, ref), user, readonly, map, pg);
-		if (unlikely(rc))
-			goto out;
-	}
-	if (!*pg) {
-		struct page_info *p = mfn_to_page(_mfn(act->mfn));
-
-		/*
-		 * The pins keep the frame, but for a dying owner, or a user
-		 * that lost its mapping.
-		 */
-		if (unlikely(!get_page(p, rd))) {
-			clear_in_use(gt_shared(gt, ref), act->pin, readonly);
-			rc = map ? GNTST_general_error : GNTST_bad_domain;
-			goto out;
-		}
-		*pg = p;
-	}
-	act->pin += incr;
-out:
+	else
+		rc = pin_again(rd, act, gt_shared(gt, ref), user, readonly, map, incr, pg);
+	if (likely(!rc))
+		act->pin += incr;
 	spin_unlock(&act->lock);
 	return rc;
 }
