@@ -44,6 +44,10 @@ _start:
 	movq	%rsp, boot_rsp
 	movq	$boot_stack + GUEST_STACK_SIZE, %rsp
 	xorl	%ebp, %ebp
+	movl	%ebp, %ds		/* null selectors, as kernels have: cheaper to switch */
+	movl	%ebp, %es
+	movl	%ebp, %fs
+	movl	%ebp, %gs
 	movq	%rsi, %rdi
 	call	guest_start
 	ud2

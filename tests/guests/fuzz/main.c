@@ -46,6 +46,15 @@ static unsigned int fill_structs(void *buffer, const char *fields)
 	return n;
 }
 
+/*
+ * A count beyond the array must also be beyond what is accepted: statuses are written into each
+ * element, and that would be the guest's own memory behind the array.
+ */
+static unsigned long impossible_count(void)
+{
+	return 0x80000000 | random64();
+}
+
 static struct call make_call(void *buffer)
 {
 	const struct production *p;
@@ -67,7 +76,7 @@ static struct call make_call(void *buffer)
 			c.a[i] = random_below(40) ? PTR(buffer) : value_of('b');
 			break;
 		case 'N':
-			c.a[i] = random_below(40) ? n : random64();
+			c.a[i] = random_below(40) ? n : impossible_count();
 			break;
 		default:
 			c.a[i] = value_of(p->args[i]);

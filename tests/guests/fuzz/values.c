@@ -77,6 +77,14 @@ static void find_kernel_frames(void)
 	mark_kernel_frame(start_info->shared_info >> PAGE_SHIFT, true);
 }
 
+void adopt_frames(unsigned int n)
+{
+	/* The extents may have been elsewhere, or have been filled anew since. */
+	for (unsigned int i = 0; i < n && i < EXTENTS; i++)
+		if (!is_kernel_frame(extents[i]))
+			arena[random_below(ARENA)] = extents[i];
+}
+
 void values_init(uint64_t seed)
 {
 	state = seed * 0x9e3779b97f4a7c15 + 1;
@@ -99,12 +107,6 @@ void values_init(uint64_t seed)
 void *struct_buffer(unsigned int n)
 {
 	return structs[n];
-}
-
-void adopt_frames(unsigned int n)
-{
-	for (unsigned int i = 0; i < n && i < EXTENTS; i++)
-		arena[random_below(ARENA)] = extents[i];
 }
 
 static uint64_t bad_address(void)
@@ -178,8 +180,12 @@ static uint64_t extents_address(void)
 {
 	if (random_below(12) == 0)
 		return bad_address();
-	for (unsigned int i = 0; i < EXTENTS; i++)
+	/* A pfn where an mfn is wanted may happen to be the kernel's. */
+	for (unsigned int i = 0; i < EXTENTS; i++) {
 		extents[i] = random_below(3) ? frame() : arena_pfn[random_below(ARENA)];
+		if (is_kernel_frame(extents[i]))
+			extents[i] = frame();
+	}
 	return PTR(extents);
 }
 
