@@ -56,7 +56,6 @@ static inline mfn_t paddr_to_mfn(paddr_t p) { return _mfn(p >> PAGE_SHIFT); }
 #define __aligned(n)	__attribute__((aligned(n)))
 #define __maybe_unused	__attribute__((unused))
 #define __used		__attribute__((used))
-#define __always_inline	inline __attribute__((always_inline))
 #define __noinline	__attribute__((noinline))
 #define __noreturn	__attribute__((noreturn))
 #define __must_check	__attribute__((warn_unused_result))
