@@ -213,31 +213,35 @@ static long evtchn_reset_op(unsigned long arg, bool resuming)
 	return rc;
 }
 
-DEFINE_HYPERCALL(event_channel_op)
+/* All but sending; out of line, so that sending saves no registers for it. */
+static __noinline long evtchn_row_op(unsigned int cmd, unsigned long guest)
 {
-	unsigned int cmd = (unsigned int)a1;
 	const struct evtchn_row *row;
 	union evtchn_arg arg;
 	long rc;
 
-	if (likely(cmd == EVTCHNOP_send)) {
-		struct evtchn_send send;
-
-		if (unlikely(raw_copy_from_guest(&send, (void *)a2, sizeof(send))))
-			return -EFAULT;
-		return evtchn_send(current->domain, send.port);
-	}
 	if (cmd == EVTCHNOP_reset || cmd == EVTCHNOP_reset_cont)
-		return evtchn_reset_op(a2, cmd == EVTCHNOP_reset_cont);
+		return evtchn_reset_op(guest, cmd == EVTCHNOP_reset_cont);
 	if (cmd >= ARRAY_SIZE(evtchn_table) || !evtchn_table[cmd].fn)
 		return -ENOSYS;
 	row = &evtchn_table[cmd];
-	if (raw_copy_from_guest(&arg, (void *)a2, row->size))
+	if (raw_copy_from_guest(&arg, (void *)guest, row->size))
 		return -EFAULT;
 	rc = row->fn(&arg);
-	if (!rc && row->copyback && raw_copy_to_guest((void *)a2, &arg, row->size))
+	if (!rc && row->copyback && raw_copy_to_guest((void *)guest, &arg, row->size))
 		rc = -EFAULT;	/* the port stays open: its number is still in our books */
 	return rc;
+}
+
+DEFINE_HYPERCALL(event_channel_op)
+{
+	struct evtchn_send send;
+
+	if (unlikely((unsigned int)a1 != EVTCHNOP_send))
+		return evtchn_row_op((unsigned int)a1, a2);
+	if (unlikely(raw_copy_from_guest(&send, (void *)a2, sizeof(send))))
+		return -EFAULT;
+	return evtchn_send(current->domain, send.port);
 }
 
 /* The form before interface 0x00030202: the operation's number is in the structure. */

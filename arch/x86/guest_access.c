@@ -60,7 +60,9 @@ static inline unsigned long copy_words(void *dst, const void *src, unsigned long
 	return left;
 }
 
-static inline unsigned long move(void *dst, const void *src, unsigned long n)
+/* Part of both copies: half of all hypercalls make one or two of a few bytes. */
+static inline __attribute__((always_inline))
+unsigned long move(void *dst, const void *src, unsigned long n)
 {
 	unsigned long left;
 

@@ -14,7 +14,7 @@
 #define GUEST_AVAIL_MASK	7U
 
 /* The leaf that the flags of a grant mapping ask for. */
-static pte_t grant_pte(mfn_t mfn, unsigned int flags)
+static inline pte_t grant_pte(mfn_t mfn, unsigned int flags)
 {
 	uint64_t f = PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_NX;
 
@@ -31,8 +31,8 @@ static pte_t grant_pte(mfn_t mfn, unsigned int flags)
  * Its table is locked and referenced: *table, for put_locked_l1(). NULL if it
  * is no leaf of a table of d.
  */
-static pte_t *lock_leaf(uint64_t host_addr, unsigned int flags, struct vcpu *v,
-			struct page_info **table)
+static inline pte_t *lock_leaf(uint64_t host_addr, unsigned int flags, struct vcpu *v,
+			       struct page_info **table)
 {
 	pte_t *p;
 	mfn_t mfn;
@@ -112,7 +112,7 @@ struct page_info *get_page_from_gfn(struct domain *d, gfn_t gfn)
 {
 	const mfn_t mfn = _mfn(gfn_x(gfn));
 
-	return mfn_valid(mfn) && get_page(mfn_to_page(mfn), d) ? mfn_to_page(mfn) : NULL;
+	return mfn_valid(mfn) && get_page_hot(mfn_to_page(mfn), d) ? mfn_to_page(mfn) : NULL;
 }
 
 gfn_t mfn_to_gfn(const struct domain *d __maybe_unused, mfn_t mfn)
