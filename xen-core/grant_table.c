@@ -448,7 +448,8 @@ static const struct gnttab_row gnttab_table[] = {
 	[GNTTABOP_set_version]		= { do_set_version, 0 },
 	[GNTTABOP_get_status_frames]	= { do_get_status_frames, 0 },
 	[GNTTABOP_get_version]		= { do_get_version, 0 },
-	[GNTTABOP_swap_grant_ref]	= { do_swap_grant_ref, sizeof(struct gnttab_swap_grant_ref) },
+	[GNTTABOP_swap_grant_ref]	= { do_swap_grant_ref,
+					    sizeof(struct gnttab_swap_grant_ref) },
 	[GNTTABOP_cache_flush]		= { do_cache_flush, sizeof(struct gnttab_cache_flush) },
 };
 

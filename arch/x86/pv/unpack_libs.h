@@ -9,8 +9,8 @@
 #include <lz4.h>
 
 /*
- * The libraries' malloc, calloc, free, memcpy, __stack_chk_fail and zstd's (weak) trace hooks are renamed
- * to these (unpack.mk).
+ * The libraries' malloc, calloc, free, memcpy, __stack_chk_fail and zstd's
+ * (weak) trace hooks are renamed to these (unpack.mk).
  */
 void *unpack_malloc(size_t size);
 void *unpack_calloc(size_t n, size_t size);
