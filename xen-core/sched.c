@@ -12,6 +12,7 @@
 #include "sched_private.h"
 #include <core/event.h>
 #include <core/mm.h>
+#include <arch/barrier.h>
 #include <arch/domain.h>
 
 DEFINE_PER_CPU(struct runqueue, runqueues);
@@ -509,6 +510,8 @@ static void account_switch(struct runqueue *rq, struct vcpu *prev, struct vcpu *
 	next->sched.start = now;
 	next->is_running = true;
 	rq->curr = next;
+	/* Who sets an event pending reads is_running next; we look for events after this. */
+	smp_mb();
 }
 
 static void schedule(void)
