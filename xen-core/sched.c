@@ -577,7 +577,8 @@ void idle_loop(void)
 			do_softirq();
 			continue;
 		}
-		if (heap_scrub_idle())
+		/* dom0 takes its memory as it is: before that, scrubbing is wasted and in the way. */
+		if (hardware_domain && hardware_domain->creation_finished && heap_scrub_idle())
 			continue;
 		local_irq_disable();
 		if (this_softirq_pending())
