@@ -155,6 +155,9 @@ static void test_shaped(void)
 			const struct shaped *s = &shaped[i];
 			unsigned long a[4];
 
+			/* A domU may be refused before its pointer is looked at. */
+			if (s->nr == __HYPERVISOR_console_io && !is_dom0())
+				continue;
 			memcpy(a, s->a, sizeof(a));
 			a[s->where] = bad_pointers[j];
 			ktest_quiet_eq(hypercall(s->nr, a[0], a[1], a[2], a[3], 0), -XEN_EFAULT,
@@ -294,7 +297,9 @@ static void test_straddling(void)
 	ktest_eq(evtchn_op(EVTCHNOP_status, edge - 4), -XEN_EFAULT, "structure across the edge");
 	ktest_eq(xen_version(XENVER_capabilities, edge - 16), -XEN_EFAULT,
 		 "result across the edge");
-	ktest_eq(console_io(CONSOLEIO_write, 16, edge - 8), -XEN_EFAULT, "text across the edge");
+	if (is_dom0())
+		ktest_eq(console_io(CONSOLEIO_write, 16, edge - 8), -XEN_EFAULT,
+			 "text across the edge");
 	page_unprotect(b);
 }
 
