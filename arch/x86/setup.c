@@ -122,9 +122,9 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	local_irq_enable();
 	serial_init_irq();
 	bring_up_cpus();
-	nmi_watchdog_init();
 	efi_runtime_init();
 	heap_scrub_boot();
 	build_dom0();
+	nmi_watchdog_init();	/* not earlier: unpacking a kernel runs long with interrupts off */
 	start_idling();
 }
