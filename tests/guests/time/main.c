@@ -119,8 +119,9 @@ static void test_block(void)
 	uint64_t start = time_now();
 
 	ticks = 0;
-	time_set_singleshot(start + 10 * MS, 0);
+	/* Masked before the timer is set: if it fires early, block must not sleep. */
 	event_disable();
+	time_set_singleshot(start + 10 * MS, 0);
 	ktest_eq(sched_op(SCHEDOP_block, NULL), 0, "block");
 	ktest_eq(ticks, 1, "unmasks, and ends with the event");
 	ktest_ok(time_now() - start >= 10 * MS, "after %lu us",
@@ -157,6 +158,13 @@ static void test_poll(void)
 	ktest_eq(sched_op(77, &poll), -XEN_ENOSYS, "unknown sched_op");
 }
 
+static void sleep_blocked(void)
+{
+	event_disable();
+	time_set_singleshot(time_now() + 10 * MS, 0);
+	sched_op(SCHEDOP_block, NULL);
+}
+
 static void test_runstate(void)
 {
 	static struct vcpu_runstate_info area;
@@ -167,8 +175,7 @@ static void test_runstate(void)
 	ktest_eq(vcpu_op(VCPUOP_get_runstate_info, 0, &info), 0, "runstate");
 	ktest_eq(info.state, RUNSTATE_running, "we run");
 	before = info.time[RUNSTATE_blocked];
-	time_set_singleshot(time_now() + 10 * MS, 0);
-	sched_op(SCHEDOP_block, NULL);
+	sleep_blocked();
 	vcpu_op(VCPUOP_get_runstate_info, 0, &info);
 	ktest_ok(info.time[RUNSTATE_blocked] - before >= 5 * MS, "time blocked is counted");
 	sum = info.time[0] + info.time[1] + info.time[2] + info.time[3];
@@ -178,8 +185,7 @@ static void test_runstate(void)
 	ktest_eq(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &reg), 0, "register an area");
 	ktest_eq(area.state, RUNSTATE_running, "it is filled at once");
 	before = area.time[RUNSTATE_blocked];
-	time_set_singleshot(time_now() + 10 * MS, 0);
-	sched_op(SCHEDOP_block, NULL);
+	sleep_blocked();
 	ktest_ok(READ_ONCE(area.time[RUNSTATE_blocked]) > before, "and follows");
 	reg.addr.v = NULL;
 	ktest_eq(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &reg), 0, "deregister it");
