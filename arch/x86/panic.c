@@ -14,7 +14,7 @@
 
 #define REBOOT_DELAY_MS	5000
 
-bool opt_noreboot;
+bool opt_noreboot;		/* for reboot.c too */
 boolean_param("noreboot", opt_noreboot);
 
 static int panicking_cpu = -1;

@@ -20,9 +20,6 @@
 #include <x86/platform.h>
 #include <xen/sched.h>
 
-static bool opt_noreboot;
-boolean_param("noreboot", opt_noreboot);
-
 static char reboot_type;		/* 0: the default order */
 static bool reboot_warm;
 

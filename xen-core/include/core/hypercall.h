@@ -4,7 +4,7 @@
  *
  * A handler gets the five register arguments as unsigned long, and returns
  * what the guest finds in rax. Who may call is a column of the table, for
- * operations and for sub-operations alike (struct subop), checked in one place.
+ * operations and for sub-operations alike, checked in one place.
  *
  * Preemption: a handler that has much to do polls hypercall_preempt_check().
  * When it is true it returns hypercall_continue(op, n, args...): the guest's

@@ -55,9 +55,6 @@ struct arch_domain {
 	bool vtsc;			/* RDTSC is trapped */
 	s_time_t wallclock_offset;
 
-	unsigned int x87_fip_width_unused;
-	bool has_32bit_unused;
-	unsigned long hv_compat_unused;
 };
 
 struct trap_info;

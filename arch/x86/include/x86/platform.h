@@ -9,6 +9,8 @@
 #include <core/types.h>
 #include <core/cpumask.h>
 
+extern bool opt_noreboot;		/* noreboot: stay, so that the console can be read */
+
 struct cpu_user_regs;
 struct domain;
 struct vcpu;
