@@ -41,7 +41,7 @@ include arch/x86/files.mk
 
 HYP_OBJ := $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(HYP_SRC)))
 
-include $(wildcard arch/host/files.mk tests/unit/files.mk guest/files.mk tests/guests/files.mk \
+include $(wildcard arch/host/files.mk dom0-tools/files.mk tests/unit/files.mk tests/tools/files.mk guest/files.mk tests/guests/files.mk \
 	tests/system/files.mk tests/fuzz/files.mk bench/files.mk packaging/files.mk docs/files.mk)
 
 .PHONY: all clean help check layers check-reading-order check-hypercalls

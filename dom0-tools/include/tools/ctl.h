@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Control operations of the hypervisor: domctl, sysctl and the memory operations of a toolstack, one
+ * function each, arguments checked by the hypervisor. Structures are those of <xen/domctl.h> and
+ * <xen/sysctl.h>: interface versions of Xen 4.17, verified by ctl_open().
+ */
+#ifndef TOOLS_CTL_H
+#define TOOLS_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xen/xen.h>
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+#include <xen/memory.h>
+#include <xen/version.h>
+#include <tools/call.h>
+
+struct ctl;
+
+/* -EPROTO: the hypervisor speaks another version of the control interface than 4.17's. */
+int ctl_open(struct ctl **out);
+void ctl_close(struct ctl *ctl);
+/* The hypercall handle underneath, for callers with operations of their own. */
+struct call *ctl_call(struct ctl *ctl);
+
+/* Raw operations: the version fields are filled in here; @op is copied in and out. */
+int ctl_domctl(struct ctl *ctl, struct xen_domctl *op);
+int ctl_sysctl(struct ctl *ctl, struct xen_sysctl *op);
+
+/* --- Domains --- */
+/* @config's flags, limits etc. as in <xen/domctl.h>; *domid 0 chooses one. Returns 0, *domid set. */
+int ctl_createdomain(struct ctl *ctl, domid_t *domid, const struct xen_domctl_createdomain *config);
+int ctl_destroydomain(struct ctl *ctl, domid_t domid);
+int ctl_pausedomain(struct ctl *ctl, domid_t domid);
+int ctl_unpausedomain(struct ctl *ctl, domid_t domid);
+int ctl_resumedomain(struct ctl *ctl, domid_t domid);
+int ctl_max_vcpus(struct ctl *ctl, domid_t domid, unsigned int vcpus);
+int ctl_max_mem(struct ctl *ctl, domid_t domid, uint64_t kib);
+/* The domain with this id exactly; -ESRCH. */
+int ctl_getdomaininfo(struct ctl *ctl, domid_t domid, struct xen_domctl_getdomaininfo *info);
+/* Up to @max domains with ids from @first on; the count. */
+int ctl_getdomaininfolist(struct ctl *ctl, domid_t first, unsigned int max,
+			  struct xen_domctl_getdomaininfo *list);
+int ctl_sendtrigger(struct ctl *ctl, domid_t domid, uint32_t trigger, uint32_t vcpu);
+int ctl_remote_shutdown(struct ctl *ctl, domid_t domid, unsigned int reason);
+int ctl_settscinfo(struct ctl *ctl, domid_t domid, uint32_t mode, uint64_t elapsed_ns,
+		   uint32_t khz, uint32_t incarnation);
+int ctl_set_address_size(struct ctl *ctl, domid_t domid, unsigned int bits);
+
+/* --- vcpus: cpu maps are bit arrays of @bytes bytes, CPU 0 the lowest bit of the first --- */
+int ctl_getvcpuinfo(struct ctl *ctl, domid_t domid, unsigned int vcpu,
+		    struct xen_domctl_getvcpuinfo *info);
+int ctl_setvcpuaffinity(struct ctl *ctl, domid_t domid, unsigned int vcpu, uint8_t *hard,
+			uint8_t *soft, unsigned int bytes);
+int ctl_getvcpuaffinity(struct ctl *ctl, domid_t domid, unsigned int vcpu, uint8_t *hard,
+			uint8_t *soft, unsigned int bytes);
+/* The union member for PV 64-bit guests in, or out; @context from call_alloc() is not needed. */
+int ctl_setvcpucontext(struct ctl *ctl, domid_t domid, unsigned int vcpu,
+		       struct vcpu_guest_context *context);
+int ctl_getvcpucontext(struct ctl *ctl, domid_t domid, unsigned int vcpu,
+		       struct vcpu_guest_context *context);
+
+/* --- Scheduling: credit2 and its relatives --- */
+int ctl_sched_get(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op);
+int ctl_sched_put(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op);
+
+/* --- The host --- */
+int ctl_physinfo(struct ctl *ctl, struct xen_sysctl_physinfo *info);
+/* Per-CPU idle nanoseconds: count of CPUs filled in, at most @max. */
+int ctl_getcpuinfo(struct ctl *ctl, uint64_t *idle, unsigned int max);
+int ctl_cputopoinfo(struct ctl *ctl, struct xen_sysctl_cputopo *topo, unsigned int max);
+int ctl_numainfo(struct ctl *ctl, struct xen_sysctl_meminfo *mem, uint32_t *distance, unsigned int max);
+int ctl_sched_id(struct ctl *ctl, uint32_t *id);
+/* One of XEN_SYSCTL_CPUPOOL_OP_*; @cpumap (@bytes) in or out where the operation has one. */
+int ctl_cpupool(struct ctl *ctl, struct xen_sysctl_cpupool_op *op, uint8_t *cpumap, unsigned int bytes);
+/* Console ring: as XEN_SYSCTL_readconsole; *index in and out when @incremental. Bytes read. */
+int ctl_readconsole(struct ctl *ctl, char *buffer, uint32_t bytes, bool clear, bool incremental,
+		    uint32_t *index);
+int ctl_debug_keys(struct ctl *ctl, const char *keys);
+
+/* --- xen_version: @buffer sized for the XENVER_* answer --- */
+int ctl_version(struct ctl *ctl, unsigned int what, void *buffer, size_t bytes);
+
+/* --- Memory --- */
+/* 2^@order pages each; frames[] in (pfns, for PV) and out (machine frames). The count populated. */
+long ctl_populate_physmap(struct ctl *ctl, domid_t domid, unsigned int order, unsigned int flags,
+			  unsigned long count, xen_pfn_t *frames);
+long ctl_decrease_reservation(struct ctl *ctl, domid_t domid, unsigned long count, xen_pfn_t *frames);
+int ctl_claim_pages(struct ctl *ctl, domid_t domid, unsigned long pages);
+long ctl_maximum_ram_page(struct ctl *ctl);
+/* domctl getpageframeinfo3: frames in, types and state out (XEN_DOMCTL_PFINFO_*). */
+int ctl_getpageframeinfo(struct ctl *ctl, domid_t domid, unsigned int count, xen_pfn_t *frames);
+
+/* --- Another domain's page tables --- */
+int ctl_mmuext(struct ctl *ctl, domid_t domid, struct mmuext_op *ops, unsigned int count);
+/* MMU_MACHPHYS_UPDATE etc. with @domid the owner of the frames. */
+int ctl_mmu_update(struct ctl *ctl, domid_t domid, struct mmu_update *updates, unsigned int count);
+
+/* --- Another domain's event channels and grants --- */
+/* A port of @domid that @remote may bind; the port. */
+int ctl_alloc_unbound(struct ctl *ctl, domid_t domid, domid_t remote);
+int ctl_evtchn_status(struct ctl *ctl, domid_t domid, evtchn_port_t port, struct evtchn_status *status);
+
+#endif

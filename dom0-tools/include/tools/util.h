@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every tool needs: messages of libraries with a cause, growing strings, deadlines.
+ */
+#ifndef TOOLS_UTIL_H
+#define TOOLS_UTIL_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * An error as a user wants it: what failed, why, and what would help. Functions that can fail for
+ * reasons an errno does not tell take one; it is filled on failure only.
+ */
+struct tools_error {
+	const char *code;	/* stable word for programs, e.g. "no-memory", "bad-config" */
+	char text[512];		/* one line: cause, with names and numbers */
+	char hint[256];		/* what to do, or empty */
+	char log[256];		/* file that says more, or empty */
+};
+
+/* Fills @error (may be NULL) and returns @result: `return tools_fail(e, -EINVAL, "bad-config", ...)`. */
+int tools_fail(struct tools_error *error, int result, const char *code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Adds a hint; returns @result unchanged. */
+int tools_hint(struct tools_error *error, int result, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A string that grows. Zero-initialised is empty. After failed allocation it stays NULL and @failed. */
+struct strbuf {
+	char *text;		/* NUL-terminated, or NULL while empty */
+	size_t length;
+	size_t room;
+	bool failed;
+};
+void strbuf_add(struct strbuf *s, const void *bytes, size_t length);
+void strbuf_printf(struct strbuf *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void strbuf_vprintf(struct strbuf *s, const char *format, va_list args);
+/* The text (never NULL unless failed; free()), leaving @s empty. */
+char *strbuf_take(struct strbuf *s);
+void strbuf_free(struct strbuf *s);
+
+/* Formats into fresh memory; NULL: out of memory. */
+char *tools_asprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Milliseconds of CLOCK_MONOTONIC; deadlines are such times. */
+uint64_t tools_now_ms(void);
+
+/* Writes @path anew and atomically (temporary file, fsync, rename). */
+int tools_write_file(const char *path, const void *bytes, size_t length, unsigned int mode);
+/* All of @path, NUL-terminated, at most @limit bytes (-EFBIG); free(). */
+int tools_read_file(const char *path, size_t limit, char **bytes, size_t *length);
+
+#endif
