@@ -56,7 +56,7 @@ int store_begin(struct store *store, store_tx *tx);
 int store_commit(struct store *store, store_tx tx);
 int store_abort(struct store *store, store_tx tx);
 
-/* Watches fire once at registration. @depth < 0: all below. */
+/* A watch fires once at registration, then for its node and all below. */
 int store_watch(struct store *store, const char *path, const char *token);
 int store_unwatch(struct store *store, const char *path, const char *token);
 /* Readable when an event or answer is there: poll, then store_event() until -EAGAIN. */
