@@ -128,6 +128,8 @@ static int16_t copy_one(const struct gnttab_copy *op, struct side *src, struct s
 	 */
 	if (unlikely(src->virt == dst->virt))
 		memmove(dst->virt + op->dest.offset, src->virt + op->source.offset, op->len);
+	else if (op->len == PAGE_SIZE)
+		copy_page(dst->virt, src->virt);
 	else
 		memcpy(dst->virt + op->dest.offset, src->virt + op->source.offset, op->len);
 	return GNTST_okay;

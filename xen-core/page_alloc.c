@@ -24,6 +24,7 @@
 #include <core/lib.h>
 #include <core/mm.h>
 #include <core/param.h>
+#include <arch/atomic.h>
 #include <arch/barrier.h>
 #include <arch/flush.h>
 #include <arch/map.h>
@@ -282,24 +283,56 @@ static struct page_info *alloc_heap_pages(const struct domain *d, unsigned int o
 	return pg;
 }
 
+/* What is said of a page that goes back; stamp: the flush clock's value, not 0. */
+static inline void mark_free(struct page_info *pg, uint32_t tag, uint32_t stamp)
+{
+	pg->count_info = 0;
+	pg->owner = 0;
+	pg->type_info = 0;
+	pg->free.tag = tag;
+	pg->tlbflush_stamp = stamp;
+	set_gpfn_from_mfn(page_to_mfn(pg), INVALID_M2P_ENTRY);
+}
+
+static uint32_t flush_stamp(void)
+{
+	uint32_t now = tlbflush_current_time();
+
+	return now ? now : 1;
+}
+
 /*
  * Gives pages back; tag: of the domain whose contents they hold, 0 = of nobody
  * who may see them again.
  */
 static void free_heap_pages(struct page_info *pg, unsigned int order, uint32_t tag)
 {
-	uint32_t now = tlbflush_current_time();
+	uint32_t stamp = flush_stamp();
 
 	for (unsigned long i = 0; i < 1UL << order; i++) {
 		BUG_ON((pg[i].count_info & (PGC_count_mask | PGC_state_mask)) != PGC_state_inuse);
-		pg[i].count_info = 0;
-		pg[i].owner = 0;
-		pg[i].type_info = 0;
-		pg[i].free.tag = tag;
-		pg[i].tlbflush_stamp = now ? now : 1;
-		set_gpfn_from_mfn(page_to_mfn(&pg[i]), INVALID_M2P_ENTRY);
+		mark_free(&pg[i], tag, stamp);
 	}
 	release_pages(pg, order, true);
+}
+
+/* Gives back frames [start, end), marked free already, in the largest blocks that fit. */
+static void release_run(unsigned long start, unsigned long end)
+{
+	unsigned long irq;
+
+	if (start == end)
+		return;
+	spin_lock_irqsave(&heap_lock, irq);
+	while (start < end) {
+		unsigned int order = min((unsigned int)__builtin_ctzl(start), MAX_ORDER);
+
+		order = min(order, 63 - (unsigned int)__builtin_clzl(end - start));
+		account_free(mfn_zone(start), (long)(1UL << order), true);
+		insert_block(mfn_to_page(_mfn(start)), order, true);
+		start += 1UL << order;
+	}
+	spin_unlock_irqrestore(&heap_lock, irq);
 }
 
 /* ---- scrubbing ---- */
@@ -344,8 +377,7 @@ bool heap_scrub_idle(void)
 	spin_unlock_irqrestore(&heap_lock, irq);
 	if (!pg)
 		return false;
-	for (unsigned long i = 0; i < 1UL << order; i++)
-		clear_page(page_to_virt(&pg[i]));
+	scrub_pages(page_to_virt(pg), 1UL << order);
 	spin_lock_irqsave(&heap_lock, irq);
 	dirty_pages -= 1UL << order;
 	scrubbers--;
@@ -565,6 +597,52 @@ void free_domheap_pages(struct page_info *pg, unsigned int order)
 	free_heap_pages(pg, order, tag);
 	if (unlikely(last))
 		domain_put(d);
+}
+
+/* Takes the page out of everybody's reach if its owner's is the only reference and it has no type. */
+static bool take_unreferenced(struct page_info *pg)
+{
+	unsigned long x = read_once(pg->count_info);
+
+	return (x & ~PGC_page_table) == (PGC_allocated | 1) &&
+	       !(read_once(pg->type_info) & ~(PGT_type_mask | PGT_validated)) &&
+	       atomic_cmpxchg(&pg->count_info, x, 0UL) == x;
+}
+
+unsigned int free_unreferenced_pages(struct domain *d, unsigned int max)
+{
+	unsigned long start = 0, end = 0;	/* frames free but not given back yet */
+	uint32_t stamp = flush_stamp();
+	struct page_info *pg;
+	unsigned int n;
+	bool last;
+
+	spin_lock(&d->page_alloc_lock);
+	for (n = 0; n < max; n++) {
+		unsigned long mfn;
+
+		pg = page_list_first(&d->page_list);
+		if (!pg || !take_unreferenced(pg))
+			break;
+		page_list_del(pg, &d->page_list);
+		mark_free(pg, 0, stamp);
+		mfn = mfn_x(page_to_mfn(pg));
+		if (mfn == end) {
+			end++;
+		} else if (mfn + 1 == start) {
+			start--;
+		} else {
+			release_run(start, end);
+			start = mfn;
+			end = mfn + 1;
+		}
+	}
+	last = n && domain_adjust_tot_pages(d, -(long)n) == 0;
+	spin_unlock(&d->page_alloc_lock);
+	release_run(start, end);
+	if (last)
+		domain_put(d);
+	return n;
 }
 
 /* ---- figures ---- */

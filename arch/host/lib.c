@@ -96,6 +96,7 @@ WEAK size_t strlcat(char *dst, const char *src, size_t size)
 
 	return n + strlcpy(dst + n, src, size - n);
 }
+WEAK void scrub_pages(void *page, unsigned long n) { memset(page, 0, n * PAGE_SIZE); }
 WEAK void clear_page(void *page) { memset(page, 0, PAGE_SIZE); }
 WEAK void copy_page(void *dst, const void *src) { memcpy(dst, src, PAGE_SIZE); }
 WEAK uint64_t muldiv64(uint64_t a, uint64_t b, uint64_t c)

@@ -153,6 +153,37 @@ void __init cpu_identify_bsp(void)
 	       boot_cpu.model, boot_cpu.stepping, boot_cpu.phys_bits);
 }
 
+#define MSR_PLATFORM_INFO		0xce
+#define PLATFORM_INFO_CPUID_FAULTING	(1ULL << 31)
+#define MSR_MISC_FEATURES_ENABLES	0x140
+#define MISC_FEATURES_CPUID_FAULTING	(1ULL << 0)
+#define MSR_AMD_HWCR			0xc0010015
+#define HWCR_CPUID_USER_DIS		(1ULL << 35)
+#define AMD_CPUID_USER_DIS		(1u << 17)	/* leaf 0x80000021 EAX */
+
+/*
+ * Makes CPUID fault outside ring 0, so that a guest's user programs too see its policy and not this
+ * machine; emul_priv.c answers. Every vcpu is a PV guest's, so it stays on. Intel: SDM 2.1.7 of volume 4
+ * (MSRs 0CEH, 140H); AMD: APM volume 3, leaf 8000_0021h, CpuidUserDis.
+ */
+static void enable_cpuid_faulting(void)
+{
+	uint32_t a = 0, b, c, d;
+	uint64_t v;
+
+	if (boot_cpu.vendor == VENDOR_INTEL) {
+		if (!rdmsr_safe(MSR_PLATFORM_INFO, &v) && (v & PLATFORM_INFO_CPUID_FAULTING) &&
+		    !rdmsr_safe(MSR_MISC_FEATURES_ENABLES, &v))
+			(void)wrmsr_safe(MSR_MISC_FEATURES_ENABLES,
+					 v | MISC_FEATURES_CPUID_FAULTING);
+		return;
+	}
+	if (boot_cpu.max_ext_leaf >= 0x80000021)
+		cpuid_count(0x80000021, 0, &a, &b, &c, &d);
+	if ((a & AMD_CPUID_USER_DIS) && !rdmsr_safe(MSR_AMD_HWCR, &v))
+		(void)wrmsr_safe(MSR_AMD_HWCR, v | HWCR_CPUID_USER_DIS);
+}
+
 /*
  * Control registers of this CPU, from a known state, then its descriptor
  * tables. CR4.TSD, PCE and the like are the context switch's.
@@ -182,4 +213,5 @@ void cpu_init(void)
 		__asm__ __volatile__("xsetbv" :: "c"(0), "a"((uint32_t)host_xcr0), "d"(0));
 	__asm__ __volatile__("fninit");
 	percpu_traps_init();
+	enable_cpuid_faulting();
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The x86 machine. One line a folder or subject; keep sorted by subject.
 HYP_SRC += $(addprefix arch/x86/, \
-	setup.c panic.c serial.c vga.c memcpy.c)
+	setup.c panic.c serial.c vga.c memcpy.c clear_page.c)
 
 # Booting: entry, loader information, memory map, page tables, CPUs.
 HYP_SRC += $(addprefix arch/x86/, \

@@ -76,6 +76,11 @@ static void set_xcr0(uint64_t value)
 			     :: "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
+bool fpu_avx_enabled(void)
+{
+	return this_cpu(xcr0_loaded) & XSTATE_YMM;
+}
+
 void fpu_save(struct vcpu *v)
 {
 	if (unlikely(v->arch.ctrlreg[0] & CR0_TS))

@@ -3,7 +3,7 @@
  * Filling and copying memory, which the compiler also calls on its own account.
  * By `rep` on words: CPUs move whole cache lines then, and it is one
  * instruction per word where instructions are counted. What is left over goes
- * by bytes. The rest of the string functions is plain C in the core.
+ * by bytes. Whole pages: clear_page.c. The rest of the string functions is plain C in the core.
  */
 #include <core/lib.h>
 
@@ -26,18 +26,4 @@ void *memset(void *dst, int c, size_t n)
 			     : "+D"(d), "+c"(words)
 			     : "r"(n % 8), "a"(0x0101010101010101UL * (unsigned char)c) : "memory");
 	return dst;
-}
-
-void clear_page(void *page)
-{
-	size_t words = PAGE_SIZE / 8;
-
-	__asm__ __volatile__("rep stosq" : "+D"(page), "+c"(words) : "a"(0UL) : "memory");
-}
-
-void copy_page(void *dst, const void *src)
-{
-	size_t words = PAGE_SIZE / 8;
-
-	__asm__ __volatile__("rep movsq" : "+D"(dst), "+S"(src), "+c"(words) :: "memory");
 }

@@ -90,6 +90,7 @@ void __init start_hypervisor(unsigned long magic, unsigned long info_phys)
 	traps_init();
 	cpu_init();
 	context_init();
+	vector_pages_init();
 	vga_init(&boot_info.video);
 	heap_init();
 	end_boot_allocator();

@@ -5,7 +5,9 @@
  *
  * A mark in the guest's instruction stream makes it print both counts: `xchg %bx, %bx` twice in a
  * row (66 87 db 66 87 db), which nothing else executes. The line is "MARK <n> <hypervisor> <other>"
- * on standard error. QEMU has no installed header for plugins; the few declarations below follow
+ * on standard error. Whole blocks are counted as they are entered: one that a fault leaves early
+ * counts in full, which is below one part in a hundred here and makes a run several times faster
+ * than counting each instruction. QEMU has no installed header for plugins; the few declarations below follow
  * its documented interface, version 1.
  */
 #include <inttypes.h>
@@ -23,8 +25,8 @@ enum { QEMU_PLUGIN_INLINE_ADD_U64 };
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 					   void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *ptr,
-						uint64_t imm);
+void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op, void *ptr,
+					      uint64_t imm);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 					    void (*cb)(unsigned int, void *), int flags,
 					    void *data);
@@ -33,7 +35,6 @@ uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
@@ -71,14 +72,13 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	bool last = false;
 
 	(void)id;
+	qemu_plugin_register_vcpu_tb_exec_inline(
+		tb, QEMU_PLUGIN_INLINE_ADD_U64,
+		is_hypervisor(qemu_plugin_tb_vaddr(tb)) ? &in_hypervisor : &elsewhere, n);
 	for (size_t i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		uint64_t va = qemu_plugin_insn_vaddr(insn);
 		bool xchg = is_xchg(insn);
 
-		qemu_plugin_register_vcpu_insn_exec_inline(
-			insn, QEMU_PLUGIN_INLINE_ADD_U64,
-			is_hypervisor(va) ? &in_hypervisor : &elsewhere, 1);
 		if (xchg && last)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark,
 							       QEMU_PLUGIN_CB_NO_REGS,

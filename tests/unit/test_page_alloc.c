@@ -127,6 +127,51 @@ static void test_no_stale_memory(void **state __maybe_unused)
 	assert_int_equal(total_free_pages(), 1);
 }
 
+/* Runs up, down and broken ones come back whole; a page that is referred to, or has a type, stays. */
+static void test_free_unreferenced(void **state __maybe_unused)
+{
+	struct domain *d = host_domain_create(1, 1, false);
+	unsigned long before = total_free_pages();
+	struct page_info *pg = alloc_domheap_pages(d, 6, 0), *more;
+
+	assert_non_null(pg);
+	/* List order: 0..15 up, then 31..16 down, then every second of the rest, then what is left. */
+	for (int i = 16; i < 32; i++) {
+		page_list_del(&pg[47 - i], &d->page_list);
+		page_list_add_tail(&pg[47 - i], &d->page_list);
+	}
+	for (int i = 32; i < 64; i++) {
+		struct page_info *p = &pg[i < 48 ? 2 * i - 32 : 2 * i - 63];
+
+		page_list_del(p, &d->page_list);
+		page_list_add_tail(p, &d->page_list);
+	}
+	pg[40].count_info++;
+	pg[41].type_info = PGT_writable_page | PGT_validated | 1;
+	d->is_dying = DOMDYING_dying;
+	assert_int_equal(free_unreferenced_pages(d, 10), 10);
+	assert_int_equal(total_free_pages(), before - 54);
+	assert_int_equal(d->tot_pages, 54);
+	/* 6 + 16, then 32, 34, 36, 38, and 40 is in use. */
+	assert_int_equal(free_unreferenced_pages(d, 1000), 26);
+	assert_ptr_equal(page_list_first(&d->page_list), &pg[40]);
+	pg[40].count_info--;
+	/* 40, 42..62, 33..39, and 41 has a type reference. */
+	assert_int_equal(free_unreferenced_pages(d, 1000), 12 + 4);
+	assert_int_equal(free_unreferenced_pages(d, 1000), 0);
+	pg[41].type_info = PGT_pinned;
+	assert_int_equal(free_unreferenced_pages(d, 1000), 0);
+	pg[41].type_info = 0;
+	assert_int_equal(free_unreferenced_pages(d, 1000), 12);
+	assert_int_equal(d->tot_pages, 0);
+	assert_int_equal(d->page_list.count, 0);
+	assert_int_equal(d->refcnt, 1);
+	assert_int_equal(total_free_pages(), before);
+	more = alloc_domheap_pages(NULL, 6, MEMF_no_scrub);
+	assert_non_null(more);
+	free_domheap_pages(more, 6);
+}
+
 static void test_claims(void **state __maybe_unused)
 {
 	struct domain *a = host_domain_create(1, 1, false), *b = host_domain_create(2, 1, false);
@@ -201,6 +246,7 @@ int main(void)
 		host_test(test_address_width),
 		host_test(test_owner_rules),
 		host_test(test_no_stale_memory),
+		host_test(test_free_unreferenced),
 		host_test(test_claims),
 		host_test(test_clean_pages),
 		host_test(test_double_free),

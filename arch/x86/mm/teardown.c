@@ -11,6 +11,8 @@
 
 #include <core/hypercall.h>
 
+#define RUN_PAGES	64UL	/* freed at a time, between two looks at what is pending */
+
 enum { STEP_START, STEP_SHARED, STEP_EXTRA, STEP_MEMORY, STEP_DONE };
 
 /*
@@ -89,6 +91,15 @@ static int relinquish_list(struct domain *d, struct page_list *list)
 
 		if ((n & 15) == 15 && hypercall_preempt_check())
 			return -ERESTART;
+		if (list == &d->page_list) {
+			unsigned int freed = free_unreferenced_pages(d, min(*left, RUN_PAGES));
+
+			*left -= freed;
+			if (freed) {
+				n = 14;		/* as much work as many single pages: look now */
+				continue;
+			}
+		}
 		pg = next_page(d, list, &referenced);
 		if (!pg)
 			break;

@@ -69,6 +69,8 @@ unsigned long long parse_size(const char *s, const char **end);
 
 /* Whole pages; these, memcpy and memset are the machine's. */
 void clear_page(void *page);
+/* The same for count (not 0) adjacent ones, past the caches: nobody needs them soon. */
+void scrub_pages(void *page, unsigned long count);
 void copy_page(void *dst, const void *src);
 
 /* 32x32.. muldiv with a 128-bit intermediate: a * b / c. c must not be 0. */

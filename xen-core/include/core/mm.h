@@ -118,6 +118,12 @@ void free_xenheap_page(void *v);
  */
 struct page_info *alloc_domheap_pages(struct domain *d, unsigned int order, unsigned int memflags);
 void free_domheap_pages(struct page_info *pg, unsigned int order);
+/*
+ * Frees up to max pages at the head of a dying domain's page_list, as long as nobody but the domain
+ * itself refers to them; returns how many. Faster than one by one: neighbours go back as blocks.
+ * Takes d->page_alloc_lock, then the heap's.
+ */
+unsigned int free_unreferenced_pages(struct domain *d, unsigned int max);
 #define alloc_domheap_page(d, f)	alloc_domheap_pages(d, 0, f)
 #define free_domheap_page(pg)		free_domheap_pages(pg, 0)
 /*

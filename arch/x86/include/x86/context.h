@@ -59,12 +59,16 @@ struct vcpu *loaded_vcpu_here(void);
 void load_tsc_controls(const struct vcpu *v);
 void context_init(void);		/* once, after cpu_init of the boot CPU */
 
+/* ---- clear_page.c: whole pages in vector registers, from here on ---- */
+void vector_pages_init(void);
+
 /* ---- fpu.c ---- */
 int fpu_create(struct vcpu *v);		/* 0 or -ENOMEM */
 void fpu_destroy(struct vcpu *v);
 void fpu_reset(struct vcpu *v);		/* the image becomes that of a CPU after reset */
 void fpu_save(struct vcpu *v);		/* v is loaded on this CPU; CR0.TS is clear afterwards */
 void fpu_load(struct vcpu *v);
+bool fpu_avx_enabled(void);		/* does XCR0 as it is loaded now have AVX? */
 void fpu_resume(struct vcpu *v);	/* the registers are still v's: just XCR0 and CR0.TS */
 /* The 512 bytes of FXSAVE format of a vcpu that does not run. */
 void fpu_get_fxsave(const struct vcpu *v, void *to);
