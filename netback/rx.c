@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Wire to guest. One turn: read frames from the wire into staging memory, give them the buffers that
+ * the guest has posted, copy all in one batch, answer in ring order (netfront counts on a
+ * response being in the slot of its request).
+ *
+ * A slow guest holds up at most one staging area of frames; then the wire is not read any more, and
+ * drops at its own short queue.
+ */
+#include "netback.h"
+
+static struct netif_rx_request *logged(const struct netback_queue *q, uint32_t index)
+{
+	return &q->record->rx_log[index & (NETBACK_SLOTS - 1)];
+}
+
+/* Moves what the frontend put on the ring into the log. */
+static int take_requests(struct netback_queue *q)
+{
+	int n = pv_back_ring_pending(&q->rx);
+
+	if (n < 0)
+		return netback_fail(q, "rx req_prod", PV_READ_ONCE(q->rx.shared->req_prod),
+				    "more requests than slots");
+	while (n-- > 0)
+		pv_back_ring_get(&q->rx, logged(q, q->rx.req_cons), sizeof(struct netif_rx_request));
+	pv_wmb();		/* the log before the index that says it is there */
+	PV_WRITE_ONCE(q->record->rx_taken, q->rx.req_cons);
+	return 0;
+}
+
+/*
+ * Makes the frame such that this frontend can take it: sums what it would not. False: it cannot
+ * take it at all.
+ */
+static bool adapt(struct netback_queue *q, struct netback_frame *frame)
+{
+	uint32_t features = q->nb->record->features;
+	struct pv_offload *o = &frame->offload;
+	uint32_t gso = o->gso_type == XEN_NETIF_GSO_TYPE_TCPV4 ? NETBACK_TSO4 : NETBACK_TSO6;
+	struct pv_transport t;
+	bool v6;
+
+	if (frame->bytes < PV_ETHERNET_HEADER || !netback_multicast_wants(&q->nb->multicast, frame->data))
+		return false;
+	if (o->gso_type && (!(features & gso) || !o->partial))
+		return false;
+	if (o->partial) {
+		v6 = !pv_packet_transport(frame->data, frame->bytes, &t) && t.v6;
+		if (!(features & (v6 ? NETBACK_CSUM6 : NETBACK_CSUM4))) {
+			if (o->gso_type || pv_packet_complete(frame->data, frame->bytes, o))
+				return false;
+			o->partial = false;
+			o->validated = true;
+		}
+	}
+	frame->extras = o->gso_type ? 1 : 0;
+	frame->slots = (frame->bytes + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE + frame->extras;
+	return frame->slots == 1 || ((features & NETBACK_SG) && frame->slots <= NETBACK_FRAME_SLOTS);
+}
+
+/* Reads frames, each to the start of a page: its pieces are then whole pages here, one copy each. */
+static void read_wire(struct netback_queue *q)
+{
+	struct netback_stats *stats = &q->record->stats;
+	uint32_t at = PV_PAGE_SIZE, limit = NETBACK_STAGING * PV_PAGE_SIZE;
+	struct netback_frame *frame;
+	long bytes;
+
+	q->rx_first = 0;
+	q->rx_count = 0;
+	q->rx_drained = false;
+	while (q->rx_count < NETBACK_BATCH && at + PV_FRAME_MAX <= limit) {
+		frame = &q->rx_frames[q->rx_count];
+		*frame = (struct netback_frame){ .data = q->rx_staging + at };
+		bytes = wire_receive(q->nb->wire, q->index, frame->data, limit - at, &frame->offload);
+		if (bytes <= 0) {
+			q->rx_drained = true;
+			return;
+		}
+		frame->bytes = bytes;
+		if (!adapt(q, frame)) {
+			stats->rx_dropped++;
+			continue;
+		}
+		at = (at + bytes + WIRE_HEADROOM + PV_PAGE_SIZE - 1) & ~(PV_PAGE_SIZE - 1);
+		q->rx_count++;
+	}
+}
+
+/* Lists the copies of a frame into the guest's next buffers. */
+static void plan(struct netback_queue *q, struct netback_frame *frame, unsigned int *copies)
+{
+	uint32_t done = 0;
+
+	frame->copy = *copies;
+	for (unsigned int i = 0; i < frame->slots; i++, q->rx_used++) {
+		uint32_t bytes = frame->bytes - done;
+
+		if (i && i <= frame->extras)
+			continue;		/* this buffer goes unused: its slot holds the extra */
+		if (bytes > PV_PAGE_SIZE)
+			bytes = PV_PAGE_SIZE;
+		q->nb->copies[(*copies)++] = (struct pv_copy){
+			.to_grant = true,
+			.domid = q->nb->bus.peer,
+			.ref = logged(q, q->rx_used)->gref,
+			.bytes = bytes,
+			.local = frame->data + done,
+		};
+		done += bytes;
+	}
+	frame->copies = *copies - frame->copy;
+}
+
+static int judge(struct netback_queue *q, struct netback_frame *frame)
+{
+	frame->status = NETIF_RSP_OKAY;
+	for (unsigned int i = 0; i < frame->copies; i++) {
+		const struct pv_copy *c = &q->nb->copies[frame->copy + i];
+
+		if (c->status == GNTST_okay)
+			continue;
+		if (c->status == GNTST_bad_gntref || c->status == GNTST_permission_denied)
+			return netback_fail(q, "rx gref", c->ref, "is not granted for writing");
+		frame->status = NETIF_RSP_ERROR;
+	}
+	return 0;
+}
+
+static void put_extra(struct netback_queue *q, const struct netback_frame *frame)
+{
+	struct netif_extra_info extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
+
+	extra.u.gso.type = frame->offload.gso_type;
+	extra.u.gso.size = frame->offload.gso_size;
+	pv_back_ring_put(&q->rx, &extra, sizeof(extra));
+}
+
+static void answer(struct netback_queue *q, const struct netback_frame *frame)
+{
+	struct netif_rx_response response;
+	uint32_t done = 0, bytes;
+
+	for (unsigned int i = 0; i < frame->slots; i++) {
+		if (i && i <= frame->extras) {
+			put_extra(q, frame);
+			continue;
+		}
+		bytes = frame->bytes - done < PV_PAGE_SIZE ? frame->bytes - done : PV_PAGE_SIZE;
+		done += bytes;
+		response = (struct netif_rx_response){
+			.id = logged(q, q->rx.rsp_prod)->id,
+			.status = frame->status == NETIF_RSP_OKAY ? (int16_t)bytes : frame->status,
+		};
+		if (done < frame->bytes)
+			response.flags |= NETRXF_more_data;
+		if (!i && frame->extras)
+			response.flags |= NETRXF_extra_info;
+		if (!i && frame->offload.partial)
+			response.flags |= NETRXF_csum_blank | NETRXF_data_validated;
+		else if (!i && frame->offload.validated)
+			response.flags |= NETRXF_data_validated;
+		pv_back_ring_put(&q->rx, &response, sizeof(response));
+	}
+}
+
+static void count(struct netback_queue *q, const struct netback_frame *frame)
+{
+	struct netback_stats *stats = &q->record->stats;
+
+	if (frame->status != NETIF_RSP_OKAY) {
+		stats->rx_dropped++;
+		return;
+	}
+	stats->rx_frames++;
+	stats->rx_bytes += frame->bytes;
+	stats->rx_gso += frame->offload.gso_type != 0;
+}
+
+/* Delivers waiting frames from the first on, as far as buffers go. Their number, or an error. */
+static int deliver(struct netback_queue *q)
+{
+	unsigned int copies = 0, n = q->rx_first;
+	int rc;
+
+	while (n < q->rx_count && q->rx.req_cons - q->rx_used >= q->rx_frames[n].slots)
+		plan(q, &q->rx_frames[n++], &copies);
+	if (n == q->rx_first)
+		return 0;
+	rc = netback_copy(q, copies);
+	for (unsigned int i = q->rx_first; i < n; i++) {
+		if (!rc && judge(q, &q->rx_frames[i]))
+			return -XEN_EINVAL;
+		if (rc)
+			q->rx_frames[i].status = NETIF_RSP_ERROR;
+		answer(q, &q->rx_frames[i]);
+		count(q, &q->rx_frames[i]);
+	}
+	if (pv_back_ring_push(&q->rx)) {
+		q->record->stats.events_out++;
+		pv_event_notify(q->nb->domain, q->rx_port);
+	}
+	rc = n - q->rx_first;
+	q->rx_first = n;
+	return rc;
+}
+
+bool netback_rx(struct netback_queue *q)
+{
+	struct netback *nb = q->nb;
+	unsigned int moved = 0;
+	int n;
+
+	while (!nb->broken && moved < NETBACK_BUDGET) {
+		if (q->rx_first == q->rx_count) {
+			if (q->rx_count && q->rx_drained) {
+				q->rx_count = q->rx_first = 0;
+				break;
+			}
+			read_wire(q);
+			if (!q->rx_count)
+				break;
+		}
+		if (take_requests(q))
+			return false;
+		n = deliver(q);
+		if (n < 0)
+			return false;
+		moved += n;
+		if (!n && pv_back_ring_idle(&q->rx)) {
+			q->record->stats.rx_stalls++;
+			wire_listen(nb->wire, q->index, false);
+			return false;
+		}
+	}
+	if (nb->broken)
+		return false;
+	wire_listen(nb->wire, q->index, true);
+	return moved >= NETBACK_BUDGET;
+}
