@@ -49,6 +49,11 @@ struct pv_domain *world_domain(struct world *world, domid_t domid)
 	return d;
 }
 
+struct world *world_of(const struct pv_domain *domain)
+{
+	return domain->world;
+}
+
 void world_counts(const struct pv_domain *d, struct world_count *c)
 {
 	memset(c, 0, sizeof(*c));

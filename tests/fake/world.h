@@ -28,6 +28,8 @@ unsigned int world_end(struct world *world);
 /* The domain with this number, created at first use. */
 struct pv_domain *world_domain(struct world *world, domid_t domid);
 
+struct world *world_of(const struct pv_domain *domain);
+
 /* Delivers one pending thing (event, watch or, when nothing else is, the next timer). False: none. */
 bool world_step(struct world *world);
 

@@ -70,7 +70,11 @@ void blkfront_kick(struct blkfront *front);
  */
 void blkfront_resume(struct blkfront *front);
 
-/* Ends the device: state Closed, what is under way fails. The backend may keep stuck pages. */
-void blkfront_close(struct blkfront *front);
+/*
+ * Ends the device: what is under way is waited for, then the state is Closed, then the backend lets go of
+ * our pages. -XEN_EBUSY: not yet, call again from the loop; @force: at once, pages that the backend
+ * keeps being lost. 0: *front is no more.
+ */
+int blkfront_close(struct blkfront *front, bool force);
 
 #endif

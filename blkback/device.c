@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a virtual disk's backend: what its directory asks, the states of both ends, opening and
+ * closing the medium, and starting anew where an earlier instance died.
+ *
+ * States (ours): Initialising -> InitWait (features published) -> Connected -> Closing -> Closed, and
+ * from Closed back to InitWait while the toolstack keeps the device "online". An instance that finds
+ * Connected takes the connection over and writes nothing.
+ */
+#include "private.h"
+
+#define RETRY_NS	20000000ULL	/* 20 ms */
+#define OPEN_TRIES	1500		/* half a minute for an earlier instance's I/O to end */
+#define OFFER_PERSISTENT	0	/* unless the toolstack's key says otherwise */
+
+static unsigned int struct_pages(void)
+{
+	return (sizeof(struct blkback) + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE;
+}
+
+/* --- The medium --- */
+
+/* Toolstacks say "aio:/path" or "raw:/path" as they do for QEMU. */
+static const char *plain_path(const char *params)
+{
+	const char *slash = params;
+
+	while (*slash && *slash != '/')
+		slash++;
+	return *slash ? slash : params;
+}
+
+static enum medium_mode read_mode(struct blkback *b)
+{
+	char mode[8] = "";
+
+	pv_store_read(b->domain, 0, b->bus.path, "mode", mode, sizeof(mode));
+	if (!strcmp(mode, "w!"))
+		return MEDIUM_SHARED_WRITE;
+	return mode[0] == 'w' ? MEDIUM_EXCLUSIVE : MEDIUM_READ_ONLY;
+}
+
+/* 0, -XEN_EAGAIN (again later), or the device was failed. */
+static int open_medium(struct blkback *b)
+{
+	char params[PV_PATH_MAX];
+	struct medium_spec spec = {
+		.path = params,
+		.mode = read_mode(b),
+		.fence = (uint32_t)b->bus.peer << 20 | (b->devid & 0xfffff),
+		.batch_done = device_complete,
+		.arg = b,
+	};
+	int rc = pv_store_read(b->domain, 0, b->bus.path, "params", params, sizeof(params));
+
+	if (rc < 0)
+		return pv_xenbus_fail(&b->bus, "params cannot be read: error %d", -rc);
+	spec.path = plain_path(params);
+	rc = medium_open(&b->medium, b->host, &spec, &b->info);
+	if (rc && rc != -XEN_EAGAIN)
+		return pv_xenbus_fail(&b->bus, rc == -XEN_EBUSY ? "%s is in use: error %d" :
+				      "%s cannot be opened: error %d", spec.path, -rc);
+	return rc;
+}
+
+static void close_medium(struct blkback *b)
+{
+	if (b->medium)
+		medium_close(b->medium);
+	b->medium = NULL;
+}
+
+/* --- What we tell the frontend --- */
+
+static int put(struct blkback *b, const char *key, uint64_t value)
+{
+	return pv_store_printf(b->domain, 0, b->bus.path, key, "%llu", (unsigned long long)value);
+}
+
+/* Before InitWait: all that does not depend on the frontend. */
+static int publish_features(struct blkback *b)
+{
+	uint64_t offer_discard = 1;
+	int rc;
+
+	pv_store_read_number(b->domain, 0, b->bus.path, "discard-enable", 0, 1, &offer_discard);
+	b->discard = offer_discard && b->info.discard_granularity && !b->info.read_only;
+	rc = put(b, "feature-flush-cache", 1);
+	rc = rc ? rc : put(b, "feature-barrier", 1);
+	rc = rc ? rc : put(b, "feature-persistent", !b->info.read_only && b->offer_persistent);
+	rc = rc ? rc : put(b, "feature-max-indirect-segments", MAX_SEGMENTS);
+	rc = rc ? rc : put(b, "max-ring-page-order", MAX_RING_ORDER);
+	rc = rc ? rc : put(b, "max-ring-pages", MAX_RING_PAGES);
+	rc = rc ? rc : put(b, "multi-queue-max-queues", MAX_QUEUES);
+	rc = rc ? rc : put(b, "feature-discard", b->discard);
+	if (!rc && b->discard) {
+		rc = put(b, "discard-granularity", b->info.discard_granularity);
+		rc = rc ? rc : put(b, "discard-alignment", b->info.discard_alignment);
+		rc = rc ? rc : put(b, "discard-secure", 0);
+	}
+	return rc;
+}
+
+/*
+ * Before Connected: the disk's shape, in the unit agreed on. Frontends that do not know of larger sectors
+ * get sectors of 512 bytes, whatever the medium has (file_io.c reads and writes parts of its sectors).
+ */
+static int publish_shape(struct blkback *b)
+{
+	unsigned int info = (b->cdrom ? VDISK_CDROM : 0) | (b->removable ? VDISK_REMOVABLE : 0) |
+			    (b->info.read_only ? VDISK_READONLY : 0);
+	int rc = put(b, "sectors", b->info.bytes >> b->unit_shift);
+
+	rc = rc ? rc : put(b, "info", info);
+	rc = rc ? rc : put(b, "sector-size", 1U << b->unit_shift);
+	return rc ? rc : put(b, "physical-sector-size", b->info.sector);
+}
+
+/* --- States --- */
+
+static void attempt(void *arg);
+
+static void try_again(struct blkback *b)
+{
+	b->tries++;
+	b->retry.fn = attempt;
+	b->retry.arg = b;
+	pv_timer_set(b->domain, &b->retry, pv_now(b->domain) + RETRY_NS);
+}
+
+static bool is_online(struct blkback *b)
+{
+	uint64_t online = 0;
+
+	pv_store_read_number(b->domain, 0, b->bus.path, "online", 0, 1, &online);
+	return online;
+}
+
+/* The connection has ended: on to Closed. */
+static void finish_closing(struct blkback *b)
+{
+	bool gone = b->bus.peer_state == XenbusStateUnknown;
+
+	device_disconnect(b, true);
+	close_medium(b);
+	b->dying = false;
+	b->tries = 0;
+	pv_timer_set(b->domain, &b->retry, 0);
+	pv_xenbus_switch(&b->bus, XenbusStateClosed);
+	b->closed = gone || !is_online(b);
+}
+
+void device_end_connection(struct blkback *b)
+{
+	b->dying = true;
+	if (!device_in_flight(b))
+		finish_closing(b);
+}
+
+/*
+ * Started from the record: requests of the backlog count as under way although nothing does them.
+ * A dying device forgets them.
+ */
+static void drop_backlog(struct blkback *b)
+{
+	for (unsigned int i = 0; i < b->nr_queues; i++) {
+		b->queues[i].in_flight -= b->queues[i].backlog;
+		b->queues[i].backlog = 0;
+	}
+}
+
+static void close_down(struct blkback *b)
+{
+	if (b->bus.state == XenbusStateClosed) {
+		b->closed = b->bus.peer_state == XenbusStateUnknown || !is_online(b);
+		return;
+	}
+	drop_backlog(b);
+	device_end_connection(b);
+}
+
+/* A failure that is not the frontend's: memory, the store. */
+static void give_up(struct blkback *b, const char *what, int rc)
+{
+	if (!b->bus.failed)
+		pv_xenbus_fail(&b->bus, "%s: error %d", what, -rc);
+	close_down(b);
+}
+
+/* Initialising: opens the medium, publishes, waits for the frontend. */
+static void prepare_device(struct blkback *b)
+{
+	int rc = open_medium(b);
+
+	if (rc == -XEN_EAGAIN && b->tries < OPEN_TRIES) {
+		try_again(b);
+		return;
+	}
+	if (!rc)
+		rc = publish_features(b);
+	if (!rc)
+		rc = pv_xenbus_switch(&b->bus, XenbusStateInitWait);
+	if (rc)
+		give_up(b, "cannot be prepared", rc);
+	b->tries = 0;
+}
+
+static void connect_device(struct blkback *b, bool takeover)
+{
+	int rc = device_connect(b, takeover);
+
+	if (rc == -XEN_EAGAIN) {
+		try_again(b);
+		return;
+	}
+	if (!rc && !takeover)
+		rc = publish_shape(b);
+	if (!rc && !takeover)
+		rc = pv_xenbus_switch(&b->bus, XenbusStateConnected);
+	if (rc) {
+		give_up(b, "cannot be connected", rc);
+		return;
+	}
+	b->connected = true;	/* each port's first event starts its queue */
+	b->tries = 0;
+	for (unsigned int i = 0; takeover && i < b->nr_queues; i++)
+		pv_event_notify(b->domain, b->queues[i].port);	/* the dead one may not have */
+}
+
+/* An earlier instance was connected. */
+static void take_over(struct blkback *b)
+{
+	int rc = b->medium ? 0 : open_medium(b);
+
+	if (rc == -XEN_EAGAIN && b->tries < OPEN_TRIES)
+		try_again(b);
+	else if (rc)
+		give_up(b, "cannot be taken over", rc);
+	else
+		connect_device(b, true);
+}
+
+static bool peer_lives(const struct blkback *b)
+{
+	return b->bus.peer_state == XenbusStateInitialised ||
+	       b->bus.peer_state == XenbusStateConnected;
+}
+
+/* Does what both ends' states ask for; called whenever one may have changed. */
+static void advance(struct blkback *b)
+{
+	bool was_connected = b->bus.state == XenbusStateConnected ||
+			     b->bus.state == XenbusStateClosing;
+
+	if (b->dying || b->closed || b->retry.when)
+		return;
+	if (b->bus.peer_state == XenbusStateUnknown || b->bus.peer_state == XenbusStateClosed) {
+		if (was_connected || b->bus.peer_state == XenbusStateUnknown || !is_online(b))
+			close_down(b);
+	} else if (was_connected && !b->connected) {
+		if (peer_lives(b) || b->bus.peer_state == XenbusStateClosing)
+			take_over(b);
+		else
+			close_down(b);
+	} else if (b->bus.peer_state == XenbusStateClosing) {
+		if (b->connected)
+			pv_xenbus_switch(&b->bus, XenbusStateClosing);
+		else
+			close_down(b);
+	} else if (!was_connected && !b->medium) {
+		prepare_device(b);
+	}
+	if (b->bus.state == XenbusStateInitWait && b->medium && peer_lives(b) && !b->dying)
+		connect_device(b, false);
+}
+
+static void attempt(void *arg)
+{
+	advance(arg);
+}
+
+static void peer_changed(struct pv_xenbus *bus, enum xenbus_state peer_state)
+{
+	struct blkback *b = PV_CONTAINER(bus, struct blkback, bus);
+
+	if (b->bus.state == XenbusStateClosed && peer_state == XenbusStateInitialising)
+		b->bus.failed = false;		/* a new attempt, if the toolstack still wants it */
+	else if (b->bus.state == XenbusStateClosed && peer_state != XenbusStateUnknown)
+		return;
+	advance(b);
+}
+
+/* --- For the daemon --- */
+
+/* The toolstack has written our state or "online". */
+static void asked_to_close(struct blkback *b)
+{
+	uint64_t state = XenbusStateUnknown;
+
+	pv_store_read_number(b->domain, 0, b->bus.path, "state", 0, XenbusStateReconfigured, &state);
+	if (state == XenbusStateClosing && b->bus.state != XenbusStateClosing && !b->dying) {
+		b->bus.state = XenbusStateClosing;
+		if (!b->connected)
+			close_down(b);
+	}
+	if (b->bus.state == XenbusStateClosed && !is_online(b))
+		b->closed = true;
+}
+
+/* Frontends look at the size again when the state is written, although it stays the same. */
+static void resize(struct blkback *b)
+{
+	uint64_t bytes = b->info.bytes;
+
+	if (!b->medium)
+		return;
+	medium_refresh(b->medium, &b->info);
+	if (b->info.bytes == bytes || !b->connected || b->bus.state != XenbusStateConnected)
+		return;
+	if (!put(b, "sectors", b->info.bytes >> b->unit_shift))
+		put(b, "state", XenbusStateConnected);
+}
+
+void blkback_poke(struct blkback *b, const char *key)
+{
+	if (!strcmp(key, "state") || !strcmp(key, "online"))
+		asked_to_close(b);
+	else if (!strcmp(key, "resize") || !strcmp(key, "params"))
+		resize(b);
+}
+
+static void read_kind(struct blkback *b)
+{
+	char text[16] = "";
+	uint64_t removable = 0, persistent = OFFER_PERSISTENT;
+
+	pv_store_read(b->domain, 0, b->bus.path, "device-type", text, sizeof(text));
+	b->cdrom = !strcmp(text, "cdrom");
+	pv_store_read_number(b->domain, 0, b->bus.path, "removable", 0, 1, &removable);
+	b->removable = removable;
+	pv_store_read_number(b->domain, 0, b->bus.path, "persistent-grants", 0, 1, &persistent);
+	b->offer_persistent = persistent;
+}
+
+/* The directory's name is the device's number. */
+static int read_devid(struct blkback *b)
+{
+	const char *name = b->bus.path;
+	uint64_t devid;
+	int rc;
+
+	for (const char *p = name; *p; p++)
+		if (*p == '/')
+			name = p + 1;
+	rc = pv_parse_number(name, 0, INT32_MAX, &devid);
+	b->devid = devid;
+	return rc;
+}
+
+int blkback_open(struct blkback **device, struct pv_domain *domain, struct medium_host *host,
+		 const char *path)
+{
+	struct blkback *b = pv_pages_alloc(domain, struct_pages());
+	int rc;
+
+	if (!b)
+		return -XEN_ENOMEM;
+	b->domain = domain;
+	b->host = host;
+	b->unit_shift = SECTOR_SHIFT;
+	list_init(&b->done);
+	rc = pv_xenbus_open(&b->bus, domain, path, PV_BACKEND, peer_changed);
+	if (rc)
+		goto free_device;
+	rc = read_devid(b);
+	if (rc)
+		goto close_bus;
+	read_kind(b);
+	*device = b;
+	return 0;
+
+close_bus:
+	pv_xenbus_close(&b->bus);
+free_device:
+	pv_pages_free(domain, b, struct_pages());
+	return rc;
+}
+
+/* What both ends of a device's life here have in common. */
+static void let_go(struct blkback *b, bool forget)
+{
+	device_disconnect(b, forget);
+	close_medium(b);
+	pv_timer_set(b->domain, &b->retry, 0);
+	pv_xenbus_close(&b->bus);
+	pv_pages_free(b->domain, b, struct_pages());
+}
+
+void blkback_detach(struct blkback *b)
+{
+	let_go(b, false);
+}
+
+int blkback_close(struct blkback *b)
+{
+	b->dying = true;
+	drop_backlog(b);
+	if (device_in_flight(b))
+		return -XEN_EBUSY;
+	let_go(b, true);
+	return 0;
+}
+
+bool blkback_finished(const struct blkback *b)
+{
+	return b->closed;
+}
+
+const char *blkback_path(const struct blkback *b)
+{
+	return b->bus.path;
+}
+
+void blkback_stats(const struct blkback *b, struct blkback_stats *stats)
+{
+	*stats = b->stats;
+	stats->in_flight = device_in_flight(b);
+	stats->queues = b->nr_queues;
+	stats->mapped_grants = 0;
+	for (unsigned int i = 0; i < b->nr_queues; i++)
+		stats->mapped_grants += b->queues[i].persist.count;
+}

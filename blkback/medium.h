@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the backend's core asks of a disk's medium: asynchronous reads, writes, flushes and discards.
+ *
+ * file_io.c implements it on files and block devices, tests/fake/medium.c in memory; chosen at link
+ * time. Completions are reported from the environment's loop, never inside medium_submit(): first
+ * io->done for each, then batch_done once for what came together.
+ */
+#ifndef BLKBACK_MEDIUM_H
+#define BLKBACK_MEDIUM_H
+
+#include <pv/port.h>
+
+struct medium;
+struct medium_host;		/* what all media of a process share */
+
+enum medium_op { MEDIUM_READ, MEDIUM_WRITE, MEDIUM_FLUSH, MEDIUM_DISCARD };
+
+struct medium_piece {		/* as struct iovec */
+	void *base;
+	size_t bytes;
+};
+
+/* One operation, in the caller's memory until done is called. */
+struct medium_io {
+	struct medium_io *next;
+	enum medium_op op;
+	uint64_t offset, bytes;		/* on the medium; bytes is the sum of the pieces', or what to discard */
+	struct medium_piece *pieces;	/* reads and writes: at least one */
+	unsigned int nr_pieces;
+	int result;			/* out: 0, or a negative XEN_E* (EOPNOTSUPP is told apart) */
+	void (*done)(struct medium_io *io);
+};
+
+/* How a disk may be shared with other users of the same file. */
+enum medium_mode {
+	MEDIUM_READ_ONLY,	/* "r": others may read */
+	MEDIUM_EXCLUSIVE,	/* "w": nobody else */
+	MEDIUM_SHARED_WRITE,	/* "w!": the owner takes responsibility */
+};
+
+struct medium_spec {
+	const char *path;
+	enum medium_mode mode;
+	uint32_t fence;		/* one number for each device: no two instances of its backend at once */
+	void (*batch_done)(void *arg);
+	void *arg;
+};
+
+struct medium_info {
+	uint64_t bytes;
+	uint32_t sector;		/* the medium's own: 512 or 4096 */
+	uint32_t discard_granularity;	/* bytes; 0: cannot discard */
+	uint32_t discard_alignment;
+	bool read_only;
+};
+
+/*
+ * -XEN_EAGAIN: an earlier instance's I/O is still under way (ask again soon); -XEN_EBUSY: somebody
+ * else uses the file in a way that the mode excludes; else why it cannot be opened.
+ */
+int medium_open(struct medium **medium, struct medium_host *host, const struct medium_spec *spec,
+		struct medium_info *info);
+
+/* Only when nothing is under way. */
+void medium_close(struct medium *medium);
+
+/* Size and so on now; the file may have grown. */
+void medium_refresh(struct medium *medium, struct medium_info *info);
+
+/* Starts an operation, at the latest at the next medium_kick(). */
+void medium_submit(struct medium *medium, struct medium_io *io);
+void medium_kick(struct medium *medium);
+
+#endif

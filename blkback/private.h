@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the block backend's core: device.c (xenbus, life), connect.c (a frontend's keys become queues),
+ * queue.c (requests in, responses out), request.c (one slot decoded and checked), buffer.c (memory for
+ * data), persist.c (grants kept mapped), record.c (what a restart needs).
+ */
+#ifndef BLKBACK_PRIVATE_H
+#define BLKBACK_PRIVATE_H
+
+#include <pv/ring.h>
+#include <pv/xenbus.h>
+#include <xen/io/blkif.h>
+#include "blkback.h"
+#include "record.h"
+
+#define MAX_QUEUES	4
+#define MAX_RING_ORDER	4
+#define MAX_RING_PAGES	(1U << MAX_RING_ORDER)
+#define MAX_SEGMENTS	256	/* of an indirect request */
+#define BUFFER_PAGES	1024	/* for data, each device: its memory's ceiling */
+#define COPY_BATCH	128
+#define SECTOR_SHIFT	9
+#define SEGMENTS_PER_PAGE	(PV_PAGE_SIZE / sizeof(struct blkif_request_segment))
+#define NO_BUFFER	UINT32_MAX
+#define CONNECT_TRIES	250	/* some seconds for an earlier instance to be gone */
+
+struct queue;
+
+/* What remains to be done for a request, in this order, one medium operation each. */
+enum step { STEP_FLUSH_FIRST = 1, STEP_DATA = 2, STEP_FLUSH_LAST = 4 };
+
+/* A request under way; its number is that of its entry in the queue's record. */
+struct request {
+	struct medium_io io;		/* first: found again from it */
+	struct request *next;		/* on the free, taken, done or answered list */
+	struct queue *queue;
+	struct record_entry *entry;
+	uint8_t operation;		/* READ, WRITE, barrier, flush, discard: what an indirect one stands for */
+	uint8_t steps;			/* enum step */
+	bool failed;
+	bool waiting;			/* found in the record, not started again */
+	bool direct;			/* data goes to mapped grants, not through the buffer */
+	unsigned int nr_segments;
+	uint32_t buffer;		/* first page in the device's buffer, or NO_BUFFER */
+	uint64_t first;			/* byte on the medium */
+	uint64_t bytes;
+	int16_t status;			/* BLKIF_RSP_* */
+	struct blkif_request_segment *segments;	/* MAX_SEGMENTS of them */
+	struct medium_piece *pieces;		/* as many */
+};
+
+struct list {
+	struct request *first, **end;
+};
+
+/* Grants kept mapped, by reference: a hash table with open addressing. */
+struct persist_slot {
+	grant_ref_t ref;
+	uint32_t users;		/* requests that use it now */
+	char *address;		/* NULL: empty slot */
+	bool recent;		/* used since the clock's hand passed */
+};
+
+struct persist {
+	struct persist_slot *slots;
+	unsigned int count, limit, room, hand;
+};
+
+struct queue {
+	struct blkback *device;
+	unsigned int index;
+	struct pv_back_ring ring;
+	void *shared;			/* the ring, mapped */
+	unsigned int ring_pages;
+	evtchn_port_t port;
+	struct record *record;
+	struct request *requests;	/* as many as the ring has slots */
+	unsigned int request_pages;	/* memory of the above, segments and pieces included */
+	struct request *free;
+	struct list taken;		/* in this turn, not started */
+	struct list answered;		/* not pushed */
+	unsigned int in_flight;		/* taken and not answered */
+	unsigned int backlog;		/* found in the record, not started again */
+	bool draining;			/* a barrier is waiting or under way: take nothing */
+	bool stalled;			/* what comes next waits for something to complete */
+	struct persist persist;
+};
+
+struct blkback {
+	struct pv_xenbus bus;
+	struct pv_domain *domain;
+	struct medium_host *host;
+	struct medium *medium;
+	struct medium_info info;
+	unsigned int devid;
+	bool cdrom, removable, discard, offer_persistent, persistent;
+	unsigned int unit_shift;	/* of sector numbers in requests: 9, or 12 by agreement */
+	bool connected;
+	bool dying;			/* disconnects as soon as nothing is under way */
+	bool closed;			/* and will not be opened again */
+	struct pv_timer retry;		/* opening the medium, or connecting, again */
+	struct pv_timer again;		/* queues have more than a turn's work */
+	unsigned int tries;
+	unsigned int nr_queues;
+	struct queue queues[MAX_QUEUES];
+	struct list done;		/* by the medium, not answered */
+	char *buffer;			/* BUFFER_PAGES pages */
+	uint64_t buffer_used[BUFFER_PAGES / 64];
+	uint32_t buffer_hint, buffer_free;
+	struct pv_copy copies[COPY_BATCH];
+	struct request *copy_owner[COPY_BATCH];
+	unsigned int nr_copies;
+	struct blkback_stats stats;
+};
+
+static inline void list_init(struct list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+static inline void list_add(struct list *l, struct request *r)
+{
+	r->next = NULL;
+	*l->end = r;
+	l->end = &r->next;
+}
+
+static inline struct request *list_take(struct list *l)
+{
+	struct request *r = l->first;
+
+	if (r) {
+		l->first = r->next;
+		if (!l->first)
+			l->end = &l->first;
+	}
+	return r;
+}
+
+/* buffer.c: @pages adjacent pages of the device's buffer; NO_BUFFER: not now. */
+uint32_t buffer_take(struct blkback *b, unsigned int pages);
+void buffer_give(struct blkback *b, uint32_t first, unsigned int pages);
+static inline char *buffer_address(struct blkback *b, uint32_t first)
+{
+	return b->buffer + (size_t)first * PV_PAGE_SIZE;
+}
+
+/*
+ * request.c. request_decode(): what the slot in r->entry asks; header fields only. -XEN_EINVAL: the
+ * device has been failed, with field and value. r->status != OKAY: to be answered at once so.
+ */
+int request_decode(struct request *r);
+/* The segments have been fetched: checks them, sets r->bytes. As request_decode(). */
+int request_check_segments(struct request *r);
+/* Does the request move data? */
+static inline bool request_has_data(const struct request *r)
+{
+	return r->nr_segments != 0;
+}
+static inline bool request_writes(const struct request *r)
+{
+	return r->operation != BLKIF_OP_READ;
+}
+
+/* queue.c */
+bool queue_event(void *arg, evtchn_port_t port);
+/* Takes requests, within a budget; true: there is more. */
+bool queue_run(struct queue *q);
+void queue_io_done(struct medium_io *io);
+/* Answers what the medium has completed; then goes on with what waited for it. */
+void device_complete(void *arg);
+
+/* copy.c: batches of grant copies. A failed piece fails its request (and, if the grant is bad, the device). */
+void copy_add(struct blkback *b, struct request *r, bool to_grant, grant_ref_t ref,
+	      unsigned int offset, unsigned int bytes, void *local);
+void copy_run(struct blkback *b);
+
+/* connect.c: 0; -XEN_EINVAL: the device has been failed; -XEN_EAGAIN: try again later. */
+int device_connect(struct blkback *b, bool takeover);
+/* Unmaps and closes all. @forget: the records are of no use any more. Nothing may be under way. */
+void device_disconnect(struct blkback *b, bool forget);
+
+/* persist.c: the page of the grant, mapped, counted as used; NULL: not now, use copies. */
+int persist_init(struct queue *q);
+char *persist_get(struct queue *q, grant_ref_t ref);
+void persist_put(struct queue *q, grant_ref_t ref);
+void persist_drop_all(struct queue *q);
+
+unsigned int device_in_flight(const struct blkback *b);
+
+/*
+ * device.c: no request is taken any more; when none is under way, the rings are let go of and the
+ * state goes on to Closed.
+ */
+void device_end_connection(struct blkback *b);
+
+#endif
