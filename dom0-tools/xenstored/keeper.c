@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The keeper: the process that stays when the worker is killed.
+ *
+ * It is forked with a shared table of file descriptors, so each socket that a worker accepts is the
+ * keeper's, too, without a message; a new worker finds them all open. It reads and writes nothing.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "linux.h"
+
+#define FAST 10			/* restarts within a second that are too many */
+
+static volatile pid_t worker;
+
+/* The service manager stops the keeper; the worker is who has to end first. */
+static void pass_on(int sig)
+{
+	if (worker > 0)
+		kill(worker, sig);
+}
+
+void notify_ready(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	static const char text[] = "READY=1";
+	socklen_t length;
+	int fd;
+
+	if (!path || !*path || strlen(path) >= sizeof(to.sun_path))
+		return;
+	strcpy(to.sun_path, path);
+	length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+	if (*path == '@')
+		to.sun_path[0] = 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, text, sizeof(text) - 1, MSG_NOSIGNAL, (struct sockaddr *)&to, length) < 0)
+		fprintf(stderr, "xenstored: notifying %s: %s\n", path, strerror(errno));
+	close(fd);
+}
+
+static void reset_signals(void)
+{
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+}
+
+static pid_t start_worker(struct options *options, bool crashed, bool adopted, int ready_fd)
+{
+	pid_t keeper = getpid();
+	/* As fork(), but the table of descriptors stays one. */
+	pid_t pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+
+	if (pid)
+		return pid;
+	reset_signals();
+	prctl(PR_SET_NAME, "xenstored");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != keeper)
+		_exit(EXIT_FATAL);
+	_exit(worker_run(options, crashed, adopted, ready_fd));
+}
+
+/* A live update: the new program on the same sockets. */
+static void replace(struct options *options)
+{
+	FILE *f;
+	char path[300], number[32];
+
+	snprintf(path, sizeof(path), "%s/live-update", options->run_dir);
+	f = fopen(path, "re");
+	if (!f || !fgets(path, sizeof(path), f))
+		return;
+	fclose(f);
+	snprintf(number, sizeof(number), "%d %d", options->listen_fd, options->lock_fd);
+	setenv("XENSTORED_KEPT", number, 1);
+	execv(path, options->argv);
+	fprintf(stderr, "xenstored: live update to %s: %s\n", path, strerror(errno));
+	unsetenv("XENSTORED_KEPT");
+}
+
+int keeper_run(struct options *options, bool adopted, int ready_fd)
+{
+	bool crashed = false;
+	unsigned int fast = 0;
+	time_t last = 0;
+
+	signal(SIGTERM, pass_on);
+	signal(SIGINT, pass_on);
+	signal(SIGHUP, pass_on);
+	signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		pid_t pid = worker = start_worker(options, crashed, adopted, ready_fd);
+		int status;
+
+		if (pid < 0)
+			return EXIT_FATAL;
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		worker = 0;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UPDATE)
+			replace(options);
+		else if (WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_FATAL)
+			return WEXITSTATUS(status);
+		crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
+		adopted = true;
+		ready_fd = -1;
+		fast = time(NULL) == last ? fast + 1 : 0;
+		last = time(NULL);
+		if (fast >= FAST)
+			usleep(200 * 1000);
+	}
+}
