@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The medium on files and block devices: what the daemon sets up once, and what file_io.c and its two
+ * engines (uring.c, workers.c) have between them.
+ *
+ * An engine runs operations without blocking the daemon and reports them from the daemon's loop:
+ * io_uring where the kernel has it, else a few threads.
+ */
+#ifndef BLKBACK_FILE_IO_H
+#define BLKBACK_FILE_IO_H
+
+#include <pv/linux.h>
+#include "blkback.h"
+
+/* @records: the directory of the in-flight records. -errno. */
+int file_io_open(struct medium_host **host, struct pv_domain *domain, const char *records);
+void file_io_close(struct medium_host *host);
+
+/* One system call's worth of an operation. */
+struct file_op {
+	struct file_op *next;
+	struct medium *medium;
+	struct medium_io *io;
+	int fd;
+	int result;		/* bytes, 0, or -errno */
+};
+
+/* Called by the engine in the loop for each finished operation, then once for what came together. */
+void file_op_done(struct file_op *op);
+void file_ops_done(struct medium_host *host);
+
+/* Engines. Neither submit blocks; what one kick covers is seen by the kernel at once. */
+struct uring;
+int uring_open(struct uring **uring, struct pv_domain *domain, struct medium_host *host);
+void uring_close(struct uring *uring);
+void uring_submit(struct uring *uring, struct file_op *op);
+void uring_kick(struct uring *uring);
+
+struct workers;
+int workers_open(struct workers **workers, struct pv_domain *domain, struct medium_host *host);
+void workers_close(struct workers *workers);
+void workers_submit(struct workers *workers, struct file_op *op);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File operations through io_uring (its three system calls directly: the ring's layout is the kernel's
+ * ABI, linux/io_uring.h). One ring serves all disks of the daemon; what one round of the loop submits
+ * goes to the kernel by one call.
+ */
+#include <errno.h>
+#include <linux/falloc.h>
+#include <linux/io_uring.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "file_io.h"
+
+#define ENTRIES		256
+#define COMPLETIONS	4096	/* at most so many are under way: none is ever lost */
+
+struct uring {
+	struct pv_domain *domain;
+	struct medium_host *host;
+	struct pv_fd fd;
+	unsigned int *sq_head, *sq_tail, sq_mask, *sq_array;
+	unsigned int *cq_head, *cq_tail, cq_mask;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+	void *rings;
+	size_t rings_bytes, sqes_bytes;
+	unsigned int unsent, under_way;
+	struct file_op *waiting, **waiting_end;
+};
+
+static int enter(struct uring *u, unsigned int submit, unsigned int flags)
+{
+	long rc;
+
+	do
+		rc = syscall(SYS_io_uring_enter, u->fd.fd, submit, 0, flags, NULL, 0);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : (int)rc;
+}
+
+static void fill(struct io_uring_sqe *e, const struct file_op *op)
+{
+	const struct medium_io *io = op->io;
+
+	memset(e, 0, sizeof(*e));
+	e->fd = op->fd;
+	e->user_data = (uintptr_t)op;
+	e->off = io->offset;
+	switch (io->op) {
+	case MEDIUM_READ:
+	case MEDIUM_WRITE:
+		if (io->nr_pieces == 1) {
+			e->opcode = io->op == MEDIUM_READ ? IORING_OP_READ : IORING_OP_WRITE;
+			e->addr = (uintptr_t)io->pieces[0].base;
+			e->len = io->pieces[0].bytes;
+			break;
+		}
+		e->opcode = io->op == MEDIUM_READ ? IORING_OP_READV : IORING_OP_WRITEV;
+		e->addr = (uintptr_t)io->pieces;
+		e->len = io->nr_pieces;
+		break;
+	case MEDIUM_FLUSH:
+		e->opcode = IORING_OP_FSYNC;
+		e->fsync_flags = IORING_FSYNC_DATASYNC;
+		e->off = 0;
+		break;
+	case MEDIUM_DISCARD:
+		e->opcode = IORING_OP_FALLOCATE;
+		e->addr = io->bytes;
+		e->len = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+		break;
+	}
+}
+
+void uring_kick(struct uring *u)
+{
+	int rc;
+
+	while (u->unsent) {
+		rc = enter(u, u->unsent, 0);
+		if (rc == -EAGAIN || rc == -EBUSY)
+			return;		/* the kernel wants completions reaped first; the round tries again */
+		if (rc < 0) {
+			pv_log(u->domain, "io_uring_enter: error %d", -rc);
+			return;
+		}
+		u->unsent -= rc;
+	}
+}
+
+static void put(struct uring *u, struct file_op *op)
+{
+	unsigned int tail = *u->sq_tail;
+
+	fill(&u->sqes[tail & u->sq_mask], op);
+	u->sq_array[tail & u->sq_mask] = tail & u->sq_mask;
+	__atomic_store_n(u->sq_tail, tail + 1, __ATOMIC_RELEASE);
+	u->unsent++;
+	u->under_way++;
+}
+
+static bool is_full(struct uring *u)
+{
+	return *u->sq_tail - __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE) > u->sq_mask;
+}
+
+void uring_submit(struct uring *u, struct file_op *op)
+{
+	if (!u->waiting && is_full(u))
+		uring_kick(u);
+	if (!u->waiting && !is_full(u) && u->under_way < COMPLETIONS) {
+		put(u, op);
+		return;
+	}
+	op->next = NULL;
+	*u->waiting_end = op;
+	u->waiting_end = &op->next;
+}
+
+static void submit_waiting(struct uring *u)
+{
+	struct file_op *op;
+
+	while ((op = u->waiting) && u->under_way < COMPLETIONS) {
+		if (is_full(u))
+			uring_kick(u);
+		if (is_full(u))
+			return;
+		u->waiting = op->next;
+		if (!u->waiting)
+			u->waiting_end = &u->waiting;
+		put(u, op);
+	}
+}
+
+static void ready(void *arg, uint32_t events)
+{
+	struct uring *u = arg;
+	unsigned int head = *u->cq_head, tail = __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE);
+
+	(void)events;
+	for (; head != tail; head++) {
+		const struct io_uring_cqe *c = &u->cqes[head & u->cq_mask];
+		struct file_op *op = (void *)(uintptr_t)c->user_data;
+
+		op->result = c->res;
+		__atomic_store_n(u->cq_head, head + 1, __ATOMIC_RELEASE);
+		u->under_way--;
+		file_op_done(op);
+	}
+	file_ops_done(u->host);
+	submit_waiting(u);
+	uring_kick(u);
+}
+
+static int map_rings(struct uring *u, const struct io_uring_params *p)
+{
+	size_t sq = p->sq_off.array + p->sq_entries * sizeof(unsigned int);
+	size_t cq = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
+	char *r;
+
+	u->rings_bytes = sq > cq ? sq : cq;
+	u->sqes_bytes = p->sq_entries * sizeof(struct io_uring_sqe);
+	u->rings = mmap(NULL, u->rings_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			u->fd.fd, IORING_OFF_SQ_RING);
+	if (u->rings == MAP_FAILED)
+		return -errno;
+	u->sqes = mmap(NULL, u->sqes_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		       u->fd.fd, IORING_OFF_SQES);
+	if (u->sqes == MAP_FAILED) {
+		munmap(u->rings, u->rings_bytes);
+		return -errno;
+	}
+	r = u->rings;
+	u->sq_head = (void *)(r + p->sq_off.head);
+	u->sq_tail = (void *)(r + p->sq_off.tail);
+	u->sq_mask = p->sq_entries - 1;
+	u->sq_array = (void *)(r + p->sq_off.array);
+	u->cq_head = (void *)(r + p->cq_off.head);
+	u->cq_tail = (void *)(r + p->cq_off.tail);
+	u->cq_mask = p->cq_entries - 1;
+	u->cqes = (void *)(r + p->cq_off.cqes);
+	return 0;
+}
+
+/* Needs both rings in one mapping (5.4), plain reads (5.6) and nothing dropped (5.5). */
+static int set_up(struct io_uring_params *p)
+{
+	const unsigned int wanted = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP;
+	int fd;
+
+	*p = (struct io_uring_params){
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_COOP_TASKRUN, .cq_entries = COMPLETIONS,
+	};
+	fd = syscall(SYS_io_uring_setup, ENTRIES, p);
+	if (fd < 0 && errno == EINVAL) {
+		*p = (struct io_uring_params){
+			.flags = IORING_SETUP_CQSIZE, .cq_entries = COMPLETIONS,
+		};
+		fd = syscall(SYS_io_uring_setup, ENTRIES, p);
+	}
+	if (fd < 0)
+		return -errno;
+	if ((p->features & wanted) == wanted)
+		return fd;
+	close(fd);
+	return -EOPNOTSUPP;
+}
+
+int uring_open(struct uring **uring, struct pv_domain *domain, struct medium_host *host)
+{
+	struct uring *u = calloc(1, sizeof(*u));
+	struct io_uring_params p;
+	int rc = -ENOMEM;
+
+	if (!u)
+		return rc;
+	u->domain = domain;
+	u->host = host;
+	u->waiting_end = &u->waiting;
+	rc = set_up(&p);
+	if (rc < 0)
+		goto free_uring;
+	u->fd = (struct pv_fd){ .fd = rc, .events = EPOLLIN, .fn = ready, .arg = u };
+	rc = map_rings(u, &p);
+	if (rc)
+		goto close_fd;
+	rc = pv_fd_add(domain, &u->fd);
+	if (rc)
+		goto close_fd;
+	*uring = u;
+	return 0;
+
+close_fd:
+	close(u->fd.fd);
+free_uring:
+	free(u);
+	return rc;
+}
+
+void uring_close(struct uring *u)
+{
+	if (!u)
+		return;
+	pv_fd_remove(u->domain, &u->fd);
+	munmap(u->sqes, u->sqes_bytes);
+	munmap(u->rings, u->rings_bytes);
+	close(u->fd.fd);
+	free(u);
+}
