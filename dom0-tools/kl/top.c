@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kl top: domains by CPU use, renewed every few seconds. On a terminal the screen is kept, sorted by
+ * use, and q ends it; with -b, or into a file, one table after the other is printed. xentop is run
+ * instead if it is installed and no option is given, since it can do more.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <xen/sched.h>
+#include "snapshot.h"
+
+struct top {
+	bool batch;
+	unsigned int delay_ms;
+	long rounds;			/* left; -1: for ever */
+	struct kl_snapshot last;	/* of the round before */
+	uint64_t last_ms;
+	uint64_t host_kib, free_kib;
+	unsigned int cpus;
+};
+
+/* CPU time of @domid in the last round, or 0: it was not there. */
+static uint64_t time_before(const struct top *t, domid_t domid, uint64_t now)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->last.count; i++)
+		if (t->last.info[i].domain == domid)
+			return t->last.info[i].cpu_time;
+	return t->last.count ? 0 : now;
+}
+
+struct row {
+	unsigned int index;
+	double percent;
+};
+
+static int by_use(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->percent != y->percent)
+		return x->percent < y->percent ? 1 : -1;
+	return (int)x->index - (int)y->index;
+}
+
+static void print_header(const struct kl *kl, const struct top *t, const struct kl_snapshot *s)
+{
+	char now[16] = "";
+	time_t seconds = time(NULL);
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm))
+		strftime(now, sizeof(now), "%H:%M:%S", &tm);
+	printf("%s top - %s  %u domains, %u CPUs, memory %" PRIu64 "K total, %" PRIu64 "K free\n",
+	       kl->program, now, s->count, t->cpus, t->host_kib, t->free_kib);
+	printf("%20s %5s %6s %10s %7s %10s %6s %5s\n", "NAME", "ID", "STATE", "CPU(sec)", "CPU(%)",
+	       "MEM(k)", "MEM(%)", "VCPUS");
+}
+
+static void print_row(const struct top *t, const struct kl_snapshot *s, const struct row *r)
+{
+	const struct xen_domctl_getdomaininfo *d = &s->info[r->index];
+	uint64_t kib = PAGES_TO_KIB(d->tot_pages);
+
+	printf("%20.20s %5u %c%c%c%c%c%c %10.0f %7.1f %10" PRIu64 " %6.1f %5u\n",
+	       kl_shown_name(s, r->index), d->domain,
+	       d->flags & XEN_DOMINF_dying ? 'd' : '-', d->flags & XEN_DOMINF_shutdown ? 's' : '-',
+	       d->flags & XEN_DOMINF_blocked ? 'b' : '-',
+	       (d->flags & XEN_DOMINF_shutdown) &&
+	       (d->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) == SHUTDOWN_crash ?
+	       'c' : '-', d->flags & XEN_DOMINF_paused ? 'p' : '-',
+	       d->flags & XEN_DOMINF_running ? 'r' : '-', d->cpu_time / 1e9, r->percent, kib,
+	       t->host_kib ? 100.0 * kib / t->host_kib : 0, d->nr_online_vcpus);
+}
+
+/* One table. */
+static int round_once(struct kl *kl, struct top *t)
+{
+	struct xen_sysctl_physinfo host;
+	struct kl_snapshot s;
+	uint64_t now = tools_now_ms(), passed = now - t->last_ms;
+	struct row *rows;
+	unsigned int i;
+
+	if (kl_check(kl, ctl_physinfo(kl->ctl, &host), "cannot ask for the host") ||
+	    kl_snapshot(kl, &s))
+		return KL_FAILED;
+	t->host_kib = PAGES_TO_KIB(host.total_pages);
+	t->free_kib = PAGES_TO_KIB(host.free_pages);
+	t->cpus = host.nr_cpus;
+	rows = calloc(s.count + 1, sizeof(*rows));
+	if (!rows || kl_snapshot_names(kl, &s)) {
+		free(rows);
+		kl_snapshot_free(&s);
+		return KL_FAILED;
+	}
+	for (i = 0; i < s.count; i++) {
+		uint64_t was = time_before(t, s.info[i].domain, s.info[i].cpu_time);
+
+		rows[i].index = i;
+		if (passed && s.info[i].cpu_time > was)
+			rows[i].percent = (s.info[i].cpu_time - was) / (passed * 1e4);
+	}
+	if (!t->batch) {
+		fputs("\033[H\033[J", stdout);
+		qsort(rows, s.count, sizeof(*rows), by_use);
+	}
+	print_header(kl, t, &s);
+	for (i = 0; i < s.count; i++)
+		print_row(t, &s, &rows[i]);
+	fflush(stdout);
+	free(rows);
+	kl_snapshot_free(&t->last);
+	t->last = s;
+	t->last_ms = now;
+	return ferror(stdout) ? KL_FAILED : KL_OK;
+}
+
+/* Waits for the next round: true to go on, false on q, ^C or the end of input. */
+static bool wait_round(struct kl *kl, const struct top *t)
+{
+	struct pollfd fds[2] = {
+		{ .fd = kl->cancel_fd, .events = POLLIN },
+		{ .fd = t->batch ? -1 : STDIN_FILENO, .events = POLLIN },
+	};
+	char key;
+
+	if (poll(fds, 2, t->delay_ms) <= 0)
+		return !kl_interrupted();
+	if (fds[1].revents && read(STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q')
+		return !kl_interrupted();
+	return false;
+}
+
+static int run(struct kl *kl, struct top *t)
+{
+	struct termios old, raw;
+	bool terminal = !t->batch && !tcgetattr(STDIN_FILENO, &old);
+	int status = KL_OK;
+
+	kl_catch_interrupts(kl);
+	if (terminal) {
+		raw = old;
+		raw.c_lflag &= ~(ICANON | ECHO);
+		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	}
+	while (!status && t->rounds) {
+		status = round_once(kl, t);
+		if (t->rounds > 0 && !--t->rounds)
+			break;
+		if (!status && !wait_round(kl, t))
+			break;
+	}
+	if (terminal)
+		tcsetattr(STDIN_FILENO, TCSANOW, &old);
+	kl_snapshot_free(&t->last);
+	return status;
+}
+
+int cmd_top(struct kl *kl, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "batch", 0, NULL, 'b' }, { "delay", 1, NULL, 'd' }, { "iterations", 1, NULL, 'i' },
+		{ 0 }
+	};
+	struct top t = { .delay_ms = 3000, .rounds = -1 };
+	bool plain = true;
+	int opt;
+
+	while ((opt = kl_getopt(kl, argc, argv, "bd:i:", longs, 0)) >= 0) {
+		double value = optarg ? strtod(optarg, NULL) : 0;
+
+		plain = false;
+		if (opt == 'b')
+			t.batch = true;
+		else if (value <= 0 || value > 1e6)
+			return kl_error(kl, "bad-argument", "-%c needs a number", opt);
+		else if (opt == 'd')
+			t.delay_ms = value * 1000;
+		else
+			t.rounds = value;
+	}
+	if (opt == KL_STOP)
+		return kl->status;
+	if (plain && isatty(STDOUT_FILENO))
+		execlp("xentop", "xentop", NULL);
+	t.batch |= !isatty(STDOUT_FILENO);
+	if (t.batch && plain)
+		t.rounds = 1;
+	if (!kl_ctl(kl))
+		return KL_FAILED;
+	return run(kl, &t);
+}
