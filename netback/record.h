@@ -32,6 +32,13 @@ enum {
 	NETBACK_TSO6		= 1 << 4,
 };
 
+/* Where a process may die with the record and the rings in between two states: tests make it die there. */
+#ifdef TOOLS_TEST
+void netback_point(void);
+#else
+static inline void netback_point(void) { }
+#endif
+
 struct netback_stats {
 	uint64_t tx_frames, tx_bytes;	/* out of the guest */
 	uint64_t rx_frames, rx_bytes;	/* into it */

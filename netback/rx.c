@@ -24,6 +24,7 @@ static int take_requests(struct netback_queue *q)
 				    "more requests than slots");
 	while (n-- > 0)
 		pv_back_ring_get(&q->rx, logged(q, q->rx.req_cons), sizeof(struct netif_rx_request));
+	netback_point();
 	pv_wmb();		/* the log before the index that says it is there */
 	PV_WRITE_ONCE(q->record->rx_taken, q->rx.req_cons);
 	return 0;
@@ -162,6 +163,7 @@ static void answer(struct netback_queue *q, const struct netback_frame *frame)
 		else if (!i && frame->offload.validated)
 			response.flags |= NETRXF_data_validated;
 		pv_back_ring_put(&q->rx, &response, sizeof(response));
+		netback_point();
 	}
 }
 
@@ -197,7 +199,9 @@ static int deliver(struct netback_queue *q)
 		answer(q, &q->rx_frames[i]);
 		count(q, &q->rx_frames[i]);
 	}
+	netback_point();
 	if (pv_back_ring_push(&q->rx)) {
+		netback_point();
 		q->record->stats.events_out++;
 		pv_event_notify(q->nb->domain, q->rx_port);
 	}

@@ -31,6 +31,7 @@ static int take_requests(struct netback_queue *q)
 	while (n-- > 0)
 		pv_back_ring_get(&q->tx, &q->record->tx_log[q->tx.req_cons & (NETBACK_SLOTS - 1)],
 				 sizeof(struct netif_tx_request));
+	netback_point();
 	pv_wmb();		/* the log before the index that says it is there */
 	PV_WRITE_ONCE(q->record->tx_taken, q->tx.req_cons);
 	return 0;
@@ -278,6 +279,7 @@ static void answer(struct netback_queue *q, const struct netback_frame *frame)
 		response.id = extra ? 0 : logged(q, q->tx.rsp_prod)->id;
 		response.status = extra ? NETIF_RSP_NULL : frame->status;
 		pv_back_ring_put(&q->tx, &response, sizeof(response));
+		netback_point();
 	}
 }
 
@@ -298,7 +300,9 @@ static int finish(struct gather *g)
 		deliver(q, &frames[i]);
 		answer(q, &frames[i]);
 	}
+	netback_point();
 	if (pv_back_ring_push(&q->tx)) {
+		netback_point();
 		q->record->stats.events_out++;
 		pv_event_notify(q->nb->domain, q->tx_port);
 	}
