@@ -19,6 +19,22 @@ static void newline(struct json_writer *w)
 		strbuf_add(&w->out, "    ", 4);
 }
 
+/* Bytes of the UTF-8 character at @p, 0: it is none. Reads no further than the terminating zero. */
+static unsigned int utf8_length(const unsigned char *p)
+{
+	unsigned int n = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	unsigned int i;
+
+	for (i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates and what is beyond Unicode. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
+		return 0;
+	return n;
+}
+
 /* A quoted string: what JSON demands is escaped, and whatever would not be UTF-8. */
 static void quoted(struct json_writer *w, const char *text)
 {
@@ -26,28 +42,22 @@ static void quoted(struct json_writer *w, const char *text)
 	const unsigned char *p = (const unsigned char *)text, *plain = p;
 
 	strbuf_add(&w->out, "\"", 1);
-	for (; *p; p++) {
+	while (*p) {
+		unsigned int more = *p >= 0x80 ? utf8_length(p) : 0;
 		const char *s;
 
-		if (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
-			continue;
-		if (*p >= 0xc2 && *p < 0xe0 && (p[1] & 0xc0) == 0x80) {
-			p++;
-			continue;
-		}
-		if (*p >= 0xe1 && *p < 0xf0 && *p != 0xed && (p[1] & 0xc0) == 0x80 &&
-		    (p[2] & 0xc0) == 0x80) {
-			p += 2;
+		if (more || (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')) {
+			p += more ? more : 1;
 			continue;
 		}
 		strbuf_add(&w->out, plain, p - plain);
-		plain = p + 1;
 		for (s = shorts; *s && *s != (char)*p; s += 2)
 			;
 		if (*s)
 			strbuf_printf(&w->out, "\\%c", s[1]);
 		else
 			strbuf_printf(&w->out, "\\u%04X", *p);
+		plain = ++p;
 	}
 	strbuf_add(&w->out, plain, p - plain);
 	strbuf_add(&w->out, "\"", 1);
