@@ -309,14 +309,20 @@ int net_open_front(struct net *n, const struct net_setup *setup)
 	return netfront_open(&n->front, n->guest, NET_FRONT, &options);
 }
 
-/* What the kernel does to a dead process, and a service manager afterwards. */
-static void rise_again(struct net *n)
+void net_kill_back(struct net *n)
 {
 	n->deaths++;
 	may_die = false;
 	world_kill(n->dom0);
 	memset(n->wire->listen, 0, sizeof(n->wire->listen));
 	free(n->back);
+	n->back = NULL;
+}
+
+/* What the kernel does to a dead process, and a service manager afterwards. */
+static void rise_again(struct net *n)
+{
+	net_kill_back(n);
 	if (net_open_back(n))
 		abort();
 }
@@ -325,7 +331,6 @@ static void rise_again(struct net *n)
 static bool step(struct net *n, bool timers)
 {
 	struct wire *w = n->wire;
-	struct world_count counts;
 
 	may_die = true;
 	if (setjmp(death)) {
@@ -339,7 +344,6 @@ static bool step(struct net *n, bool timers)
 			return true;
 		}
 	}
-	(void)counts;
 	if (timers ? world_step(n->world) : (world_settle(n->world), false)) {
 		may_die = false;
 		return true;

@@ -49,7 +49,6 @@ struct net {
 	struct net_flow out, in;	/* guest to wire, wire to guest */
 	unsigned int changes;		/* calls of changed() */
 	unsigned int deaths;
-	bool allow_repeats;
 };
 
 void net_new(struct net *n, const struct net_setup *setup);
@@ -71,6 +70,9 @@ void net_random(struct net *n);
 
 /* The backend dies @points points (netback_point(), wire operations) from now. 0: not. */
 void net_die(struct net *n, unsigned long points);
+
+/* It dies now, and stays dead until net_open_back(). */
+void net_kill_back(struct net *n);
 
 /* Counts what was lost; the number of frames that came wrong, or more than once without a death. */
 unsigned long net_check(struct net *n);
