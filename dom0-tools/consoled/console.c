@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "consoled.h"
-#include "kill_point.h"
+#include <tools/kill_point.h>
 
 struct console *console_new(struct daemon *daemon, domid_t domid, const uint8_t *handle)
 {
@@ -227,14 +227,19 @@ void console_configure(struct console *console)
 			publish_terminal(console);
 	}
 	if (error != 0) {
-		port_note("domain %u: no console: %s", console->domid, strerror(-error));
-		if (fresh) {	/* all again at the next event */
+		/* A previous life may still be letting go of the port. */
+		if (!console->daemon->retries)
+			port_note("domain %u: no console yet: %s", console->domid, strerror(-error));
+		console->retry = port_now_ms() + RETRY_MS;
+		console->daemon->retries = true;
+		if (fresh) {
 			viewers_close(console);
 			spool_put(&console->daemon->spools, console->log);
 			console->log = NULL;
 		}
 		return;
 	}
+	console->retry = 0;
 	/* What came before us; and the guest may wait for an event that a previous life owed it. */
 	drain(console);
 	evtchn_notify(console->daemon->evtchn, (evtchn_port_t)console->port);

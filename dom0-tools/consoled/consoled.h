@@ -25,6 +25,8 @@
 #define PERIOD_EVENTS	30
 #define PERIOD_BYTES	(256 * 1024)
 
+#define RETRY_MS	100		/* after a failure to set a console up */
+
 struct console;
 
 /* One who reads and types: a socket's connection, or the terminal. */
@@ -46,6 +48,7 @@ struct console {
 	/* The ring; NULL: not there yet, or not ours */
 	struct xencons_interface *ring;
 	bool granted;			/* mapped as grant, else as frame @frame */
+	uint64_t retry;			/* configure it again then; 0: no need */
 	bool sick;			/* its indices were impossible; said once */
 	unsigned long frame;
 	evtchn_port_t remote_port;
@@ -87,6 +90,7 @@ struct daemon {
 	struct console **by_domid, **by_port;
 	unsigned int domids, ports;	/* sizes of these */
 	unsigned int held;		/* consoles that wait for their period's end */
+	bool retries;			/* some console has a retry */
 	int hypervisor_port;
 	struct spool *hypervisor_log;
 	struct source event_source, store_source, watch_source;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "consoled.h"
-#include "kill_point.h"
+#include <tools/kill_point.h>
 
 #define STORE_DEADLINE_MS	10000
 #define STORE_RETRY_MS		250
@@ -326,9 +326,32 @@ int daemon_start(struct daemon *daemon, const struct daemon_options *options)
 	return 0;
 }
 
+/* Consoles that could not be set up, once more; when to look again. */
+static uint64_t retry_consoles(struct daemon *daemon, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	if (!daemon->retries || !daemon->store)
+		return next;
+	for (unsigned int i = 0; i < daemon->domids; i++) {
+		struct console *console = daemon->by_domid[i];
+
+		if (!console || console->retry == 0)
+			continue;
+		if (console->retry <= now)
+			console_configure(console);
+		if (console->retry > 0 && console->retry < next)
+			next = console->retry;
+	}
+	daemon->retries = next != UINT64_MAX;
+	store_events(daemon);
+	return next;
+}
+
 int daemon_turn(struct daemon *daemon, int max_ms)
 {
 	uint64_t now = port_now_ms(), until = max_ms < 0 ? UINT64_MAX : now + (unsigned int)max_ms;
+	uint64_t next;
 	int error;
 
 	if (daemon->held > 0)
@@ -344,6 +367,9 @@ int daemon_turn(struct daemon *daemon, int max_ms)
 	}
 	if (!daemon->store && daemon->store_retry < until)
 		until = daemon->store_retry;
+	next = retry_consoles(daemon, now);
+	if (next < until)
+		until = next;
 	error = port_run(until == UINT64_MAX ? -1 : until > now ? (int)(until - now) : 0);
 	return error;
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "consoled.h"
-#include "kill_point.h"
+#include <tools/kill_point.h>
 
 static const uint8_t no_handle[16];
 

@@ -23,7 +23,7 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include "kill_point.h"
+#include <tools/kill_point.h>
 #include "port.h"
 
 #define BATCH 32

@@ -5,7 +5,7 @@
  * Peek and consume are apart so that output can be made durable between them.
  */
 #include <errno.h>
-#include "kill_point.h"
+#include <tools/kill_point.h>
 #include "ring.h"
 
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "kill_point.h"
+#include <tools/kill_point.h>
 #include "port.h"
 #include "spool.h"
 

@@ -17,7 +17,7 @@
 #include <tools/gnttab.h>
 #include <tools/store.h>
 #include "consoled_world.h"
-#include "../../dom0-tools/consoled/kill_point.h"
+#include <tools/kill_point.h>
 
 #define PORT_BASE 20
 #define VIRQ_PORT 5

@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include "consoled_world.h"
 #include "../../dom0-tools/consoled/consoled.h"
-#include "../../dom0-tools/consoled/kill_point.h"
+#include <tools/kill_point.h>
 
 static struct daemon daemon_;
 static struct daemon_options options;

@@ -197,6 +197,35 @@ def make_initramfs(path, stage_fn):
             f.write(ar.finish())
 
 
+OWN_DAEMONS = ("xenstored", "consoled", "monitor")
+
+
+def own_daemons(spec):
+    """Which daemons of a dom0 are ours, for --toolstack: those named, or all that are built."""
+    kind, _, names = spec.partition(":")
+    if kind not in ("debian", "krypton") or (kind == "debian" and names):
+        raise cache.HarnessError(f"no toolstack {spec}: debian, krypton or krypton:NAME,...")
+    if kind == "debian":
+        return []
+    chosen = names.split(",") if names else OWN_DAEMONS
+    for name in chosen:
+        if name not in OWN_DAEMONS:
+            raise cache.HarnessError(f"no daemon {name}: {', '.join(OWN_DAEMONS)}")
+        if names and not os.path.exists(f"{cache.BUILD}/tools/{name}"):
+            raise cache.HarnessError(f"no {cache.BUILD}/tools/{name}; run make tools")
+    return [n for n in chosen if os.path.exists(f"{cache.BUILD}/tools/{n}")]
+
+
+def own_tools():
+    """(name, contents without debug information) of every program in build/tools."""
+    for path in sorted(glob.glob(f"{cache.BUILD}/tools/*")):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            with tempfile.NamedTemporaryFile() as stripped:
+                subprocess.run(["strip", "-o", stripped.name, path], check=True)
+                with open(stripped.name, "rb") as f:
+                    yield os.path.basename(path), f.read()
+
+
 def inputs(folder):
     own = os.path.dirname(__file__)
     return [f"{cache.ROOT}/.stamp", cache.debian_kernel(), f"{own}/images.py", f"{own}/cpio.py",
