@@ -209,7 +209,7 @@ static void disconnect_queue(struct queue *q, bool forget)
 
 static int agree(struct blkback *b, unsigned int *order)
 {
-	uint64_t queues, ring_order, persistent, large, offered = 0;
+	uint64_t queues, ring_order, persistent, large, offered = 0, discard = 0;
 	int rc = check_protocol(b);
 
 	if (!rc)
@@ -224,6 +224,8 @@ static int agree(struct blkback *b, unsigned int *order)
 		return rc;
 	/* What an earlier instance offered holds, whatever this one would. */
 	pv_store_read_number(b->domain, 0, b->bus.path, "feature-persistent", 0, 1, &offered);
+	pv_store_read_number(b->domain, 0, b->bus.path, "feature-discard", 0, 1, &discard);
+	b->discard = discard;
 	b->persistent = persistent && offered;
 	b->unit_shift = large && b->info.sector == 4096 ? 12 : SECTOR_SHIFT;
 	b->nr_queues = queues;

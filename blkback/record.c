@@ -49,6 +49,7 @@ int record_recover(struct record *r, struct pv_ring_shared *shared, uint32_t *re
 			e->state = RECORD_FREE;
 		if (e->state == RECORD_ANSWERED && e->rsp_index - visible >= r->slots)
 			return -XEN_EINVAL;
+		record_point();
 		answers += e->state == RECORD_ANSWERED;
 		pending += e->state == RECORD_PENDING;
 	}
@@ -58,6 +59,7 @@ int record_recover(struct record *r, struct pv_ring_shared *shared, uint32_t *re
 	for (unsigned int i = 0; i < r->slots; i++)
 		if (r->entries[i].state == RECORD_ANSWERED)
 			rewrite(r, shared, &r->entries[i]);
+	record_point();
 	*req_cons = r->req_cons;
 	*rsp_prod = visible + answers;
 	return 0;

@@ -255,7 +255,7 @@ static void connected(struct blkfront *f)
 	bool first = !f->connected;
 
 	if (learn_shape(f) || (first && learn_features(f))) {
-		front_fail(f);
+		start_closing(f);	/* it has our rings: it lets go of them when we are Closed */
 		return;
 	}
 	pv_xenbus_switch(&f->bus, XenbusStateConnected);

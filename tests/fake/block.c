@@ -240,7 +240,7 @@ unsigned int block_end(struct block *b)
 
 void block_kill_back(struct block *b)
 {
+	fake_host_killed(b->host);	/* while the memory of what is under way is still there */
 	world_kill(b->dom0);
-	fake_host_killed(b->host);
 	b->back = NULL;
 }

@@ -188,15 +188,17 @@ void store_deliver(struct pv_domain *d)
 {
 	struct watch_event *e = d->events;
 	struct pv_watch *p = d->watches;
+	char path[PV_PATH_MAX * 2];
 
 	d->events = e->next;
 	if (!d->events)
 		d->events_end = &d->events;
 	while (p && p->id != e->id)
 		p = p->next;
+	snprintf(path, sizeof(path), "%s", e->path);
+	free(e);			/* before the handler: a test's kill may not return from it */
 	if (p)
-		p->fn(p->arg, e->path);
-	free(e);
+		p->fn(p->arg, path);
 }
 
 /* --- Requests --- */
