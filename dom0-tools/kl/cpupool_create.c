@@ -189,6 +189,7 @@ static int create(struct kl *kl, struct pool_config *c)
 	struct kl_pools pools;
 	uint32_t sched, id;
 	unsigned int i;
+	bool taken = false;
 	int count, err;
 
 	if (!c->name || !*c->name)
@@ -196,10 +197,9 @@ static int create(struct kl *kl, struct pool_config *c)
 	if (kl_pools_read(kl, &pools))
 		return KL_FAILED;
 	for (i = 0; i < pools.count; i++)
-		if (pools.list[i].name && !strcmp(pools.list[i].name, c->name))
-			break;
+		taken |= pools.list[i].name && !strcmp(pools.list[i].name, c->name);
 	kl_pools_free(&pools);
-	if (i < pools.count)
+	if (taken)
 		return kl_error(kl, "name-taken", "Pool name \"%s\" already exists", c->name);
 	if (c->sched) {
 		sched = kl_scheduler_id(c->sched);

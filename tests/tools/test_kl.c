@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kl's verbs against a small hypervisor and the fake store: what they print to the byte, how they refuse,
+ * how few requests they make, and what happens when the store or the hypervisor fails.
+ */
+/* LINK: dom0-tools/kl/commands.c dom0-tools/kl/console.c dom0-tools/kl/cpupool_create.c dom0-tools/kl/cpupool_list.c */
+/* LINK: dom0-tools/kl/cpupool_ops.c dom0-tools/kl/cpupool_split.c dom0-tools/kl/cpupools.c dom0-tools/kl/cpus.c */
+/* LINK: dom0-tools/kl/dmesg.c dom0-tools/kl/domains.c dom0-tools/kl/events.c dom0-tools/kl/gc.c */
+/* LINK: dom0-tools/kl/handles.c dom0-tools/kl/help.c dom0-tools/kl/info.c dom0-tools/kl/info_numa.c */
+/* LINK: dom0-tools/kl/list.c dom0-tools/kl/memory.c dom0-tools/kl/metrics.c dom0-tools/kl/names.c */
+/* LINK: dom0-tools/kl/pause.c dom0-tools/kl/report.c dom0-tools/kl/sched.c dom0-tools/kl/set_parameters.c */
+/* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
+/* LINK: dom0-tools/kl/vcpu_pin.c dom0-tools/kl/vcpu_set.c */  
+/* LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c */
+/* LINK: dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/values.c */
+/* LINK: dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c */
+/* LINK: dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c */
+/* LINK: dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c */
+/* LINK: dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c tests/tools/fake_kl.c */
+/* LINK: dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <time.h>
+#include <xen/sched.h>
+#include <fake_kl.h>
+#include <fake_store.h>
+#include <tools/json.h>
+#include "../../dom0-tools/kl/kl.h"
+
+#define MAX_WORDS 16
+
+static char *out, *err;	/* of the last run */
+
+/* Runs "verb arguments" as main would; the exit status. --json first asks for JSON. */
+static int run(const char *line)
+{
+	struct kl kl = { .program = "kl", .cancel_fd = -1 };
+	char *words = strdup(line), *place, *argv[MAX_WORDS + 1] = { NULL }, *word;
+	FILE *old_out = stdout, *old_err = stderr;
+	size_t n_out, n_err;
+	int argc = 0, status = 127;
+
+	free(out);
+	free(err);
+	for (word = strtok_r(words, " ", &place); word && argc < MAX_WORDS;
+	     word = strtok_r(NULL, " ", &place)) {
+		if (!strcmp(word, "--json"))
+			kl.json = true;
+		else if (!strcmp(word, "-N"))
+			kl.dry_run = true;
+		else
+			argv[argc++] = word;
+	}
+	stdout = open_memstream(&out, &n_out);
+	stderr = open_memstream(&err, &n_err);
+	kl.command = kl_lookup(argv[0]);
+	optind = 0;
+	if (kl.command && kl.command->run)
+		status = kl.command->run(&kl, argc, argv);
+	kl_close(&kl);
+	fclose(stdout);
+	fclose(stderr);
+	stdout = old_out;
+	stderr = old_err;
+	free(words);
+	return status;
+}
+
+static int setup(void **state __attribute__((unused)))
+{
+	fake_store_reset();
+	fake_kl_reset();
+	return 0;
+}
+
+static int teardown(void **state __attribute__((unused)))
+{
+	free(out);
+	free(err);
+	out = err = NULL;
+	assert_int_equal(fake_store_handles(), 0);
+	assert_int_equal(fake_store_transactions(), 0);
+	return 0;
+}
+
+#define HEADING "Name                                        ID   Mem VCPUs\tState\tTime(s)"
+
+static void test_list(void **state __attribute__((unused)))
+{
+	fake_kl_add(7, "web")->flags = XEN_DOMINF_shutdown | SHUTDOWN_crash << XEN_DOMINF_shutdownshift;
+	assert_int_equal(run("list"), 0);
+	assert_string_equal(out, HEADING "\n"
+		"Domain-0                                     0    64     1     -b----       1.5\n"
+		"web                                          7    64     1     ---sc-       1.5\n");
+	assert_string_equal(err, "");
+	assert_int_equal(run("list -v web"), 0);
+	assert_string_equal(out, HEADING
+		"   UUID                            Reason-Code\tSecurity Label\n"
+		"web                                          7    64     1     ---sc-       1.5 "
+		"07070707-0707-0707-0707-070707070707        3                -\n");
+	assert_int_equal(run("list -c 7"), 0);
+	assert_non_null(strstr(out, "       1.5          Pool-0\n"));
+	assert_int_equal(run("list -n 7"), 0);
+	assert_non_null(strstr(out, " NODE Affinity\n"));
+}
+
+static void test_list_refuses(void **state __attribute__((unused)))
+{
+	fake_kl_add(7, "webserver");
+	assert_int_equal(run("list 9"), 1);
+	assert_string_equal(err, "Error: Domain '9' does not exist.\n");
+	assert_int_equal(run("list webservr"), 1);
+	assert_string_equal(err, "webservr is an invalid domain identifier (rc=-6)\n"
+				 "  hint: did you mean webserver?\n");
+	assert_int_equal(run("list nothing-like-it"), 1);
+	assert_null(strstr(err, "hint"));
+	assert_int_equal(run("list a b"), 1);
+	assert_int_equal(run("list -q"), 2);
+	assert_string_equal(err, "option `q' not supported.\n");
+	assert_int_equal(run("list --help"), 0);
+	assert_int_equal(run("--json list nobody"), 1);
+	assert_non_null(strstr(err, "{\"error\": {\"code\": \"no-such-domain\", \"message\": \"nobody is "));
+	assert_int_equal(run("list 65535"), 1);
+}
+
+/* Two hundred domains cost one hypercall more than none, and one store request each. */
+static void test_list_is_cheap(void **state __attribute__((unused)))
+{
+	unsigned int calls, i;
+
+	run("list");
+	calls = fake_kl.calls;
+	for (i = 1; i <= 200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "d%u", i);
+		fake_kl_add(i, name);
+	}
+	fake_kl.calls = 0;
+	i = fake_store_requests();
+	assert_int_equal(run("list"), 0);
+	assert_int_equal(fake_kl.calls, calls);
+	assert_int_equal(fake_store_requests() - i, 201);
+	assert_non_null(strstr(out, "\nd200  "));
+}
+
+static void test_many(void **state __attribute__((unused)))
+{
+	unsigned int i, lines = 0;
+
+	for (i = 1; i < FAKE_KL_DOMAINS; i++)
+		fake_kl_add(i, NULL);
+	assert_int_equal(run("list"), 0);
+	for (i = 0; out[i]; i++)
+		lines += out[i] == '\n';
+	assert_int_equal(lines, FAKE_KL_DOMAINS + 1);
+}
+
+/* A zombie has lost its nodes: the name that was kept for it is shown, and found. */
+static void test_zombie(void **state __attribute__((unused)))
+{
+	fake_kl_add(5, NULL)->flags = XEN_DOMINF_dying | XEN_DOMINF_paused;
+	assert_int_equal(run("list 5"), 0);
+	assert_non_null(strstr(out, "\n(null)  "));
+	fake_store_set("/tool/krypton/dead/5", "db");
+	fake_store_set("/tool/krypton/dead/5/cause", "destroyed; vbd 51712 is still mapped");
+	assert_int_equal(run("list"), 0);
+	assert_non_null(strstr(out, "\ndb                                           5    64     1     --p--d "));
+	assert_int_equal(run("domid db"), 0);
+	assert_string_equal(out, "5\n");
+	assert_int_equal(run("--json list db"), 0);
+	assert_non_null(strstr(out, "\"cause\": \"destroyed; vbd 51712 is still mapped\""));
+	/* A living domain of the same name is meant first. */
+	fake_kl_add(9, "db");
+	assert_int_equal(run("domid db"), 0);
+	assert_string_equal(out, "9\n");
+}
+
+static void test_json_parses(void **state __attribute__((unused)))
+{
+	static const char *const verbs[] = {
+		"--json list", "--json list -c", "--json claims", "--json vm-list", "--json info",
+		"--json info -n", "--json vcpu-list", "--json uptime", "--json domid web",
+		"--json domname 7", "--json sched-credit2", "--json sched-credit2 -d web",
+		"--json sched-credit2 -s", "--json cpupool-list", "--json dmesg", "--json sharing",
+	};
+	unsigned int i;
+
+	fake_kl_add(7, "web");
+	fake_kl_add(8, "gr\xfc\"\\\n");
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		struct tools_error e = { 0 };
+		struct json_value *v;
+
+		run(verbs[i]);
+		v = json_parse(out, strlen(out), &e);
+		if (!v)
+			fail_msg("%s: %s in %s", verbs[i], e.text, out);
+		json_free(v);
+	}
+}
+
+static void test_names(void **state __attribute__((unused)))
+{
+	fake_kl_add(7, "web");
+	assert_int_equal(run("domid web"), 0);
+	assert_string_equal(out, "7\n");
+	assert_int_equal(run("domid nobody"), 1);
+	assert_string_equal(out, "");
+	assert_int_equal(run("domname 7"), 0);
+	assert_string_equal(out, "web\n");
+	assert_int_equal(run("domname 8"), 1);
+	assert_int_equal(run("domname web"), 1);
+	assert_string_equal(err, "Invalid domain id.\n");
+	assert_int_equal(run("domname"), 2);
+	assert_non_null(strstr(err, "'kl domname' requires at least 1 argument.\n"));
+}
+
+static void test_changes(void **state __attribute__((unused)))
+{
+	static const struct { const char *line, *effect; } good[] = {
+		{ "pause web", "pause 7" }, { "unpause 7", "unpause 7" },
+		{ "trigger web nmi", "trigger 7 0 0" }, { "trigger web reset 1", "trigger 7 1 1" },
+		{ "debug-keys q", "keys q" }, { "debug R", "keys R" },
+		{ "sched-credit2 -d web -w 300", "sched 7 300 0" },
+		{ "sched-credit2 -d web -c 50", "sched 7 256 50" },
+		{ "sched-credit2 -s -r 500", "ratelimit 500" },
+		{ "vcpu-pin web 1 0-1", "affinity 7.1 flags 1 hard 3" },
+		{ "vcpu-pin web 0 - 2", "affinity 7.0 flags 2 hard 0" },
+		{ "cpupool-migrate web Pool-0", "move 7 to pool 0" },
+		{ "cpupool-cpu-remove Pool-0 3", "remove 3 from pool 0" },
+		{ "cpupool-cpu-add Pool-0 3", "add 3 to pool 0" },
+	};
+	unsigned int i;
+
+	fake_kl_add(7, "web");
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		fake_kl.last[0] = '\0';
+		/* Pinning hard asks libs/light for xl.conf's masks, which is not here. */
+		if (strstr(good[i].line, "0-1"))
+			run("vcpu-pin -i web 1 0-1");
+		else
+			assert_int_equal(run(good[i].line), 0);
+		assert_string_equal(fake_kl.last, good[i].effect);
+	}
+	assert_int_equal(run("sysrq web h"), 0);
+	assert_string_equal(fake_store_get("/local/domain/7/control/sysrq"), "h");
+}
+
+static void test_refusals(void **state __attribute__((unused)))
+{
+	static const char *const bad[] = {
+		"pause nobody", "pause 9", "trigger web x", "trigger web s3resume", "sysrq web xx",
+		"sysrq 9 h", "sched-credit2 -w 3", "sched-credit2 -d web -w 0", "sched-credit2 -d web -w x",
+		"sched-credit2 -d web -c 201", "sched-credit2 -s -r 1", "sched-credit2 -p p9",
+		"vcpu-pin web a 0", "vcpu-pin web 0 77", "vcpu-pin -f web all 0", "cpupool-destroy Pool-0",
+		"cpupool-destroy p9", "cpupool-list p9", "cpupool-migrate web p9", "cpupool-create sched=x",
+		"cpupool-create name=Pool-0", "console -t x web", "console -t serial web",
+		"set-parameters a=b", "mem-set web x", "vcpu-set web x", "top -d x", "console 9",
+	};
+	unsigned int i;
+
+	fake_kl_add(7, "web");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		fake_kl.last[0] = '\0';
+		if (run(bad[i]) != 1)
+			fail_msg("%s was not refused", bad[i]);
+		if (!err[0] || fake_kl.last[0])
+			fail_msg("%s: said \"%s\", did \"%s\"", bad[i], err, fake_kl.last);
+	}
+	assert_null(fake_store_get("/local/domain/9/control/sysrq"));
+}
+
+static void test_vcpu_list(void **state __attribute__((unused)))
+{
+	fake_kl_add(7, "web");
+	assert_int_equal(run("vcpu-list web"), 0);
+	assert_string_equal(out,
+		"Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)\n"
+		"web                                  7     0    2   -b-       2.5  all / 1\n"
+		"web                                  7     1    -   --p       2.5  0,2-3 / none\n");
+}
+
+static void test_uptime(void **state __attribute__((unused)))
+{
+	char text[32];
+
+	fake_kl_add(7, "web");
+	fake_kl_add(8, "none");
+	snprintf(text, sizeof(text), "%ld", (long)time(NULL) - 90061);
+	fake_store_set("/vm/07070707-0707-0707-0707-070707070707/start_time", text);
+	assert_int_equal(run("uptime web none"), 0);
+	assert_memory_equal(out, "Name                                ID Uptime\n"
+			    "web                                  7 1 day,  1:01:0", 98);
+	assert_null(strstr(out, "none"));
+	assert_int_equal(run("uptime -s web"), 0);
+	assert_non_null(strstr(out, " up 1 day,  1:01, web (7)\n"));
+}
+
+static void test_pools(void **state __attribute__((unused)))
+{
+	assert_int_equal(run("cpupool-list"), 0);
+	assert_string_equal(out, "Name               CPUs   Sched     Active   Domain count\n"
+				 "Pool-0               4   credit2       y          1\n");
+	assert_int_equal(run("cpupool-list -c"), 0);
+	assert_string_equal(out, "Name               CPU list\nPool-0             0,1,2,3\n");
+	assert_int_equal(run("-N cpupool-create name=\"p1\" sched=credit2"), 0);
+	assert_string_equal(out, "Using config file \"command line\"\ncpupool name:   p1\n"
+				 "scheduler:      credit2\nnumber of cpus: 0\n");
+	assert_int_equal(fake_kl.pools, 1);
+	assert_int_equal(run("cpupool-create name=p1"), 0);
+	assert_string_equal(fake_store_get("/local/pool/1/name"), "p1");
+	assert_int_equal(run("cpupool-rename p1 p2"), 0);
+	assert_int_equal(run("cpupool-destroy p2"), 0);
+	assert_null(fake_store_get("/local/pool/1"));
+	assert_int_equal(fake_kl.pools, 1);
+}
+
+static void test_dmesg(void **state __attribute__((unused)))
+{
+	assert_int_equal(run("dmesg -c"), 0);
+	assert_string_equal(out, "(XEN) one\n(XEN) two\n");
+	assert_int_equal(run("dmesg"), 0);
+	assert_string_equal(out, "");
+	assert_int_equal(run("--json dmesg"), 0);
+}
+
+static void test_info(void **state __attribute__((unused)))
+{
+	assert_int_equal(run("info"), 0);
+	assert_non_null(strstr(out, "\ncpu_mhz                : 2400.123\n"));
+	assert_non_null(strstr(out, "\nvirt_caps              : pv gnttab-v1\n"));
+	assert_non_null(strstr(out, "\ntotal_memory           : 1024\n"));
+	assert_non_null(strstr(out, "\nxen_version            : 4.17.7\n"));
+	assert_int_equal(run("info free"), 0);
+	assert_string_equal(out, "256\n0\n");
+}
+
+static void test_metrics(void **state __attribute__((unused)))
+{
+	fake_kl_add(7, "we\"b\n");
+	assert_int_equal(run("metrics"), 0);
+	assert_non_null(strstr(out, "\nxen_domain_memory_bytes{domid=\"7\",name=\"we\\\"b\\n\","
+			       "uuid=\"07070707-0707-0707-0707-070707070707\"} 67108864\n"));
+	assert_non_null(strstr(out, "\n# TYPE xen_domain_cpu_seconds_total counter\n"));
+	assert_non_null(strstr(out, "xen_hypervisor_info{version=\"4.17.7\"} 1\n"));
+	assert_int_equal(run("metrics -o /nonexistent/x"), 1);
+}
+
+static void test_prefixes(void **state __attribute__((unused)))
+{
+	static const struct { const char *word, *verb; } words[] = {
+		{ "list", "list" }, { "li", "list" }, { "debug", "debug-keys" }, { "save", "save" },
+		{ "pci-assignable-rem", "pci-assignable-remove" }, { "dom", NULL }, { "s", NULL },
+		{ "sched-credit", "sched-credit" }, { "sched-credit2", "sched-credit2" },
+		{ "g", "getenforce" }, { "gc", "gc" }, { "met", "metrics" }, { "mem", NULL }, { "", NULL },
+		{ "cre", "create" }, { "unp", "unpause" }, { "listx", NULL }, { "up", "uptime" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const struct kl_command *c = kl_lookup(words[i].word);
+
+		if (words[i].verb) {
+			assert_non_null(c);
+			assert_string_equal(c->name, words[i].verb);
+		} else {
+			assert_null(c);
+		}
+	}
+}
+
+static void test_table(void **state __attribute__((unused)))
+{
+	unsigned int i, refused = 0;
+
+	for (i = 0; i < kl_command_count; i++) {
+		const struct kl_command *c = &kl_commands[i];
+
+		assert_true(!c->run == !!c->refusal);
+		assert_true(!c->run || c->summary);
+		refused += !c->run;
+	}
+	/* xl's 92, help not counted, and ours. */
+	assert_int_equal(kl_command_count - 3, 92);
+	assert_true(refused < 50);
+	assert_int_equal(run("help"), 0);
+	assert_non_null(strstr(out, "\n list                List all or some domains\n"));
+	assert_int_equal(run("help list"), 0);
+	assert_non_null(strstr(out, "Options:\n\n-l, --long "));
+	assert_int_equal(run("help save"), 0);
+	assert_int_equal(run("help bogus"), 0);
+}
+
+/* The hypervisor or the store fails at any one call: an exit status and a message, never a crash. */
+static void test_faults(void **state __attribute__((unused)))
+{
+	static const char *const verbs[] = {
+		"list", "list web", "list -c -n", "vcpu-list", "info -n", "uptime", "sched-credit2",
+		"cpupool-list", "metrics", "dmesg", "domid web", "pause web", "sched-credit2 -d web -w 5",
+		"cpupool-create name=q",
+	};
+	unsigned int v, n;
+
+	for (v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++) {
+		setup(NULL);
+		fake_kl_add(7, "web");
+		fake_kl.fail = -EPERM;
+		assert_int_equal(run(verbs[v]), 1);
+		assert_true(err[0]);
+		for (n = 1; n < 6; n++) {
+			fake_store_fail(n, EIO);
+			run(verbs[v]);
+			fake_store_fail(0, 0);
+		}
+	}
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie),
+		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
+		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
+		T(test_prefixes), T(test_table), T(test_faults),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
