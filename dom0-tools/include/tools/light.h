@@ -115,7 +115,7 @@ struct light_create {
 	struct light_config *config;	/* defaults are filled in; devids, MACs and uuid are chosen */
 	bool keep_paused;		/* do not start it */
 	bool ignore_global_affinity;	/* xl.conf's vm.cpumask is not applied */
-	bool allow_same_uuid;		/* migration to the same host */
+	bool interactive;		/* a boot loader may use our terminal: its menu is shown */
 	/*
 	 * Builds memory and vcpus from elsewhere (a stream) instead of the kernel image. NULL: the kernel.
 	 * Domain, vcpus, limits and event ports exist; the frames are given back in @build.

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Boot loaders: programs that look into a guest's disk for its kernel (pygrub), by pygrub's contract:
+ * --output=FILE --output-format=simple0 --output-directory=DIR, the disk last; FILE then holds
+ * "kernel PATH", "ramdisk PATH" and "args TEXT", each ending in a NUL.
+ *
+ * It runs before the domain exists, with a deadline. What it prints goes to a log, or to the user's
+ * terminal with its menu if that was asked for; otherwise pygrub is told not to show one.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "domain.h"
+
+#define BOOTLOADER_MS	120000
+#define OUTPUT_LIMIT	(64 << 10)
+#define FIXED_ARGS	10
+
+extern char **environ;
+
+struct run {
+	struct light *light;
+	const struct light_config *config;
+	char program[300];
+	char output[256], directory[256], log[256];
+	bool interactive;
+	struct tools_error *error;
+};
+
+/* Where the program is: a path as it is, else the tool folders of Xen, else the search path. */
+static void find_program(struct run *run)
+{
+	static const char *const folders[] = {
+		"/usr/lib/xen-*/bin", "/usr/lib/xen/bin", "/usr/libexec/xen/bin", "/usr/bin", "/usr/sbin", "/bin", NULL,
+	};
+	const char *name = run->config->bootloader;
+	char pattern[300];
+	unsigned int i;
+	glob_t found;
+
+	snprintf(run->program, sizeof(run->program), "%s", name);
+	for (i = 0; folders[i] && !strchr(name, '/'); i++) {
+		snprintf(pattern, sizeof(pattern), "%s/%s", folders[i], name);
+		if (!glob(pattern, 0, NULL, &found) && found.gl_pathc) {
+			snprintf(run->program, sizeof(run->program), "%s", found.gl_pathv[found.gl_pathc - 1]);
+			globfree(&found);
+			return;
+		}
+		globfree(&found);
+	}
+}
+
+/* Its arguments, to free with free_args(). */
+static char **make_args(const struct run *run)
+{
+	const struct light_config *config = run->config;
+	char **args = calloc(config->bootloader_args.count + FIXED_ARGS + 1, sizeof(*args));
+	const char *base = strrchr(run->program, '/');
+	unsigned int n = 0, i;
+
+	if (!args)
+		return NULL;
+	args[n++] = strdup(run->program);
+	if (config->kernel)
+		args[n++] = tools_asprintf("--kernel=%s", config->kernel);
+	if (config->ramdisk)
+		args[n++] = tools_asprintf("--ramdisk=%s", config->ramdisk);
+	if (config->cmdline && *config->cmdline)
+		args[n++] = tools_asprintf("--args=%s", config->cmdline);
+	if (!run->interactive && !strcmp(base ? base + 1 : run->program, "pygrub"))
+		args[n++] = strdup("--quiet");
+	args[n++] = tools_asprintf("--output=%s", run->output);
+	args[n++] = strdup("--output-format=simple0");
+	args[n++] = tools_asprintf("--output-directory=%s", run->directory);
+	for (i = 0; i < config->bootloader_args.count; i++)
+		args[n++] = strdup(config->bootloader_args.list[i]);
+	args[n++] = strdup(config->disks[0].pdev_path);
+	return args;
+}
+
+static void free_args(char **args)
+{
+	unsigned int i;
+
+	for (i = 0; args && args[i]; i++)
+		free(args[i]);
+	free(args);
+}
+
+static int spawn(const struct run *run, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	char **args = make_args(run);
+	int rc;
+
+	if (!args)
+		return -ENOMEM;
+	posix_spawn_file_actions_init(&actions);
+	if (!run->interactive) {
+		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+		posix_spawn_file_actions_addopen(&actions, 1, run->log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+		posix_spawn_file_actions_adddup2(&actions, 1, 2);
+	}
+	rc = -posix_spawnp(pid, run->program, &actions, NULL, args, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	free_args(args);
+	return rc;
+}
+
+static int fail(const struct run *run, int rc, const char *what)
+{
+	tools_fail(run->error, rc, "bootloader", "bootloader %s: %s", run->program, what);
+	if (run->error && !run->interactive)
+		snprintf(run->error->log, sizeof(run->error->log), "%s", run->log);
+	return rc;
+}
+
+/* Until it ends; its exit status must be 0. */
+static int wait_for(const struct run *run, pid_t pid)
+{
+	uint64_t deadline = tools_now_ms() + BOOTLOADER_MS;
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), status = 0, rc = fd < 0 ? -errno : 0;
+	char text[64];
+
+	while (rc >= 0 && !waitpid(pid, &status, WNOHANG)) {
+		rc = light_wait(run->light, &fd, 1, deadline);
+		light_drain_events(run->light);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (rc < 0) {
+		kill(pid, SIGTERM);
+		waitpid(pid, NULL, 0);
+		return fail(run, rc, rc == -ETIMEDOUT ? "it did not end in two minutes" : strerror(-rc));
+	}
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	snprintf(text, sizeof(text), WIFEXITED(status) ? "it ended with status %d" : "it was ended by signal %d",
+		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	return fail(run, -EIO, text);
+}
+
+/* The value of "KEY value" in @item, or NULL. */
+static const char *value_of(const char *item, const char *key)
+{
+	size_t n = strlen(key);
+
+	if (strncmp(item, key, n) || (item[n] != ' ' && item[n] != '\t'))
+		return NULL;
+	return item + n + strspn(item + n, " \t");
+}
+
+static int take_output(const struct run *run, struct boot_files *files)
+{
+	const char *item, *value;
+	size_t length;
+	char *text;
+	int rc = tools_read_file(run->output, OUTPUT_LIMIT, &text, &length);
+
+	if (rc)
+		return fail(run, rc, "it left no output");
+	for (item = text; item < text + length; item += strlen(item) + 1) {
+		if ((value = value_of(item, "kernel")) && !files->kernel)
+			files->kernel = strdup(value);
+		else if ((value = value_of(item, "ramdisk")) && !files->ramdisk)
+			files->ramdisk = strdup(value);
+		else if ((value = value_of(item, "args")) && !files->cmdline)
+			files->cmdline = strdup(value);
+	}
+	free(text);
+	return files->kernel ? 0 : fail(run, -ENOENT, "it named no kernel");
+}
+
+/* Kernel and ramdisk must lie where we told it to put them: only those are unlinked afterwards. */
+static bool is_ours(const struct run *run, const char *path)
+{
+	size_t n = strlen(run->directory);
+
+	return !strncmp(path, run->directory, n) && path[n] == '/' && !strstr(path, "..");
+}
+
+int bootloader_run(struct light *light, const struct light_config *config, bool interactive,
+		   struct boot_files *files, struct tools_error *error)
+{
+	struct run run = { .light = light, .config = config, .interactive = interactive, .error = error };
+	pid_t pid;
+	int rc;
+
+	memset(files, 0, sizeof(*files));
+	if (!config->n_disks || config->disks[0].script || config->disks[0].backend_domid)
+		return tools_fail(error, -EINVAL, "bootloader", "bootloader %s: the first disk must be a file or "
+				  "block device of this domain", config->bootloader);
+	find_program(&run);
+	snprintf(run.output, sizeof(run.output), "%s/bootloader.%d.out", light->run_dir, (int)getpid());
+	snprintf(run.directory, sizeof(run.directory), "%s/bootloader.%d.d", light->run_dir, (int)getpid());
+	snprintf(run.log, sizeof(run.log), "%s/bootloader-%.100s.log", light->log_dir, config->name);
+	mkdir(light->run_dir, 0755);
+	mkdir(light->log_dir, 0755);
+	if (mkdir(run.directory, 0700) && errno != EEXIST)
+		return fail(&run, -errno, strerror(errno));
+	rc = spawn(&run, &pid);
+	if (rc)
+		rc = fail(&run, rc, strerror(-rc));
+	rc = rc ? rc : wait_for(&run, pid);
+	rc = rc ? rc : take_output(&run, files);
+	unlink(run.output);
+	if (!rc)
+		files->temporary = is_ours(&run, files->kernel);
+	if (rc) {
+		boot_files_free(files);
+		rmdir(run.directory);
+	}
+	return rc;
+}
+
+void boot_files_free(struct boot_files *files)
+{
+	char *slash;
+
+	if (files->temporary) {
+		unlink(files->kernel);
+		if (files->ramdisk)
+			unlink(files->ramdisk);
+		slash = strrchr(files->kernel, '/');
+		if (slash) {
+			*slash = 0;
+			rmdir(files->kernel);
+		}
+	}
+	free(files->kernel);
+	free(files->ramdisk);
+	free(files->cmdline);
+	memset(files, 0, sizeof(*files));
+}

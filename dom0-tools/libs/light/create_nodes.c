@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A new domain's nodes in the store: in two transactions, one when the domain exists (its name is
+ * then seen, its backends begin), one when it is built (rings and memory are known).
+ *
+ * Paths and permissions are those of 4.17's tools. A node's children take its permissions, so only
+ * what differs from its parent's gets its own.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include "create.h"
+
+/* Nodes that the guest may write. */
+static const char *const guest_owned[] = {
+	"device/suspend/event-channel", "control/shutdown", "control/feature-poweroff",
+	"control/feature-reboot", "control/feature-suspend", "control/sysrq", "data", "drivers", "feature",
+	"attr", "error",
+};
+
+static void add_domain(struct creation *c, struct batch *b, const char *uuid)
+{
+	uint32_t d = c->domid;
+	unsigned int i;
+
+	batch_rm(b, "/local/domain/%u", d);
+	batch_rm(b, "/libxl/%u", d);
+	batch_rm(b, "/vm/%s", uuid);
+	batch_mkdir(b, "/local/domain/%u", d);
+	batch_perms(b, 0, (int)d, "/local/domain/%u", d);
+	batch_mkdir(b, "/vm/%s", uuid);
+	batch_perms(b, 0, (int)d, "/vm/%s", uuid);
+	batch_mkdir(b, "/libxl/%u", d);
+	batch_perms(b, 0, -1, "/libxl/%u", d);
+	batch_mkdir(b, "/libxl/%u/device", d);
+	batch_write(b, "pv", "/libxl/%u/type", d);
+	batch_write(b, "qemu_xen", "/libxl/%u/dm-version", d);
+	/* Its end is the monitor's business; a domain without this node has a watcher of its own. */
+	batch_write(b, "1", "/libxl/%u/kl/monitor", d);
+	batch_write(b, c->run.name, "/local/domain/%u/name", d);
+	batch_mkdir(b, "/local/domain/%u/cpu", d);
+	batch_mkdir(b, "/local/domain/%u/memory", d);
+	batch_mkdir(b, "/local/domain/%u/device", d);
+	for (i = 0; i < sizeof(guest_owned) / sizeof(guest_owned[0]); i++) {
+		batch_write(b, "", "/local/domain/%u/%s", d, guest_owned[i]);
+		batch_perms(b, d, -1, "/local/domain/%u/%s", d, guest_owned[i]);
+	}
+	if (c->run.driver_domain == LIGHT_YES) {
+		batch_write(b, "", "/local/domain/%u/libxl", d);
+		batch_perms(b, d, -1, "/local/domain/%u/libxl", d);
+		batch_write(b, "", "/local/domain/%u/device-model", d);
+		batch_perms(b, d, -1, "/local/domain/%u/device-model", d);
+	}
+	batch_write(b, "1", "/local/domain/%u/control/platform-feature-multiprocessor-suspend", d);
+	batch_write(b, "1", "/local/domain/%u/control/platform-feature-xs_reset_watches", d);
+}
+
+static void add_vm(struct creation *c, struct batch *b, const char *uuid)
+{
+	char path[80];
+	struct timeval now;
+
+	gettimeofday(&now, NULL);
+	snprintf(path, sizeof(path), "/local/domain/%u/vm", c->domid);
+	batch_printf(b, path, "/vm/%s", uuid);
+	batch_write(b, uuid, "/vm/%s/uuid", uuid);
+	batch_write(b, c->run.name, "/vm/%s/name", uuid);
+	batch_write(b, "linux", "/vm/%s/image/ostype", uuid);
+	if (c->kernel)
+		batch_write(b, c->kernel, "/vm/%s/image/kernel", uuid);
+	if (c->ramdisk)
+		batch_write(b, c->ramdisk, "/vm/%s/image/ramdisk", uuid);
+	if (*c->cmdline)
+		batch_write(b, c->cmdline, "/vm/%s/image/cmdline", uuid);
+	snprintf(path, sizeof(path), "/vm/%s/start_time", uuid);
+	batch_printf(b, path, "%lld.%02d", (long long)now.tv_sec, (int)(now.tv_usec / 10000));
+}
+
+static int add_devices(struct creation *c, struct batch *b)
+{
+	struct device device;
+	struct member *m;
+	unsigned int i;
+
+	if (c->run.n_disks)
+		batch_rm(b, "/local/domain/0/backend/vbd/%u", c->domid);
+	for (i = 0; i < c->run.n_disks; i++) {
+		disk_nodes(b, c->light, &c->run.disks[i], &c->backings[i], c->domid);
+		disk_device(&c->run.disks[i], c->domid, &device);
+		m = group_add(&c->devices, &device);
+		if (!m)
+			return -ENOMEM;
+		if (!c->backings[i].native && c->run.disks[i].script) {
+			m->script = c->run.disks[i].script[0] == '/' ? strdup(c->run.disks[i].script) :
+				tools_asprintf("%s/%s", c->light->script_dir, c->run.disks[i].script);
+			if (!m->script)
+				return -ENOMEM;
+		}
+	}
+	if (c->run.n_nics)
+		batch_rm(b, "/local/domain/0/backend/vif/%u", c->domid);
+	for (i = 0; i < c->run.n_nics; i++) {
+		nic_nodes(b, c->light, &c->run.nics[i], c->domid);
+		nic_device(&c->run.nics[i], c->domid, &device);
+		m = group_add(&c->devices, &device);
+		if (!m)
+			return -ENOMEM;
+		if (c->run.run_hotplug_scripts == LIGHT_NO)
+			continue;
+		m->script = c->run.nics[i].script[0] == '/' ? strdup(c->run.nics[i].script) :
+			tools_asprintf("%s/%s", c->light->script_dir, c->run.nics[i].script);
+		if (!m->script)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int creation_first_nodes(struct creation *c)
+{
+	struct batch batch = {0};
+	char uuid[37];
+	int rc;
+
+	light_uuid_format(c->run.uuid, uuid);
+	add_domain(c, &batch, uuid);
+	add_vm(c, &batch, uuid);
+	rc = add_devices(c, &batch);
+	rc = rc ? rc : batch_commit(&batch, c->light->store);
+	batch_free(&batch);
+	return rc ? tools_fail(c->error, rc, "store", "cannot write the domain's nodes: %s", strerror(-rc)) : 0;
+}
+
+int creation_last_nodes(struct creation *c)
+{
+	struct batch batch = {0};
+	struct batch *b = &batch;
+	uint32_t d = c->domid;
+	char path[80];
+	int i, rc;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/memory/static-max", d);
+	batch_printf(b, path, "%llu", (unsigned long long)c->run.max_memkb);
+	snprintf(path, sizeof(path), "/local/domain/%u/memory/target", d);
+	batch_printf(b, path, "%llu", (unsigned long long)(c->run.target_memkb - c->run.video_memkb));
+	snprintf(path, sizeof(path), "/local/domain/%u/memory/videoram", d);
+	batch_printf(b, path, "%llu", (unsigned long long)c->run.video_memkb);
+	snprintf(path, sizeof(path), "/local/domain/%u/domid", d);
+	batch_printf(b, path, "%u", d);
+	snprintf(path, sizeof(path), "/local/domain/%u/store/port", d);
+	batch_printf(b, path, "%u", c->store_port);
+	snprintf(path, sizeof(path), "/local/domain/%u/store/ring-ref", d);
+	batch_printf(b, path, "%lu", (unsigned long)c->store_mfn);
+	for (i = 0; i < c->run.max_vcpus; i++)
+		batch_write(b, light_bitmap_test(&c->run.avail_vcpus, (unsigned int)i) ||
+			    (!i && !c->run.avail_vcpus.bytes) ? "online" : "offline",
+			    "/local/domain/%u/cpu/%d/availability", d, i);
+	console_nodes(b, d, c->console_domid, c->console_port, c->console_mfn);
+	rc = batch_commit(b, c->light->store);
+	batch_free(b);
+	rc = rc ? rc : store_introduce(c->light->store, (domid_t)d, c->store_mfn, c->store_port);
+	return rc ? tools_fail(c->error, rc, "store", "cannot introduce the domain to the store: %s",
+			       strerror(-rc)) : 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hotplug scripts: programs of the administrator that connect a backend to the host.
+ */
+#ifndef LIGHT_SCRIPT_H
+#define LIGHT_SCRIPT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct device;
+
+/*
+ * Starts @script for @device, in a process group of its own: "online"/"offline" type_if=vif for
+ * interfaces, "add"/"remove" for disks. *pidfd becomes readable at its end; the caller waits for *pid. -errno.
+ */
+int script_start(const char *script, const struct device *device, bool adding, pid_t *pid,
+		 int *pidfd);
+
+#endif
