@@ -97,6 +97,14 @@ static void compact(struct xsd *x)
 	journal_compact_begin(&x->journal);
 	restore_snapshot(x);
 	journal_compact_end(&x->journal);
+	x->compacted_nodes = x->nodes.count;
+}
+
+/* Much was appended since the last snapshot, or much of what is in that is gone. */
+static bool idle_work(struct xsd *x)
+{
+	return journal_wants_compaction(&x->journal, true) ||
+	       (x->nodes.count < x->compacted_nodes / 2 && x->compacted_nodes > 500);
 }
 
 /* A request that ends the process again and again ends its connection instead. */
@@ -163,7 +171,7 @@ bool xsd_step(struct xsd *x)
 
 void xsd_idle(struct xsd *x)
 {
-	if (journal_wants_compaction(&x->journal, true))
+	if (idle_work(x))
 		compact(x);
 }
 
@@ -177,7 +185,7 @@ int xsd_timeout(struct xsd *x)
 		now = port_now_ms(x->port);
 		return now < x->priority_until ? (int)(x->priority_until - now) : 0;
 	}
-	return journal_wants_compaction(&x->journal, true) ? IDLE_MS : -1;
+	return idle_work(x) ? IDLE_MS : -1;
 }
 
 /* --- The check --- */

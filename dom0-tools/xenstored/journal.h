@@ -75,7 +75,8 @@ struct item_domain {
 
 struct item_tx_entry {
 	uint32_t slot, id;
-	uint8_t deps, flags, moved, reserved;
+	uint16_t flags;
+	uint8_t deps, moved;
 	uint16_t path, value;		/* lengths */
 	uint16_t perms, old_perms;	/* counts */
 	/* both permissions, path and value follow */

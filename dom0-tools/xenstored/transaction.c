@@ -351,7 +351,8 @@ static void commit_change(struct xsd *x, struct entry *e)
 		if (e->flags & TX_PERMS)
 			node_set_perms(x, p, n, e->perms);
 	}
-	watch_fire(x, p, p->levels, n, false, e->old_perms);
+	if (!(e->flags & TX_QUIET))
+		watch_fire(x, p, p->levels, n, false, e->old_perms);
 }
 
 /* Whether the transaction's changes would doom the one with priority. */

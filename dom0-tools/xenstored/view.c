@@ -149,6 +149,7 @@ int view_write(struct request *r, const struct path *p, struct view *v, const vo
 		bool first = !(v->entry->flags & TX_MODIFIED);
 
 		entry_set_value(v->entry, value, length);
+		v->entry->flags &= ~TX_QUIET;
 		if (first)
 			entry_move(v->entry);
 		tx_journal(x, v->entry, first);
@@ -176,7 +177,9 @@ static int create_in_tx(struct request *r, const struct path *p, unsigned int le
 					   node_find(x, p, level), DEP_EXIST);
 		bool last = level == p->levels;
 
-		e->flags = (e->flags & ~(TX_GONE | TX_EXACT)) | TX_CREATED;
+		e->flags = (e->flags & ~(TX_GONE | TX_EXACT | TX_QUIET)) | TX_CREATED;
+		if (!last)
+			e->flags |= TX_QUIET;
 		entry_set_value(e, value, last ? length : 0);
 		entry_set_perms(x, e, perms);
 		entry_move(e);
@@ -319,6 +322,7 @@ int view_set_perms(struct request *r, const struct path *p, struct view *v, stru
 		bool first = !(v->entry->flags & TX_MODIFIED);
 
 		entry_set_perms(x, v->entry, perms);
+		v->entry->flags &= ~TX_QUIET;
 		if (first)
 			entry_move(v->entry);
 		tx_journal(x, v->entry, first);

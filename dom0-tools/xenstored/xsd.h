@@ -186,6 +186,7 @@ struct conn {
 #define TX_MODIFIED	32	/* in the list of changes */
 #define TX_EXACT	64	/* its watch event is not for parents: removed with a parent */
 #define TX_KEPT		128	/* doomed: goes on seeing what was there */
+#define TX_QUIET	256	/* made for the sake of a child only: no watch event of its own */
 
 struct entry {
 	struct link link;
@@ -198,8 +199,9 @@ struct entry {
 	struct perms *old_perms;	/* the committed node's when first seen, or NULL */
 	char *value;
 	uint16_t length;
-	uint8_t deps, flags;
+	uint16_t flags;
 	uint16_t path_length;
+	uint8_t deps;
 	char path[];
 };
 
@@ -244,6 +246,7 @@ struct xsd {
 	bool tracing;
 	bool live_update;		/* asked for: the process is to be replaced */
 	char live_path[256];
+	unsigned int compacted_nodes;	/* in the last snapshot */
 	bool restoring;
 	struct conn *serving;		/* whose request is at hand */
 	struct conn *fresh;		/* opened or reset by the record at hand */
