@@ -14,6 +14,7 @@
 #include <arch/domain.h>
 #include <arch/flush.h>
 #include <arch/percpu.h>
+#include <arch/spinlock.h>
 #include <arch/time.h>
 #include <x86/context.h>
 #include <x86/cpufeature.h>
@@ -221,6 +222,7 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 	unsigned int cpu = info->processor_id;
 	bool idle = is_idle_vcpu(next), load;
 
+	lock_check_none();
 	if (!idle && unlikely(next->dirty_cpu != cpu && next->dirty_cpu != VCPU_CPU_CLEAN)) {
 		/*
 		 * Another CPU idles on its page tables. It must be able to ask

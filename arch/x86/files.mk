@@ -35,4 +35,9 @@ HYP_SRC += $(addprefix arch/x86/pv/, \
 	dom0_caps.c dom0_info.c)
 include arch/x86/pv/unpack.mk
 
+# Debug builds
+ifneq ($(DEBUG),0)
+HYP_SRC += arch/x86/lock_check.c
+endif
+
 include arch/x86/link.mk

@@ -125,6 +125,7 @@ static void flush_others(const cpumask_t *others, unsigned int what, unsigned lo
 {
 	unsigned long flags;
 
+	lock_check_wait();
 	while (!spin_trylock(&request.lock)) {
 		flags = local_irq_save();
 		serve_flush();

@@ -226,11 +226,14 @@ void __init serial_init_irq(void)
 		struct uart *u = &uarts[i];
 		unsigned long flags;
 
+		char *tx;
+
 		if (!u->enabled || request_gsi(u->irq, uart_interrupt, u))
 			continue;
+		tx = xmalloc_bytes(TX_BUF, 8);
 		spin_lock_irqsave(&u->lock, flags);
-		u->tx = xmalloc_bytes(TX_BUF, 8);
-		u->by_irq = u->tx != NULL;
+		u->tx = tx;
+		u->by_irq = tx != NULL;
 		outb(IER_RX, (uint16_t)(u->io + UART_IER));
 		spin_unlock_irqrestore(&u->lock, flags);
 	}

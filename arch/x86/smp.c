@@ -97,6 +97,7 @@ void on_selected_cpus(const cpumask_t *mask, void (*fn)(void *), void *arg, bool
 	cpumask_clear_cpu(me, &others);
 	n = cpumask_weight(&others);
 	if (n) {
+		lock_check_wait();
 		while (!spin_trylock(&call.lock)) {
 			smp_poll_calls();
 			cpu_relax();
