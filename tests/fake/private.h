@@ -83,6 +83,7 @@ struct pv_domain {
 	unsigned int grant_top, grants_used;
 	struct map *maps;
 	struct port ports[MAX_PORTS];
+	evtchn_port_t ports_end;	/* above all that were ever open */
 	struct pv_watch *watches;
 	struct watch_event *events, **events_end;
 	struct pv_timer *timers;

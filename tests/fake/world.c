@@ -164,6 +164,8 @@ int pv_event_open(struct pv_domain *d, domid_t remote, evtchn_port_t remote_port
 		.fn = fn,
 		.arg = arg,
 	};
+	if (port >= d->ports_end)
+		d->ports_end = port + 1;
 	if (peer) {
 		peer->state = PORT_BOUND;
 		peer->remote_port = port;
@@ -268,7 +270,7 @@ static bool choose(struct world *w, struct choice *chosen)
 	for (struct pv_domain *d = w->domains; d; d = d->next) {
 		if (d->events && world_random(w, ++n) == 0)
 			*chosen = (struct choice){ d, 0 };
-		for (evtchn_port_t p = 1; p < MAX_PORTS; p++)
+		for (evtchn_port_t p = 1; p < d->ports_end; p++)
 			if (d->ports[p].pending && !d->ports[p].busy && d->ports[p].fn &&
 			    world_random(w, ++n) == 0)
 				*chosen = (struct choice){ d, p };

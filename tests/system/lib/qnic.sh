@@ -25,10 +25,13 @@ qnic() {
 	shift 2
 	xenstore-write $back/frontend $front $back/frontend-id $d $back/online 1 $back/mac $mac \
 		$back/bridge xenbr0 $back/handle $n $back/script /etc/xen/scripts/vif-bridge "$@" \
-		$front/backend $back $front/backend-id 0 $front/handle $n $front/mac $mac \
-		$back/state 1 $front/state 1 || return 1
+		$back/state 1 || return 1
 	xenstore-chmod -r $back n0 r$d
-	xenstore-chmod -r $front n$d r0
+	# What comes to be below an existing directory has its permissions from the start.
+	xenstore-write $front ""
+	xenstore-chmod $front n$d r0
+	xenstore-write $front/backend $back $front/backend-id 0 $front/handle $n $front/mac $mac \
+		$front/state 1 || return 1
 	within 10 prints '^2$' xenstore-read $back/state || return 1
 	vif=vif$d.$n XENBUS_PATH=backend/qnic/$d/$n XENBUS_TYPE=vif XENBUS_BASE_PATH=backend \
 		/etc/xen/scripts/vif-bridge online type_if=vif
