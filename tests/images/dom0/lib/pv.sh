@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+#
+# Our own block backend in dom0, by hand: what a toolstack would write into the store.
+#
+#	. /lib/pv.sh
+#	start_blkback
+#	plug_disk GUEST VDEV FILE [MODE] [KEY=VALUE...]	e.g. plug_disk d1 51728 /root/b.img w
+#	unplug_disk GUEST VDEV
+#	restart_blkback					kill -9, and a new one at once
+
+BLKBACK_LOG=/root/blkback.log
+
+start_blkback() {
+	blkback -f 2>>$BLKBACK_LOG &
+	blkback_pid=$!
+}
+
+restart_blkback() {
+	kill -9 $blkback_pid
+	wait $blkback_pid 2>/dev/null
+	start_blkback
+}
+
+# Statistics of all devices, one line each.
+blkback_stats() {
+	rm -f /run/krypton/blkback/stats
+	kill -USR1 $blkback_pid
+	within 5 test -e /run/krypton/blkback/stats && cat /run/krypton/blkback/stats
+}
+
+back_of() {
+	echo /local/domain/0/backend/qblk/$(xl domid $1)/$2
+}
+
+plug_disk() {
+	local id=$(xl domid $1) vdev=$2 file=$3 mode=${4:-w} pair
+	local front=/local/domain/$id/device/vbd/$vdev back=$(back_of $1 $2)
+	shift 3
+	[ $# = 0 ] || shift
+	xenstore-write $back/frontend $front $back/frontend-id $id $back/online 1 \
+		$back/removable 0 $back/mode $mode $back/device-type disk $back/params $file
+	for pair; do
+		xenstore-write $back/${pair%%=*} "${pair#*=}"
+	done
+	xenstore-chmod -r $back n0 r$id
+	xenstore-write $front/backend $back $front/backend-id 0 $front/virtual-device $vdev \
+		$front/device-type disk
+	xenstore-chmod -r $front n$id r0
+	xenstore-write $back/state 1 $front/state 1
+	xenstore-chmod $back/state n0 r$id
+	xenstore-chmod $front/state n$id r0
+}
+
+disk_state() {
+	[ "$(xenstore-read $(back_of $1 $2)/state)" = $3 ]
+}
+
+unplug_disk() {
+	local back=$(back_of $1 $2) front=/local/domain/$(xl domid $1)/device/vbd/$2
+	xenstore-write $back/online 0 $back/state 5
+	within 20 disk_state $1 $2 6 || return 1
+	xenstore-rm $back
+	xenstore-rm $front
+}

@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Block devices with our own drivers at either end or both: data verified, backend killed ten times
+# under load, unplugged and plugged again. Variants name front and back end.
+# oracle: yes
+# variants: linux-ours ours-linux ours-ours
+# timeout: 300
+. "$(dirname "$0")/../lib/case.sh"
+
+{
+echo "front=${VARIANT%-*} back=${VARIANT#*-}"
+cat <<'EOS'
+. /lib/kt.sh
+. /lib/pv.sh
+disk b 64
+
+# Ten deaths, a second or so apart.
+kill_often() {
+	local n=0
+	while [ $n -lt 10 ]; do
+		sleep 0.7
+		restart_blkback
+		n=$((n + 1))
+	done
+}
+
+own_guest() {
+	cat >/root/b.cfg <<X
+name = "b"
+kernel = "/guest/blk"
+memory = 64
+on_poweroff = "destroy"
+on_crash = "preserve"
+extra = "$1"
+$2
+X
+}
+
+passes() {
+	check "$1: all data is right" on_console b 'KTEST-EXIT: 0' 150
+	tr -d '\r' <$CONSOLES/guest-b.log | grep '^#'
+	exists b && ! gone b 10 >/dev/null && xl destroy b
+	mv $CONSOLES/guest-b.log $CONSOLES/done-b.log
+}
+
+linux_front() {
+	debian d1 stay
+	check "create" xl create -q /root/d1.cfg
+	check "up" on_console d1 DOMU-UP
+	check "plug" plug_disk d1 51728 /root/b.img
+	check "connected" within 20 disk_state d1 51728 4
+	xenstore-ls $(back_of d1 51728) | grep -E 'feature|max|sector' | sed 's/^/# /'
+	type_in d1 'head -c 8000000 /dev/urandom >/tmp/r; s=$(md5sum </tmp/r); mke2fs /dev/xvdb >/dev/null; mount -t ext4 /dev/xvdb /mnt; for i in 1 2 3 4 5 6 7 8; do cp /tmp/r /mnt/f; sync; echo 3 >/proc/sys/vm/drop_caches; [ "$(md5sum </mnt/f)" = "$s" ] && echo round $i; done; umount /mnt; e2fsck -fn /dev/xvdb; echo fsck=$?; echo fin=$((3 + 4))'
+	check "first round" on_console d1 'round 1' 60
+	kill_often
+	check "finished" on_console d1 fin=7 100
+	check "all rounds" [ $(tr -d '\r' <$CONSOLES/guest-d1.log | grep -c '^round') = 8 ]
+	check "file system is clean" on_console d1 fsck=0 5
+	blkback_stats
+	check "unplug" unplug_disk d1 51728
+	check "plug again" plug_disk d1 51728 /root/b.img r
+	check "connected" within 20 disk_state d1 51728 4
+	type_in d1 'mount -t ext4 -o ro /dev/xvdb /mnt; md5sum </mnt/f; umount /mnt; echo again=$((4 + 4))'
+	check "still there" on_console d1 again=8 20
+	check "unplug again" unplug_disk d1 51728
+	check "the guest has no errors" refuses console_has d1 'I/O error'
+	[ $failed = 0 ] || tail -n 40 $CONSOLES/guest-d1.log
+	check "shutdown" xl shutdown -w d1
+}
+
+if [ $back = ours ]; then
+	start_blkback
+fi
+if [ $front = linux ]; then
+	linux_front
+elif [ $back = linux ]; then
+	for options in "queues=1 order=0" "queues=2 order=2 persistent"; do
+		own_guest "vbd=51728 ops=2000 $options" \
+			'disk = [ "format=raw,vdev=xvdb,access=rw,target=/root/b.img" ]'
+		check "create" xl create -q /root/b.cfg
+		passes "$options"
+	done
+else
+	for options in "queues=1 order=0 direct" "queues=4 order=2 persistent"; do
+		own_guest "vbd=51728 ops=10000 $options"
+		check "create" xl create -p -q /root/b.cfg
+		check "plug" plug_disk b 51728 /root/b.img w persistent-grants=1
+		check "unpause" xl unpause b
+		sleep 1
+		kill_often
+		blkback_stats
+		passes "$options"
+	done
+fi
+check "the backend complained of nothing" [ ! -s $BLKBACK_LOG ]
+[ ! -s $BLKBACK_LOG ] || cat $BLKBACK_LOG
+check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
+finish
+EOS
+} | toolstack --smp 1 --timeout 280 --add "$TOP/$BUILD/tools/blkback:usr/bin/blkback" \
+	--add "$TOP/$BUILD/guests/blk:guest/blk"
