@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
 # kl, the command line; installed as xl, too.
 KL_SRC := $(sort $(wildcard dom0-tools/kl/*.c))
-KL_LIBS := -Wl,--unresolved-symbols=ignore-all
-$(eval $(call tools_program,kl,$(KL_SRC),$(KL_LIBS)))
+$(eval $(call tools_program,kl,$(KL_SRC)))

@@ -70,13 +70,15 @@ check "sysrq arrives" on_console d1 HELP 20
 type_at_console() { (sleep 2; echo 'echo hand=$((40 + 3))'; sleep 4) |
 	timeout 15 script -q -c "kl console d1" /dev/null; true; }
 check "console" prints hand=43 type_at_console
-check "dump-core" kl dump-core d1 /dev/shm/kl.core
-check "core by xl" xl dump-core d1 /dev/shm/xl.core
-size() { stat -c %s "$1"; }
-check "same size" [ "$(size /dev/shm/kl.core)" = "$(size /dev/shm/xl.core)" ]
-sections() { head -c 512 $1 | od -An -tx1; }
-check "same headers" [ "$(sections /dev/shm/kl.core)" = "$(sections /dev/shm/xl.core)" ]
-rm -f /dev/shm/*.core
+# The same paused domain: the same dump but for the shared page, whose clock the hypervisor may set.
+kl pause d1
+digest() { echo $(stat -c %s $1) $(head -c 4096 $1 | md5sum) $(tail -c +65536 $1 | md5sum); rm -f $1; }
+check "dump-core by xl" xl dump-core d1 /dev/shm/core
+theirs=$(digest /dev/shm/core)
+check "dump-core" kl dump-core d1 /dev/shm/core
+check "the same dump" [ "$theirs" = "$(digest /dev/shm/core)" ]
+check "dump-core says what is wrong" refuses kl dump-core d1 /nonexistent/core
+kl unpause d1
 check "cpupool-cpu-remove" kl cpupool-cpu-remove Pool-0 1
 check "cpupool-create" kl cpupool-create 'name="p1"' 'cpus=["1"]'
 check "listed alike" same cpupool-list
