@@ -116,9 +116,9 @@ static int make_requests(struct queue *q)
 	return 0;
 }
 
-static void record_name(const struct queue *q, char *name, size_t room)
+static void record_name(const struct blkback *b, unsigned int queue, char *name, size_t room)
 {
-	snprintf(name, room, "%u-%u-%u", q->device->bus.peer, q->device->devid, q->index);
+	snprintf(name, room, "%u-%u-%u", b->bus.peer, b->devid, queue);
 }
 
 /* Indexes as the record left them, or as a frontend leaves a fresh ring. */
@@ -129,7 +129,7 @@ static int recover(struct queue *q, const struct queue_keys *keys, bool takeover
 	uint32_t req_cons = 0, rsp_prod = 0;
 	char name[KEY_MAX];
 
-	record_name(q, name, sizeof(name));
+	record_name(b, q->index, name, sizeof(name));
 	q->record = blkback_record_map(b->host, name, record_bytes(slots));
 	if (!q->record)
 		return -XEN_ENOMEM;
@@ -183,10 +183,9 @@ static int connect_queue(struct blkback *b, unsigned int index, unsigned int ord
 			      (unsigned int)keys.remote_port);
 }
 
-static void disconnect_queue(struct queue *q, bool forget)
+static void disconnect_queue(struct queue *q)
 {
 	struct blkback *b = q->device;
-	char name[KEY_MAX];
 
 	if (q->port)
 		pv_event_close(b->domain, q->port);
@@ -198,10 +197,6 @@ static void disconnect_queue(struct queue *q, bool forget)
 				     record_bytes(pv_ring_slots(q->ring_pages * PV_PAGE_SIZE, RING_SLOT)));
 	if (q->shared)
 		pv_grant_unmap(b->domain, q->shared, q->ring_pages);
-	if (forget) {
-		record_name(q, name, sizeof(name));
-		blkback_record_remove(b->host, name);
-	}
 	memset(q, 0, sizeof(*q));
 }
 
@@ -264,10 +259,16 @@ int device_connect(struct blkback *b, bool takeover)
 
 void device_disconnect(struct blkback *b, bool forget)
 {
+	char name[KEY_MAX];
+
 	pv_timer_set(b->domain, &b->again, 0);
 	for (unsigned int i = 0; i < b->nr_queues; i++)
 		if (b->queues[i].device)
-			disconnect_queue(&b->queues[i], forget);
+			disconnect_queue(&b->queues[i]);
+	for (unsigned int i = 0; forget && i < MAX_QUEUES; i++) {
+		record_name(b, i, name, sizeof(name));	/* an earlier instance's may be there too */
+		blkback_record_remove(b->host, name);
+	}
 	b->nr_queues = 0;
 	b->connected = false;
 	if (b->buffer)
