@@ -142,7 +142,7 @@ static int preserve(struct light *light, const struct intent *intent)
 static int create(struct light *light, struct light_config *config, uint32_t *domid,
 		  struct tools_error *error)
 {
-	struct light_create create = { .config = config, .allow_same_uuid = true };
+	struct light_create create = { .config = config };
 	int result;
 
 	config->domid = 0;
