@@ -36,8 +36,7 @@ struct light {
 	const char *run_dir;		/* /run/xen: creation markers below kl/ */
 	const char *script_dir;		/* /etc/xen/scripts */
 	const char *log_dir;		/* /var/log/xen */
-	bool owns_handles;
-	/* Last hotplug script's pid and such are local to calls: the handle has no hidden state. */
+	bool owns_handles, owns_fm;
 };
 
 /*
@@ -115,6 +114,7 @@ struct light_create {
 	struct light_config *config;	/* defaults are filled in; devids, MACs and uuid are chosen */
 	bool keep_paused;		/* do not start it */
 	bool ignore_global_affinity;	/* xl.conf's vm.cpumask is not applied */
+	bool no_monitor;		/* no automatic actions when it ends */
 	bool interactive;		/* a boot loader may use our terminal: its menu is shown */
 	/*
 	 * Builds memory and vcpus from elsewhere (a stream) instead of the kernel image. NULL: the kernel.
@@ -167,6 +167,8 @@ int light_shutdown_request(struct light *light, uint32_t domid, const char *what
  */
 int light_wait_shutdown(struct light *light, const uint32_t *domids, unsigned int count, bool any,
 			uint64_t ms);
+/* Until the domain is gone or dying; -ETIMEDOUT after @ms (0: no limit), -ECANCELED. */
+int light_wait_gone(struct light *light, uint32_t domid, uint64_t ms);
 /* The dead domain gets @suffix to its name and @uuid (all of store and hypervisor), so that a new one can take its place. */
 int light_preserve(struct light *light, uint32_t domid, const char *suffix, const uint8_t uuid[16],
 		   struct tools_error *error);

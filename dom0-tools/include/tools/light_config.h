@@ -247,7 +247,10 @@ const char *light_action_name(int action);
  * wrapped as `list -l` prints one domain: { "domid": N, "config": {...} }; -1: the configuration alone.
  */
 char *light_config_to_json(const struct light_config *config, int domid);
-/* The same as @key's value (NULL: an element) of a text under way; @domid -1 prints null in the wrapper. */
+/* One device alone, as block-attach -N and network-attach -N print it; free(). */
+char *light_disk_to_json(const struct light_disk *disk);
+char *light_nic_to_json(const struct light_nic *nic);
+/* The configuration as @key's value (NULL: an element) of a text under way; @domid -1 prints null in the wrapper. */
 void light_config_write_wrapped(struct json_writer *writer, const char *key,
 				const struct light_config *config, int domid);
 int light_config_from_json(struct light_config *config, const char *text, size_t length,

@@ -364,6 +364,26 @@ char *light_config_to_json(const struct light_config *config, int domid)
 	return strbuf_take(&w.out);
 }
 
+char *light_disk_to_json(const struct light_disk *disk)
+{
+	struct json_writer w = {0};
+
+	json_open_object(&w, NULL);
+	write_fields(&w, disk_fields, disk, disk->kept);
+	json_close_object(&w);
+	return strbuf_take(&w.out);
+}
+
+char *light_nic_to_json(const struct light_nic *nic)
+{
+	struct json_writer w = {0};
+
+	json_open_object(&w, NULL);
+	write_fields(&w, nic_fields, nic, nic->kept);
+	json_close_object(&w);
+	return strbuf_take(&w.out);
+}
+
 /* --- Reading --- */
 static int bad(struct tools_error *error, const char *name, const char *wanted)
 {

@@ -192,6 +192,13 @@ static int step_build(struct creation *c)
 	};
 	int rc;
 
+	if (!c->light->fm) {
+		rc = foreignmemory_open(&c->light->fm);
+		if (rc)
+			return tools_fail(c->error, rc, "hypervisor", "cannot map other domains' memory: %s",
+					  strerror(-rc));
+		c->light->owns_fm = true;
+	}
 	if (c->create->build) {
 		rc = c->create->build(c->light, &stream, c->create->cookie, c->error);
 		c->store_mfn = stream.store_mfn;

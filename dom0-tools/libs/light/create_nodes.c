@@ -38,7 +38,8 @@ static void add_domain(struct creation *c, struct batch *b, const char *uuid)
 	batch_write(b, "pv", "/libxl/%u/type", d);
 	batch_write(b, "qemu_xen", "/libxl/%u/dm-version", d);
 	/* Its end is the monitor's business; a domain without this node has a watcher of its own. */
-	batch_write(b, "1", "/libxl/%u/kl/monitor", d);
+	if (!c->create->no_monitor)
+		batch_write(b, "1", "/libxl/%u/kl/monitor", d);
 	batch_write(b, c->run.name, "/local/domain/%u/name", d);
 	batch_mkdir(b, "/local/domain/%u/cpu", d);
 	batch_mkdir(b, "/local/domain/%u/memory", d);

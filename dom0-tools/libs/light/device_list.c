@@ -129,7 +129,7 @@ int group_of_domain(struct group *group, uint32_t domid)
 }
 
 /* --- Lists --- */
-#define LIST_KEYS 8
+#define LIST_KEYS 7
 
 static void queue_details(struct batch *batch, const struct device *device)
 {
@@ -141,7 +141,6 @@ static void queue_details(struct batch *batch, const struct device *device)
 	batch_read(batch, "%s/state", front);
 	batch_read(batch, "%s/state", back);
 	batch_read(batch, "%s/event-channel", front);
-	batch_read(batch, "%s/event-channel-tx", front);
 	batch_read(batch, "%s/%s", front, vif ? "tx-ring-ref" : "ring-ref");
 	batch_read(batch, "%s/%s", front, vif ? "rx-ring-ref" : "ring-ref0");
 	batch_read(batch, "/libxl/%u/device/%s/%u/mac", device->domid, device->kind, device->devid);
@@ -167,13 +166,13 @@ static int take_details(struct light_device *out, const struct device *device,
 	out->backend = strdup(path);
 	out->frontend_state = number(r[0].reply, 0);
 	out->backend_state = number(r[1].reply, 0);
-	out->event_channel = number(r[2].reply, number(r[3].reply, -1));
-	out->ring_ref[0] = number(r[4].reply, -1);
-	out->ring_ref[1] = number(r[5].reply, -1);
-	if (r[6].reply)
-		light_mac_parse(r[6].reply, out->mac);
-	out->params = r[7].reply;
-	r[7].reply = NULL;
+	out->event_channel = number(r[2].reply, -1);
+	out->ring_ref[0] = number(r[3].reply, -1);
+	out->ring_ref[1] = number(r[4].reply, -1);
+	if (r[5].reply)
+		light_mac_parse(r[5].reply, out->mac);
+	out->params = r[6].reply;
+	r[6].reply = NULL;
 	return out->frontend && out->backend ? 0 : -ENOMEM;
 }
 

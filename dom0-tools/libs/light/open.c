@@ -50,7 +50,6 @@ int light_open_with(struct light **out, struct ctl *ctl, struct store *store,
 
 int light_open(struct light **out, struct tools_error *error)
 {
-	struct foreignmemory *fm = NULL;
 	struct store *store = NULL;
 	struct ctl *ctl = NULL;
 	int rc = ctl_open(&ctl);
@@ -68,14 +67,11 @@ int light_open(struct light **out, struct tools_error *error)
 		return tools_hint(error, tools_fail(error, rc, "store", "no connection to xenstored: %s",
 						    strerror(-rc)), "is xenstored running?");
 	}
-	rc = foreignmemory_open(&fm);
-	if (!rc)
-		rc = light_open_with(out, ctl, store, fm);
+	rc = light_open_with(out, ctl, store, NULL);
 	if (rc) {
-		foreignmemory_close(fm);
 		store_close(store);
 		ctl_close(ctl);
-		return tools_fail(error, rc, "hypervisor", "cannot open /dev/xen/privcmd: %s", strerror(-rc));
+		return tools_fail(error, rc, "no-memory", "out of memory");
 	}
 	(*out)->owns_handles = true;
 	store_set_deadline(store, 20000);
@@ -91,8 +87,9 @@ void light_close(struct light *light)
 {
 	if (!light)
 		return;
-	if (light->owns_handles) {
+	if (light->fm && (light->owns_fm || light->owns_handles))
 		foreignmemory_close(light->fm);
+	if (light->owns_handles) {
 		store_close(light->store);
 		ctl_close(light->ctl);
 	}

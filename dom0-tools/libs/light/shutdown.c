@@ -66,6 +66,24 @@ int light_wait_shutdown(struct light *light, const uint32_t *domids, unsigned in
 	return rc;
 }
 
+int light_wait_gone(struct light *light, uint32_t domid, uint64_t ms)
+{
+	uint64_t deadline = ms ? tools_now_ms() + ms : UINT64_MAX;
+	struct xen_domctl_getdomaininfo info;
+	int rc = store_watch(light->store, "@releaseDomain", "light-gone");
+
+	while (!rc && !ctl_getdomaininfo(light->ctl, (domid_t)domid, &info) &&
+	       !(info.flags & XEN_DOMINF_dying)) {
+		rc = light_wait(light, NULL, 0, deadline);
+		if (rc > 0)
+			rc = 0;
+		light_drain_events(light);
+	}
+	store_unwatch(light->store, "@releaseDomain", "light-gone");
+	light_drain_events(light);
+	return rc;
+}
+
 int light_rename(struct light *light, uint32_t domid, const char *old_name, const char *new_name,
 		 struct tools_error *error)
 {

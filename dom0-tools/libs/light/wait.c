@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include "domain.h"
 
-#define MAX_FDS 16
+#define MAX_FDS		16
+#define LONGEST_MS	60000	/* then the caller looks again */
 
 void light_drain_events(struct light *light)
 {
@@ -23,23 +24,24 @@ int light_wait(struct light *light, const int *fds, unsigned int n_fds, uint64_t
 	struct pollfd list[MAX_FDS + 2];
 	uint64_t now = tools_now_ms();
 	char *buffer, *path, *token;
-	unsigned int i;
+	unsigned int i, ms;
 	int rc;
 
 	if (now >= deadline)
 		return -ETIMEDOUT;
+	ms = deadline - now > LONGEST_MS ? LONGEST_MS : (unsigned int)(deadline - now);
 	/* With nothing but the store to wait for, its own wait does. The event only says: look again. */
 	if (!n_fds && light->cancel_fd < 0) {
-		rc = store_wait_event(light->store, (unsigned int)(deadline - now), &buffer, &path, &token);
+		rc = store_wait_event(light->store, ms, &buffer, &path, &token);
 		if (!rc)
 			free(buffer);
-		return rc;
+		return rc == -ETIMEDOUT && ms == LONGEST_MS ? 0 : rc;
 	}
 	list[0] = (struct pollfd){ .fd = store_fd(light->store), .events = POLLIN };
 	list[1] = (struct pollfd){ .fd = light->cancel_fd, .events = POLLIN };
 	for (i = 0; i < n_fds && i < MAX_FDS; i++)
 		list[i + 2] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-	rc = poll(list, i + 2, deadline - now > 60000 ? 60000 : (int)(deadline - now));
+	rc = poll(list, i + 2, (int)ms);
 	if (rc < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (list[1].revents)
