@@ -91,8 +91,12 @@ static void check_layout(const struct guest_elf *elf)
 	accepted++;
 	check(layout.v_end > layout.stack && layout.stack > layout.tables, "order of addresses");
 	check(layout.start_info >= elf->end, "start info behind the kernel");
-	check(layout.low_first <= layout.low_end && layout.low_end <= layout.high_first &&
-	      layout.high_first <= layout.high_end && layout.high_end <= nr_pages, "ranges");
+	check(layout.used == layout.written[2].end && layout.used <= nr_pages, "pages in use");
+	for (unsigned int i = 0; i < 3; i++)
+		check(layout.written[i].first <= layout.written[i].end &&
+		      (!i || layout.written[i - 1].end <= layout.written[i].first), "ranges");
+	check(layout.cleared.first == layout.written[0].end &&
+	      layout.cleared.end == layout.written[1].first, "what is cleared");
 	check(guest_pfn(&layout, layout.v_end) <= nr_pages, "the initial mapping is populated");
 	check(!ramdisk || layout.ramdisk_pfn + pages_of(ramdisk) <= nr_pages, "ramdisk");
 	check(layout.p2m_pfn + layout.nr_p2m_pages + layout.nr_p2m_tables <= nr_pages, "frame list");
@@ -130,6 +134,8 @@ static void fuzz_elf(void)
 		check(segment.vaddr >= elf.start && segment.vaddr <= elf.end &&
 		      segment.memory_bytes <= elf.end - segment.vaddr &&
 		      segment.file_bytes <= segment.memory_bytes, "segment inside the kernel");
+		check(!segment.file_bytes ||
+		      segment.vaddr + segment.file_bytes <= elf.file_end, "bytes before file_end");
 	}
 	check_layout(&elf);
 	free(copy);

@@ -200,7 +200,10 @@ static void test_layout(void **state)
 	assert_int_equal(layout.p2m_pfn, 0x1404);
 	assert_int_equal(layout.nr_p2m_pages, 16);
 	assert_int_equal(layout.nr_p2m_tables, 3);
-	assert_int_equal(layout.high_end, 0x1404 + 19);
+	assert_int_equal(layout.used, 0x1404 + 19);
+	assert_int_equal(layout.written[0].first, 0x1000);
+	assert_int_equal(layout.written[0].end, 0x1003);
+	assert_int_equal(layout.cleared.end, 0x1100);
 	assert_int_equal(guest_lay_out(&elf, 20 << 8, 12345, &layout, &error), -E2BIG);
 	assert_int_equal(guest_lay_out(&elf, 1UL << 40, 0, &layout, &error), -EINVAL);
 	assert_int_equal(guest_lay_out(&elf, 32 << 8, ~0UL, &layout, &error), -E2BIG);

@@ -553,6 +553,12 @@ static int do_mmuext(struct mmuext_op *ops, unsigned int count, domid_t domid)
 	for (unsigned int i = 0; i < count; i++) {
 		int rc;
 
+		if (ops[i].cmd == MMUEXT_CLEAR_PAGE) {
+			if (fake_hv_owner(ops[i].arg1.mfn) != domid)
+				return -EINVAL;
+			memset(fake_hv_frame(ops[i].arg1.mfn), 0, FAKE_PAGE);
+			continue;
+		}
 		if (ops[i].cmd != MMUEXT_PIN_L4_TABLE)
 			return -ENOSYS;
 		rc = check_table(domain, ops[i].arg1.mfn, ops[i].arg1.mfn, 4);

@@ -62,20 +62,29 @@ static int copy_in(struct builder *b, const struct guest_image *image, uint64_t 
 	return 0;
 }
 
+/* All bytes of the kernel's that are in its file, and the zeros between them. */
 static int load_kernel(struct builder *b)
 {
+	uint64_t limit = b->layout.v_start + (b->layout.written[0].end << PAGE_BITS);
 	struct guest_segment segment;
 
 	for (unsigned int i = 0; guest_elf_segment(&b->elf, i, &segment); i++) {
 		uint64_t page = segment.vaddr & ~(PAGE_BYTES - 1);
-		uint8_t *to = guest_memory_page(&b->memory, guest_pfn(&b->layout, page));
+		uint64_t bytes = segment.memory_bytes;
+		uint8_t *to;
 		int rc;
 
+		/* What lies beyond is cleared otherwise. */
+		if (segment.vaddr >= limit)
+			continue;
+		if (bytes > limit - segment.vaddr)
+			bytes = limit - segment.vaddr;
+		to = guest_memory_page(&b->memory, guest_pfn(&b->layout, page));
 		to += segment.vaddr - page;
 		rc = copy_in(b, b->build->kernel, segment.offset, to, segment.file_bytes);
 		if (rc)
 			return rc;
-		memset(to + segment.file_bytes, 0, segment.memory_bytes - segment.file_bytes);
+		memset(to + segment.file_bytes, 0, bytes - segment.file_bytes);
 	}
 	return 0;
 }
@@ -152,7 +161,9 @@ static int fill(struct builder *b)
 	if (rc)
 		return tools_fail(b->error, rc, "no-domain", "domain %u has gone: %s",
 				  b->build->domid, strerror(-rc));
-	rc = guest_memory_map(&b->memory, info.shared_info_frame, b->error);
+	rc = guest_memory_clear(&b->memory, b->error);
+	if (!rc)
+		rc = guest_memory_map(&b->memory, info.shared_info_frame, b->error);
 	if (rc)
 		return rc;
 	b->build->store_mfn = frame_at(b, layout->store);

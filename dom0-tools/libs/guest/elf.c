@@ -148,12 +148,12 @@ static const char *check_header(const struct guest_elf *elf)
 	return NULL;
 }
 
-/* Checks every load segment; the physical range that they cover. */
+/* Checks every load segment; the physical range that they cover, and of their bytes in the file. */
 static const char *load_range(const struct guest_elf *elf, const Elf64_Ehdr *head, uint64_t *start,
-			      uint64_t *end)
+			      uint64_t *file_end, uint64_t *end)
 {
 	*start = UNSET_ADDRESS;
-	*end = 0;
+	*file_end = *end = 0;
 	for (unsigned int i = 0; i < head->e_phnum; i++) {
 		Elf64_Phdr program = program_header(elf, head, i);
 
@@ -168,7 +168,11 @@ static const char *load_range(const struct guest_elf *elf, const Elf64_Ehdr *hea
 			*start = program.p_paddr;
 		if (program.p_paddr + program.p_memsz > *end)
 			*end = program.p_paddr + program.p_memsz;
+		if (program.p_filesz && program.p_paddr + program.p_filesz > *file_end)
+			*file_end = program.p_paddr + program.p_filesz;
 	}
+	if (*file_end < *start)
+		*file_end = *start;
 	return *start < *end ? NULL : "it has no load segment";
 }
 
@@ -190,7 +194,7 @@ static const char *check_addresses(const struct guest_elf *elf)
 
 int guest_elf_parse(const void *bytes, size_t length, struct guest_elf *elf, const char **why)
 {
-	uint64_t start, end;
+	uint64_t start, file_end, end;
 	Elf64_Ehdr head;
 
 	memset(elf, 0, sizeof(*elf));
@@ -214,11 +218,12 @@ int guest_elf_parse(const void *bytes, size_t length, struct guest_elf *elf, con
 	if (!elf->has_notes)
 		*why = "it has no Xen ELF notes: it was not built for Xen PV";
 	else
-		*why = load_range(elf, &head, &start, &end);
+		*why = load_range(elf, &head, &start, &file_end, &end);
 	if (*why)
 		return -EINVAL;
 	/* Unsigned sums that wrap are how a negative offset is written. */
 	elf->start = start + (elf->virt_base - elf->paddr_offset);
+	elf->file_end = file_end + (elf->virt_base - elf->paddr_offset);
 	elf->end = end + (elf->virt_base - elf->paddr_offset);
 	*why = check_addresses(elf);
 	return *why ? -EINVAL : 0;

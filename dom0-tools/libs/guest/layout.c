@@ -101,6 +101,29 @@ static int place_initial(const struct guest_elf *elf, uint64_t ramdisk_bytes,
 	return 0;
 }
 
+/* The ranges of pfns that the builder writes or clears. */
+static void divide(const struct guest_elf *elf, uint64_t ramdisk_bytes, struct guest_layout *layout)
+{
+	struct guest_range *kernel = &layout->written[0], *rest = &layout->written[1];
+	struct guest_range *high = &layout->written[2];
+
+	kernel->first = guest_pfn(layout, elf->start);
+	kernel->end = guest_pfn(layout, round_up(elf->file_end, PAGE_BYTES));
+	rest->first = guest_pfn(layout, round_up(elf->end, PAGE_BYTES));
+	rest->end = guest_pfn(layout, layout->stack);
+	layout->cleared = (struct guest_range){ kernel->end, rest->first };
+	high->first = high->end = guest_pfn(layout, layout->v_end);
+	if (ramdisk_bytes && !layout->ramdisk) {
+		layout->ramdisk_pfn = high->end;
+		high->end += pages_of(ramdisk_bytes);
+	}
+	if (layout->outer_p2m) {
+		layout->p2m_pfn = high->end;
+		high->end += layout->nr_p2m_pages + layout->nr_p2m_tables;
+	}
+	layout->used = high->end;
+}
+
 int guest_lay_out(const struct guest_elf *elf, uint64_t nr_pages, uint64_t ramdisk_bytes,
 		  struct guest_layout *layout, struct tools_error *error)
 {
@@ -122,18 +145,10 @@ int guest_lay_out(const struct guest_elf *elf, uint64_t nr_pages, uint64_t ramdi
 				  "the kernel, its ramdisk and frame list have no room in the "
 				  "addresses from %#llx on", (unsigned long long)elf->virt_base);
 
-	layout->low_first = guest_pfn(layout, elf->start);
-	layout->low_end = guest_pfn(layout, layout->stack);
-	layout->high_first = layout->high_end = guest_pfn(layout, layout->v_end);
-	if (ramdisk_bytes && elf->mod_start_pfn) {
-		layout->ramdisk_pfn = layout->high_end;
-		layout->high_end += pages_of(ramdisk_bytes);
-	}
 	if (layout->outer_p2m) {
 		layout->p2m = elf->p2m_base;
-		layout->p2m_pfn = layout->high_end;
 		layout->nr_p2m_tables = lower_tables(layout->p2m, layout->p2m + p2m_bytes);
-		layout->high_end += layout->nr_p2m_pages + layout->nr_p2m_tables;
 	}
-	return layout->high_end > nr_pages ? too_small(error, layout->high_end, nr_pages) : 0;
+	divide(elf, ramdisk_bytes, layout);
+	return layout->used > nr_pages ? too_small(error, layout->used, nr_pages) : 0;
 }

@@ -14,6 +14,8 @@
 #define LARGEST_ORDER	9
 /* Extents per call: bounds the list on the stack. */
 #define EXTENTS		512UL
+/* Pages cleared per call: the list fits into ctl's argument area. */
+#define CLEARS		256U
 
 /* At most @count blocks of 2^@order pages from pfn @first on. Pages populated. */
 static uint64_t populate_blocks(struct guest_memory *memory, xen_pfn_t first, uint64_t count,
@@ -62,40 +64,70 @@ int guest_memory_populate(struct guest_memory *memory, struct tools_error *error
 			  (unsigned long long)total >> 8);
 }
 
+int guest_memory_clear(struct guest_memory *memory, struct tools_error *error)
+{
+	const struct guest_range *range = &memory->layout->cleared;
+	struct mmuext_op ops[CLEARS];
+
+	for (xen_pfn_t pfn = range->first; pfn < range->end;) {
+		unsigned int count = 0;
+		int rc;
+
+		for (; count < CLEARS && pfn < range->end; count++, pfn++)
+			ops[count] = (struct mmuext_op){
+				.cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = memory->p2m[pfn],
+			};
+		rc = ctl_mmuext(memory->ctl, memory->domid, ops, count);
+		if (rc)
+			return tools_fail(error, rc, "refused",
+					  "the hypervisor cannot clear memory of domain %u: %s",
+					  memory->domid, strerror(-rc));
+	}
+	return 0;
+}
+
 int guest_memory_map(struct guest_memory *memory, xen_pfn_t shared_info, struct tools_error *error)
 {
 	const struct guest_layout *layout = memory->layout;
-	size_t low = layout->low_end - layout->low_first, high = layout->high_end - layout->high_first;
+	size_t count = 1, at = 0;
 	xen_pfn_t *frames;
 	void *view;
 	int rc;
 
-	frames = malloc((low + high + 1) * sizeof(*frames));
+	for (unsigned int i = 0; i < 3; i++)
+		count += layout->written[i].end - layout->written[i].first;
+	frames = malloc(count * sizeof(*frames));
 	if (!frames)
 		return tools_fail(error, -ENOMEM, "no-memory", "too little memory in this domain");
-	memcpy(frames, memory->p2m + layout->low_first, low * sizeof(*frames));
-	memcpy(frames + low, memory->p2m + layout->high_first, high * sizeof(*frames));
-	frames[low + high] = shared_info;
-	rc = foreignmemory_map(memory->fm, memory->domid, PROT_READ | PROT_WRITE, low + high + 1,
-			       frames, NULL, &view);
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct guest_range *range = &layout->written[i];
+
+		memcpy(frames + at, memory->p2m + range->first,
+		       (range->end - range->first) * sizeof(*frames));
+		at += range->end - range->first;
+	}
+	frames[at] = shared_info;
+	rc = foreignmemory_map(memory->fm, memory->domid, PROT_READ | PROT_WRITE, count, frames,
+			       NULL, &view);
 	free(frames);
 	if (rc)
 		return tools_fail(error, rc, "map-failed",
-				  "%zu pages of domain %u cannot be mapped: %s", low + high + 1,
+				  "%zu pages of domain %u cannot be mapped: %s", count,
 				  memory->domid, strerror(-rc));
 	memory->view = view;
-	memory->view_pages = low + high + 1;
+	memory->view_pages = count;
 	return 0;
 }
 
 void *guest_memory_page(const struct guest_memory *memory, xen_pfn_t pfn)
 {
-	const struct guest_layout *layout = memory->layout;
-	uint64_t index = pfn - layout->low_first;
+	const struct guest_range *range = memory->layout->written;
+	uint8_t *at = memory->view;
 
-	if (pfn >= layout->high_first)
-		index = pfn - layout->high_first + (layout->low_end - layout->low_first);
-	return memory->view + index * PAGE_BYTES;
+	/* The last range takes the rest: callers ask only for what is written. */
+	for (unsigned int i = 0; i < 2 && pfn >= range->end; i++, range++)
+		at += (range->end - range->first) * PAGE_BYTES;
+	return at + (pfn - range->first) * PAGE_BYTES;
 }
 
 void *guest_memory_shared_info(const struct guest_memory *memory)

@@ -30,6 +30,7 @@ struct guest_elf {
 	uint64_t hypercall_page, p2m_base;	/* or UNSET_ADDRESS */
 	bool mod_start_pfn, has_notes;
 	uint64_t start, end;			/* virtual, of all load segments */
+	uint64_t file_end;			/* behind it no segment has bytes in the file */
 	char os[16], version[16];
 };
 
@@ -55,6 +56,10 @@ int guest_unpack(const uint8_t *part, size_t length, uint8_t **out, size_t *out_
 		 const char **why);
 
 /* ---- layout.c ---- */
+struct guest_range {
+	xen_pfn_t first, end;
+};
+
 /* Virtual addresses in the initial mapping, of which pfn 0 is v_start. */
 struct guest_layout {
 	uint64_t nr_pages;
@@ -67,8 +72,14 @@ struct guest_layout {
 	uint64_t nr_p2m_pages;		/* of the list itself */
 	uint64_t nr_p2m_tables;		/* of an outer list, behind it */
 	bool outer_p2m;
-	/* What the builder has to write: two ranges of pfns. */
-	xen_pfn_t low_first, low_end, high_first, high_end;
+	/*
+	 * What the builder has to write, in ascending order: the kernel's bytes; from behind the
+	 * kernel to the page tables; ramdisk and frame list behind the initial mapping.
+	 */
+	struct guest_range written[3];
+	/* The kernel's bss behind its bytes: to be cleared, but not worth mapping. */
+	struct guest_range cleared;
+	xen_pfn_t used;			/* no pfn from here on has a purpose yet */
 };
 
 /* -EINVAL: the kernel's wishes contradict; -E2BIG: does not fit into @nr_pages. */
@@ -87,7 +98,7 @@ struct guest_memory {
 	domid_t domid;
 	const struct guest_layout *layout;
 	xen_pfn_t *p2m;			/* layout->nr_pages frames */
-	uint8_t *view;			/* the low range, the high one, then the shared info */
+	uint8_t *view;			/* the written ranges, then the shared info */
 	size_t view_pages;
 };
 
@@ -96,7 +107,9 @@ int guest_memory_populate(struct guest_memory *memory, struct tools_error *error
 int guest_memory_map(struct guest_memory *memory, xen_pfn_t shared_info, struct tools_error *error);
 void guest_memory_unmap(struct guest_memory *memory);
 void guest_memory_free(struct guest_memory *memory);
-/* A pfn of one of the two ranges. */
+/* Fills layout->cleared with zeros. */
+int guest_memory_clear(struct guest_memory *memory, struct tools_error *error);
+/* A pfn of one of the written ranges. */
 void *guest_memory_page(const struct guest_memory *memory, xen_pfn_t pfn);
 void *guest_memory_shared_info(const struct guest_memory *memory);
 
