@@ -102,7 +102,8 @@ static int destroy(struct light *light, uint32_t domid, const uint8_t uuid[16], 
 	if (result == -ESRCH)
 		return 0;
 	if (result != 0) {
-		monitor_log("%s: cannot destroy domain %u: %s", name, domid, error.text);
+		monitor_log("%s: cannot destroy domain %u: %s", name, domid,
+			    error.text[0] ? error.text : strerror(-result));
 		return result;
 	}
 	if (held.zombie) {

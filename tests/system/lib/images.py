@@ -203,8 +203,8 @@ OWN_DAEMONS = ("xenstored", "consoled", "monitor")
 def own_daemons(spec):
     """Which daemons of a dom0 are ours, for --toolstack: those named, or all that are built."""
     kind, _, names = spec.partition(":")
-    if kind not in ("debian", "krypton") or (kind == "debian" and names):
-        raise cache.HarnessError(f"no toolstack {spec}: debian, krypton or krypton:NAME,...")
+    if kind not in ("debian", "krypton", "bare") or (kind != "krypton" and names):
+        raise cache.HarnessError(f"no toolstack {spec}: debian, krypton, krypton:NAME,... or bare")
     if kind == "debian":
         return []
     chosen = names.split(",") if names else OWN_DAEMONS
@@ -216,14 +216,19 @@ def own_daemons(spec):
     return [n for n in chosen if os.path.exists(f"{cache.BUILD}/tools/{n}")]
 
 
-def own_tools():
-    """(name, contents without debug information) of every program in build/tools."""
+def add_own_tools(ar, as_xl):
+    """Puts every program of build/tools, without debug information, into the archive's dom0."""
+    where = "usr/lib/krypton/bin"
     for path in sorted(glob.glob(f"{cache.BUILD}/tools/*")):
         if os.path.isfile(path) and os.access(path, os.X_OK):
             with tempfile.NamedTemporaryFile() as stripped:
                 subprocess.run(["strip", "-o", stripped.name, path], check=True)
                 with open(stripped.name, "rb") as f:
-                    yield os.path.basename(path), f.read()
+                    ar.add_bytes(f"{where}/{os.path.basename(path)}", f.read(), 0o755)
+    for name in XENSTORE_LINKS:
+        ar.add_link(f"{where}/xenstore-{name}", "xenstore")
+    if as_xl:
+        ar.add_link(f"{where}/xl", "kl")
 
 
 def inputs(folder):
@@ -232,7 +237,22 @@ def inputs(folder):
             f"{cache.REPO}/tests/images/{folder}"]
 
 
-def dom0_initramfs():
+def stage_bare(stage):
+    """A dom0 of busybox, modules and our hotplug scripts; the tools are laid beside it."""
+    stage_skeleton(stage)
+    stage_busybox(stage)
+    os.makedirs(f"{stage}/etc/xen/auto")
+    shutil.copytree(f"{cache.REPO}/packaging/scripts", f"{stage}/etc/xen/scripts")
+    os.makedirs(f"{stage}/usr/lib/krypton")
+    os.symlink("/etc/xen/scripts", f"{stage}/usr/lib/krypton/scripts")
+    stage_modules(stage, DOM0_MODULES)
+    stage_own(stage, "dom0")
+
+
+def dom0_initramfs(toolstack="debian"):
+    if toolstack == "bare":
+        return cache.cached("bare.cpio", inputs("dom0") + [f"{cache.REPO}/packaging/scripts"],
+                            lambda p: make_initramfs(p, stage_bare))
     return cache.cached("dom0.cpio", inputs("dom0"), lambda p: make_initramfs(p, stage_dom0))
 
 
