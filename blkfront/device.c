@@ -19,6 +19,7 @@ static void init_lists(struct blkfront *f)
 static void drop_queues(struct blkfront *f)
 {
 	f->connected = false;
+	pv_timer_set(f->domain, &f->retry, 0);
 	for (unsigned int i = 0; i < MAX_QUEUES; i++)
 		front_queue_drop(&f->queues[i]);
 	bounce_free_all(f);

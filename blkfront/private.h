@@ -63,7 +63,8 @@ struct blkfront {
 	unsigned int ring_order, nr_queues, max_segments;
 	struct bounce *bounces;	/* free ones */
 	struct blkfront_io *failing;	/* to be completed from the loop */
-	struct pv_timer timer;
+	struct pv_timer timer;	/* completes those */
+	struct pv_timer retry;	/* sends what found no grant or page */
 	struct front_queue queues[MAX_QUEUES];
 };
 

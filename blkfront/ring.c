@@ -204,6 +204,21 @@ static int put_request(struct front_queue *q, struct shadow *s)
 	return 0;
 }
 
+#define RETRY_NS	10000000ULL	/* 10 ms */
+
+static void send_again(void *arg)
+{
+	blkfront_kick(arg);
+}
+
+/* Nothing will come back that would make us try again: time must. */
+static void retry_later(struct blkfront *f)
+{
+	f->retry.fn = send_again;
+	f->retry.arg = f;
+	pv_timer_set(f->domain, &f->retry, pv_now(f->domain) + RETRY_NS);
+}
+
 void front_queue_send(struct front_queue *q)
 {
 	while (q->waiting && q->free && q->front->connected && !q->front->ended) {
@@ -212,8 +227,10 @@ void front_queue_send(struct front_queue *q)
 
 		s->io = io;
 		if (put_request(q, s)) {
-			s->io = NULL;
-			break;		/* no grant or page: some come back with the next answer */
+			s->io = NULL;	/* no grant or page: some come back with the next answer */
+			if (!q->in_flight)
+				retry_later(q->front);
+			break;
 		}
 		q->free = s->next;
 		q->in_flight++;

@@ -92,6 +92,14 @@ unsigned int world_end(struct world *world)
 			complain(d, "watches", c.watches) + complain(d, "timers", c.timers) +
 			complain(d, "transactions", c.transactions);
 	}
+	world_drop(world);
+	return left;
+}
+
+void world_drop(struct world *world)
+{
+	struct pv_domain *d;
+
 	for (d = world->domains; d; d = d->next)
 		world_kill(d);
 	while ((d = world->domains)) {
@@ -103,7 +111,6 @@ unsigned int world_end(struct world *world)
 	close(world->memory);
 	free(world->pages);
 	free(world);
-	return left;
 }
 
 /* --- Chance --- */
