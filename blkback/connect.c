@@ -222,7 +222,7 @@ static int agree(struct blkback *b, unsigned int *order)
 	pv_store_read_number(b->domain, 0, b->bus.path, "feature-discard", 0, 1, &discard);
 	b->discard = discard;
 	b->persistent = persistent && offered;
-	b->unit_shift = large && b->info.sector == 4096 ? 12 : SECTOR_SHIFT;
+	b->unit_shift = large && b->info.sector == 4096 && !b->emulate_512 ? 12 : SECTOR_SHIFT;
 	b->nr_queues = queues;
 	*order = ring_order;
 	return 0;

@@ -102,8 +102,9 @@ static int publish_features(struct blkback *b)
 }
 
 /*
- * Before Connected: the disk's shape, in the unit agreed on. Frontends that do not know of larger sectors
- * get sectors of 512 bytes, whatever the medium has (file_io.c reads and writes parts of its sectors).
+ * Before Connected: the disk's shape. Sectors are the medium's, as Linux's backend shows them (a disk's
+ * partitions depend on it), or of 512 bytes if the toolstack says "emulate-512": file_io.c can do
+ * either. What numbers count is unit_shift's.
  */
 static int publish_shape(struct blkback *b)
 {
@@ -112,7 +113,7 @@ static int publish_shape(struct blkback *b)
 	int rc = put(b, "sectors", b->info.bytes >> b->unit_shift);
 
 	rc = rc ? rc : put(b, "info", info);
-	rc = rc ? rc : put(b, "sector-size", 1U << b->unit_shift);
+	rc = rc ? rc : put(b, "sector-size", b->emulate_512 ? 512 : b->info.sector);
 	return rc ? rc : put(b, "physical-sector-size", b->info.sector);
 }
 
@@ -332,7 +333,7 @@ void blkback_poke(struct blkback *b, const char *key)
 static void read_kind(struct blkback *b)
 {
 	char text[16] = "";
-	uint64_t removable = 0, persistent = OFFER_PERSISTENT;
+	uint64_t removable = 0, persistent = OFFER_PERSISTENT, emulate = 0;
 
 	pv_store_read(b->domain, 0, b->bus.path, "device-type", text, sizeof(text));
 	b->cdrom = !strcmp(text, "cdrom");
@@ -340,6 +341,8 @@ static void read_kind(struct blkback *b)
 	b->removable = removable;
 	pv_store_read_number(b->domain, 0, b->bus.path, "persistent-grants", 0, 1, &persistent);
 	b->offer_persistent = persistent;
+	pv_store_read_number(b->domain, 0, b->bus.path, "emulate-512", 0, 1, &emulate);
+	b->emulate_512 = emulate;
 }
 
 /* The directory's name is the device's number. */

@@ -93,7 +93,7 @@ struct blkback {
 	struct medium *medium;
 	struct medium_info info;
 	unsigned int devid;
-	bool cdrom, removable, discard, offer_persistent, persistent;
+	bool cdrom, removable, discard, offer_persistent, persistent, emulate_512;
 	unsigned int unit_shift;	/* of sector numbers in requests: 9, or 12 by agreement */
 	bool connected;
 	bool dying;			/* disconnects as soon as nothing is under way */

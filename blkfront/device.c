@@ -143,7 +143,7 @@ static int write_keys(struct blkfront *f)
 
 	if (!rc)
 		rc = pv_store_printf(d, 0, path, "feature-persistent", "%u", f->options.persistent);
-	if (!rc)
+	if (!rc && f->options.large_units)
 		rc = pv_store_write(d, 0, path, "feature-large-sector-size", "1");
 	if (!rc && f->nr_queues > 1)
 		rc = pv_store_printf(d, 0, path, "multi-queue-num-queues", "%u", f->nr_queues);
@@ -216,8 +216,13 @@ static int learn_shape(struct blkfront *f)
 		return rc;
 	if (sector != 512 && sector != 4096)
 		return pv_xenbus_fail(&f->bus, "sector-size is %llu", (unsigned long long)sector);
+	/*
+	 * Whatever the sector's size, sectors are counted in units of 512 bytes: so Linux does at both
+	 * ends, against the letter of <xen/io/blkif.h>.
+	 */
+	f->unit = f->options.large_units ? sector : 512;
 	n->sector = sector;
-	n->bytes = sectors * sector;
+	n->bytes = sectors * f->unit;
 	n->read_only = info & VDISK_READONLY;
 	return 0;
 }

@@ -61,6 +61,7 @@ struct blkfront {
 	bool ended;		/* no request is taken any more */
 	bool dropped;		/* ended, and the rings are gone */
 	unsigned int ring_order, nr_queues, max_segments;
+	unsigned int unit;	/* bytes that sector numbers count */
 	struct bounce *bounces;	/* free ones */
 	struct blkfront_io *failing;	/* to be completed from the loop */
 	struct pv_timer timer;	/* completes those */

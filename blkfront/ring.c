@@ -104,7 +104,7 @@ static int give_out(struct front_queue *q, struct shadow *s, unsigned int i)
 static void fill_segment(const struct front_queue *q, const struct shadow *s, unsigned int i,
 			 struct blkif_request_segment *segment)
 {
-	unsigned int bytes, unit = q->front->info.sector == 4096 ? 4096 : 512;
+	unsigned int bytes, unit = q->front->unit;
 	unsigned long at = (unsigned long)piece_of(s->io, i, &bytes) & (PV_PAGE_SIZE - 1);
 
 	segment->gref = s->refs[i];
@@ -112,16 +112,11 @@ static void fill_segment(const struct front_queue *q, const struct shadow *s, un
 	segment->last_sect = (at + bytes) / unit - 1;
 }
 
-static uint64_t unit_of(const struct blkfront *f)
-{
-	return f->info.sector == 4096 ? 4096 : 512;
-}
-
 static void put_direct(struct front_queue *q, struct shadow *s)
 {
 	struct blkif_request r = {
 		.operation = s->operation, .nr_segments = s->nr_segments, .id = s->id,
-		.sector_number = s->io->offset / unit_of(q->front),
+		.sector_number = s->io->offset / q->front->unit,
 	};
 
 	for (unsigned int i = 0; i < s->nr_segments; i++)
@@ -134,7 +129,7 @@ static void put_indirect(struct front_queue *q, struct shadow *s)
 	struct blkif_request_indirect r = {
 		.operation = BLKIF_OP_INDIRECT, .indirect_op = s->operation,
 		.nr_segments = s->nr_segments, .id = s->id,
-		.sector_number = s->io->offset / unit_of(q->front),
+		.sector_number = s->io->offset / q->front->unit,
 		.indirect_grefs = { s->list_ref },
 	};
 	struct blkif_request_segment *list = (void *)s->list_page;
@@ -148,8 +143,8 @@ static void put_discard(struct front_queue *q, struct shadow *s)
 {
 	struct blkif_request_discard r = {
 		.operation = BLKIF_OP_DISCARD, .id = s->id,
-		.sector_number = s->io->offset / unit_of(q->front),
-		.nr_sectors = s->io->bytes / unit_of(q->front),
+		.sector_number = s->io->offset / q->front->unit,
+		.nr_sectors = s->io->bytes / q->front->unit,
 	};
 
 	pv_front_ring_put(&q->ring, &r, sizeof(r));

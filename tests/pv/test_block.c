@@ -67,7 +67,8 @@ static void large_sectors(void **state)
 {
 	(void)state;
 	for (unsigned int seed = 1; seed <= 4; seed++)
-		run(&(struct block_setup){ .seed = seed, .sector = 4096 }, 300);
+		run(&(struct block_setup){
+			.seed = seed, .sector = 4096, .front.large_units = seed % 2 }, 300);
 }
 
 static void read_only(void **state)

@@ -22,6 +22,7 @@ struct blkfront_options {
 	unsigned int max_ring_order;	/* pages of each ring, logarithm to 2 */
 	bool persistent;		/* offer persistent grants (data is copied then) */
 	bool no_indirect;
+	bool large_units;	/* feature-large-sector-size: only for backends known to mean it */
 };
 
 struct blkfront_info {
