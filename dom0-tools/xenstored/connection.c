@@ -439,7 +439,6 @@ static void recover_buffer(struct journal *j, struct slot *slot)
 void conn_recover_input(struct xsd *x)
 {
 	struct journal *j = &x->journal;
-	char *used = xalloc(SLOT_COUNT);
 
 	for (uint32_t i = 1; i < x->conn_room; i++) {
 		struct conn *c = x->conns[i];
@@ -455,18 +454,12 @@ void conn_recover_input(struct xsd *x)
 		}
 		if (slot->buf)
 			recover_buffer(j, slot);
-		if (slot->buf) {
-			used[slot->buf] = 1;
-			if (slot->buf > j->bufs_made)
-				j->bufs_made = slot->buf;
-		}
+		if (slot->buf)
+			journal_buf_keep(j, slot);
 		if (c->out_made < slot->delivered)
 			c->out_made = slot->delivered;
 	}
-	for (uint32_t i = j->bufs_made; i > 0; i--)
-		if (!used[i])
-			j->free_bufs[j->free_count++] = i;
-	free(used);
+	journal_buf_kept(j);
 }
 
 void conn_republish(struct xsd *x, struct conn *c)

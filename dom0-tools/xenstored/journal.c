@@ -120,6 +120,7 @@ int journal_open(struct journal *j, const char *dir)
 		return -errno;
 	map_log(j, j->tail + GROW);
 	j->free_bufs = xalloc(SLOT_COUNT * sizeof(*j->free_bufs));
+	j->buf_owner = xalloc((SLOT_COUNT + 1) * sizeof(*j->buf_owner));
 	return had;
 }
 
@@ -130,6 +131,7 @@ void journal_close(struct journal *j)
 	if (j->shared)
 		munmap(j->shared, STATE_SIZE);
 	free(j->free_bufs);
+	free(j->buf_owner);
 	for (int i = 0; i < 2; i++)
 		if (j->fd[i] >= 0)
 			close(j->fd[i]);
@@ -272,12 +274,31 @@ struct inbuf *journal_buf_get(struct journal *j, struct slot *slot)
 	b->used = 0;
 	b->armed = 0;
 	b->base = slot->in_done;
+	j->buf_owner[number] = slot - j->slots;
 	publish(slot->buf, number);
 	return b;
 }
 
 void journal_buf_put(struct journal *j, struct slot *slot)
 {
-	j->free_bufs[j->free_count++] = slot->buf;
+	/* A slot whose last user was closed by an earlier process names a buffer that is not its own. */
+	if (j->buf_owner[slot->buf] == slot - j->slots) {
+		j->buf_owner[slot->buf] = 0;
+		j->free_bufs[j->free_count++] = slot->buf;
+	}
 	publish(slot->buf, 0);
+}
+
+void journal_buf_keep(struct journal *j, struct slot *slot)
+{
+	j->buf_owner[slot->buf] = slot - j->slots;
+	if (slot->buf > j->bufs_made)
+		j->bufs_made = slot->buf;
+}
+
+void journal_buf_kept(struct journal *j)
+{
+	for (uint32_t i = j->bufs_made; i > 0; i--)
+		if (!j->buf_owner[i])
+			j->free_bufs[j->free_count++] = i;
 }

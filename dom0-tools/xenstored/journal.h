@@ -155,6 +155,7 @@ struct journal {
 	struct slot *slots;
 	char *bufs;
 	uint32_t *free_bufs;	/* a stack */
+	uint32_t *buf_owner;	/* by number: the slot, 0: free */
 	unsigned int free_count, bufs_made;
 	size_t slots_reserved;
 	char *log;
@@ -194,6 +195,9 @@ struct inbuf *journal_buf(struct journal *j, uint32_t number);
 /* An empty buffer for @slot, starting at its in_done. */
 struct inbuf *journal_buf_get(struct journal *j, struct slot *slot);
 void journal_buf_put(struct journal *j, struct slot *slot);
+/* After a restart: the slot's buffer holds input; and: all such were named, the others are free. */
+void journal_buf_keep(struct journal *j, struct slot *slot);
+void journal_buf_kept(struct journal *j);
 
 /* Store @value where a killed process's successor looks, after all that was stored before. */
 #define publish(where, value) __atomic_store_n(&(where), value, __ATOMIC_RELEASE)
