@@ -64,3 +64,6 @@ $(BUILD)/guest-obj/%.S.o: %.S
 	$(CC) $(GUEST_CPPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
 
 -include $(GUEST_OBJ:.o=.d) $(GUEST_PV_OBJ:.o=.d)
+
+# Programs that are more than tests.
+include $(wildcard guest/*/files.mk)

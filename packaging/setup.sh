@@ -6,8 +6,9 @@
 #   packaging/setup.sh            quick check; installs and downloads only what is missing
 #   packaging/setup.sh --list     prints the packages it wants, does nothing
 #
-# Two kinds of packages, kept apart on purpose:
+# Three kinds of packages, kept apart on purpose:
 #   - tools (compiler, QEMU, GRUB image tools) are installed with apt, as root or through sudo;
+#   - lwIP, which the web server guest is built from, is Debian's source package, unpacked into the cache;
 #   - what we only boot as a guest or as the oracle (Debian's kernel, Xen, xl and its libraries)
 #     is downloaded and unpacked into the cache. Installing Xen would change the boot loader of
 #     the user's machine, which no test may do.
@@ -16,11 +17,12 @@ set -eu
 
 CACHE=${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}
 STAMP=5		# raise when the lists below change
+LWIP_STAMP=1
 
 TOOLS="gcc make clang python3 libc6-dev libxen-dev libcmocka-dev liblzma-dev libzstd-dev
 	zlib1g-dev liblz4-dev musl-tools libyajl-dev liburing-dev qemu-system-x86 qemu-utils grub-common grub-pc-bin
 	grub-efi-amd64-bin xorriso mtools ovmf seabios bochs bochsbios e2fsprogs cpio zstd
-	lz4 xz-utils kmod socat bash util-linux bsdutils"
+	lz4 xz-utils kmod socat bash util-linux bsdutils patch"
 
 GUEST="linux-image-amd64 xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common
 	xenstore-utils grub-xen-bin grub-xen-host busybox-static libyajl2 libncurses6 libtinfo6
@@ -107,9 +109,40 @@ fetch_guest() {
 	mv "$CACHE/root.new" "$CACHE/root"
 }
 
+# Debian's source package of lwIP, with its patches, as $CACHE/lwip. apt need not know deb-src lines:
+# it gets lists of its own for this.
+fetch_lwip() {
+	local work=$CACHE/lwip.new patch opts
+	[ "$(cat "$CACHE/lwip/.stamp" 2>/dev/null)" != "$LWIP_STAMP" ] || return 0
+	say "fetching lwIP's source"
+	rm -rf "$work"
+	mkdir -p "$work/lists/partial" "$work/src"
+	cat >"$work/src.sources" <<-X
+		Types: deb-src
+		URIs: http://deb.debian.org/debian
+		Suites: bookworm
+		Components: main
+		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+	X
+	opts="-qq -o Dir::Etc::sourcelist=$work/src.sources -o Dir::Etc::sourceparts=-
+		-o Dir::State::lists=$work/lists -o APT::Sandbox::User=$(id -un)"
+	(cd "$work" && apt-get $opts update && apt-get $opts source --download-only lwip >/dev/null) ||
+		{ say "no lwIP: the web server guest will not be built"; rm -rf "$work"; return 0; }
+	tar -C "$work/src" --strip-components=1 -xf "$work"/lwip_*.orig.tar.*
+	tar -C "$work" -xf "$work"/lwip_*.debian.tar.*
+	while read -r patch; do
+		[ -z "$patch" ] || (cd "$work/src" && patch -p1 -s <"$work/debian/patches/$patch")
+	done <"$work/debian/patches/series"
+	echo $LWIP_STAMP >"$work/src/.stamp"
+	rm -rf "$CACHE/lwip"
+	mv "$work/src" "$CACHE/lwip"
+	rm -rf "$work"
+}
+
 command -v apt-get >/dev/null || die "this needs Debian (apt-get); install by hand: $TOOLS"
 mkdir -p "$CACHE"
 exec 9>"$CACHE/.lock"
 flock 9
 install_tools
 fetch_guest
+fetch_lwip
