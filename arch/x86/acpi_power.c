@@ -5,6 +5,7 @@
  * XENPF_enter_acpi_sleep. For switching off without dom0 there is the guess
  * from the DSDT (acpi.c).
  */
+#include <core/console.h>
 #include <core/errno.h>
 #include <core/lib.h>
 #include <arch/cpu.h>
@@ -96,6 +97,7 @@ long acpi_enter_sleep(unsigned int sleep_state, uint32_t pm1a, uint32_t pm1b)
 	printk(XENLOG_INFO "Entering ACPI S5\n");
 	smp_stop_others();
 	local_irq_disable();
+	console_force_unlock();
 	pm1_sleep(pm1a, pm1b);
 	return -EIO;
 }

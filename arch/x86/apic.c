@@ -319,6 +319,7 @@ void __init apic_timer_calibrate(void)
 
 	if (use_deadline()) {
 		apic_timer_hz = 0;
+		printk(XENLOG_INFO "APIC timer: TSC deadline\n");
 		return;
 	}
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_APIC_TIMER);

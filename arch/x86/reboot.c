@@ -8,6 +8,7 @@
  *   reboot=w / c	warm / cold: what the firmware's warm-boot flag says
  *   noreboot		halt instead, so that a panic's text can be read
  */
+#include <core/console.h>
 #include <core/errno.h>
 #include <core/lib.h>
 #include <core/param.h>
@@ -119,6 +120,7 @@ void machine_restart(unsigned int delay_ms)
 		while (delay_ms--)
 			udelay(1000);
 	}
+	console_force_unlock();
 	set_warm_flag();
 	if (reboot_type == 'n')
 		halt_forever();
@@ -133,6 +135,7 @@ void machine_halt(void)
 {
 	local_irq_disable();
 	smp_stop_others();
+	console_force_unlock();
 	acpi_poweroff();
 	halt_forever();
 }

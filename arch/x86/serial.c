@@ -27,6 +27,7 @@
 #define LCR_DLAB	0x80
 #define LSR_RX_READY	0x01
 #define LSR_TX_EMPTY	0x20
+#define LSR_TX_IDLE	0x40		/* the shift register is empty as well */
 #define MCR_DTR_RTS_OUT2 0x0b
 
 #define TX_BUF		16384
@@ -107,7 +108,10 @@ static void uart_puts(struct uart *u, const char *s, size_t n)
 	spin_unlock_irqrestore(&u->lock, flags);
 }
 
-/* Panic: whoever held the lock will not run again. */
+/*
+ * Panic, or the machine's end: whoever held the lock will not run again. Comes back when the last byte
+ * has left, which a reset would otherwise swallow.
+ */
 static void uart_sync(struct uart *u)
 {
 	spin_lock_init(&u->lock, LOCK_SERIAL);
@@ -115,6 +119,9 @@ static void uart_sync(struct uart *u)
 		while (u->tx_cons != u->tx_prod && !u->dead)
 			tx_now(u, u->tx[u->tx_cons++ % TX_BUF]);
 	u->by_irq = false;
+	for (unsigned int i = 0; i < SPIN_LIMIT && !u->dead; i++)
+		if (inb((uint16_t)(u->io + UART_LSR)) & LSR_TX_IDLE)
+			break;
 }
 
 static void uart_interrupt(void *arg)
