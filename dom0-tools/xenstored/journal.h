@@ -199,8 +199,16 @@ void journal_buf_put(struct journal *j, struct slot *slot);
 void journal_buf_keep(struct journal *j, struct slot *slot);
 void journal_buf_kept(struct journal *j);
 
-/* Store @value where a killed process's successor looks, after all that was stored before. */
-#define publish(where, value) __atomic_store_n(&(where), value, __ATOMIC_RELEASE)
+/*
+ * Store @value where a killed process's successor looks: after all that was stored before, and before
+ * all that is stored later. A process sees its own stores in order, so the compiler alone is held back;
+ * for a ring's other end, x86 keeps stores in order, and the release does elsewhere.
+ */
+#define publish(where, value) do { \
+	__asm__ volatile("" ::: "memory"); \
+	__atomic_store_n(&(where), value, __ATOMIC_RELEASE); \
+	__asm__ volatile("" ::: "memory"); \
+} while (0)
 
 /* Tests end the process at the n-th of these. */
 #ifdef TOOLS_TEST

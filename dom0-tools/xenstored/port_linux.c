@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -213,14 +214,18 @@ void port_notify(struct port *p, int local)
 
 /* --- Sockets --- */
 
+/*
+ * The bare system calls: it is the kernel that has to store msg_len, before it returns to a process
+ * that may be killed. (musl's sendmmsg() calls sendmsg() and stores it itself.) All padding is zero.
+ */
 int port_recv(struct port *p __attribute__((unused)), int fd, struct mmsghdr *m)
 {
-	return recvmmsg(fd, m, 1, MSG_DONTWAIT, NULL) < 0 ? -errno : 0;
+	return syscall(SYS_recvmmsg, fd, m, 1, MSG_DONTWAIT, NULL) < 0 ? -errno : 0;
 }
 
 int port_send(struct port *p __attribute__((unused)), int fd, struct mmsghdr *m)
 {
-	return sendmmsg(fd, m, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return syscall(SYS_sendmmsg, fd, m, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 void port_socket_watch(struct port *p, int fd, uint32_t slot, unsigned int wants, bool add)
