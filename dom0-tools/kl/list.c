@@ -192,13 +192,39 @@ static char *details_text(struct kl *kl, domid_t domid)
 	return text;
 }
 
+/* The scheduler's parameters as they are now, whatever the configuration says. */
+static void live_scheduler(struct kl *kl, const struct xen_domctl_getdomaininfo *d,
+			   struct json_value *tree, const struct kl_pools *pools)
+{
+	struct json_value *build = json_member(json_member(tree, "config"), "b_info");
+	struct json_value *params = json_member(build, "sched_params");
+	struct xen_domctl_scheduler_op op = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < pools->count; i++)
+		if (pools->list[i].id == d->cpupool)
+			op.sched_id = pools->list[i].sched;
+	if (!params || !op.sched_id || ctl_sched_get(kl->ctl, d->domain, &op))
+		return;
+	json_free(params->child);
+	params->child = NULL;
+	json_set_string(params, "sched", kl_scheduler_name(op.sched_id));
+	if (op.sched_id == XEN_SCHEDULER_CREDIT || op.sched_id == XEN_SCHEDULER_CREDIT2) {
+		bool one = op.sched_id == XEN_SCHEDULER_CREDIT;
+
+		json_set_int(params, "weight", one ? op.u.credit.weight : op.u.credit2.weight);
+		json_set_int(params, "cap", one ? op.u.credit.cap : op.u.credit2.cap);
+	}
+}
+
 static int print_details(struct kl *kl, const struct kl_snapshot *snap)
 {
 	struct json_writer w = { 0 };
+	struct kl_pools pools;
 	bool sxp;
 	unsigned int i;
 
-	if (!kl_light(kl))
+	if (!kl_light(kl) || kl_pools_read(kl, &pools))
 		return KL_FAILED;
 	sxp = kl->light->defaults.output_sxp && !kl->json;
 	json_open_array(&w, NULL);
@@ -214,11 +240,14 @@ static int print_details(struct kl *kl, const struct kl_snapshot *snap)
 			continue;
 		}
 		tree = json_parse(text, strlen(text), NULL);
-		if (tree)
+		if (tree) {
+			live_scheduler(kl, &snap->info[i], tree, &pools);
 			json_write(&w, NULL, tree);
+		}
 		json_free(tree);
 		free(text);
 	}
+	kl_pools_free(&pools);
 	json_close_array(&w);
 	if (sxp) {
 		strbuf_free(&w.out);

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# kl's verbs that change a running guest, each seen afterwards by kl and xl alike.
+# oracle: yes
+# timeout: 420
+. "$(dirname "$0")/../lib/case.sh"
+
+toolstack --smp 2 --timeout 400 --add "$TOP/$BUILD/tools/kl:usr/sbin/kl" \
+	--add "$HERE/lib/kl-compare.sh:lib/kl-compare.sh" <<'EOS'
+. /lib/kt.sh
+. /lib/kl-compare.sh
+debian d1 'vcpus = 2' 'maxmem = 256' stay
+check "create" xl create -p /root/d1.cfg
+check "unpause" kl unpause d1
+check "boots" on_console d1 DOMU-UP
+check "pause" kl pause d1
+check "paused" in_state d1 p
+check "unpause again" kl unpause d1
+check "vcpu-pin" kl vcpu-pin d1 0 1 0
+check "pinned alike" same vcpu-list d1
+check "vcpu-pin all" kl vcpu-pin d1 all all all
+check "sched-credit2 sets" kl sched-credit2 -d d1 -w 300 -c 40
+check "seen alike" same sched-credit2
+kl sched-credit2 -d d1 -w 256 -c 0
+check "mem-set" kl mem-set d1 160
+check "ballooned" within 30 prints '^d1  *1  *160 ' kl list
+check "mem-max" kl mem-max d1 200
+check "seen in the store" prints '^204800$' xenstore-read /local/domain/1/memory/static-max
+check "vcpu-set" kl vcpu-set d1 1
+check "one vcpu" within 20 prints '^d1  *1  *160  *1 ' kl list
+check "lists alike after it" same vcpu-list d1
+check "list -l alike after it" same list -l d1
+check "vcpu-set up" kl vcpu-set d1 2
+check "rename" kl rename d1 d2
+check "listed alike" same list
+kl rename d2 d1
+check "trigger" kl trigger d1 nmi 0
+check "sysrq" kl sysrq d1 h
+check "sysrq arrives" on_console d1 HELP 20
+type_at_console() { (sleep 2; echo 'echo hand=$((40 + 3))'; sleep 4; printf '\035') |
+	timeout 15 script -q -c "kl console d1" /dev/null; true; }
+check "console" prints hand=43 type_at_console
+check "cpupool-cpu-remove" kl cpupool-cpu-remove Pool-0 1
+check "cpupool-create" kl cpupool-create 'name="p1"' 'cpus=["1"]'
+check "listed alike" same cpupool-list
+check "cpupool-migrate" kl cpupool-migrate d1 p1
+check "listed alike with pools" same list -c
+check "back" kl cpupool-migrate d1 Pool-0
+check "cpupool-rename" kl cpupool-rename p1 p2
+check "cpupool-destroy" kl cpupool-destroy p2
+check "cpupool-cpu-add" kl cpupool-cpu-add Pool-0 1
+check "cpupool-numa-split" kl cpupool-numa-split
+check "listed alike" same cpupool-list
+check "debug R: a prefix" kl debug h
+check "an ambiguous prefix" refuses kl s d1
+check "dmesg -c" kl dmesg -c
+check "empty then" [ "$(kl dmesg | wc -l)" -lt 5 ]
+xl destroy d1
+check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
+finish
+EOS
