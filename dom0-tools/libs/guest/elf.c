@@ -148,6 +148,22 @@ static const char *check_header(const struct guest_elf *elf)
 	return NULL;
 }
 
+/* How many of @length bytes are left without the zeros at the end (in steps of 64). */
+static uint64_t without_zeros(const uint8_t *bytes, uint64_t length)
+{
+	while (length >= 64) {
+		uint64_t words[8], any = 0;
+
+		memcpy(words, bytes + length - sizeof(words), sizeof(words));
+		for (unsigned int i = 0; i < 8; i++)
+			any |= words[i];
+		if (any)
+			break;
+		length -= sizeof(words);
+	}
+	return length;
+}
+
 /* Checks every load segment; the physical range that they cover, and of their bytes in the file. */
 static const char *load_range(const struct guest_elf *elf, const Elf64_Ehdr *head, uint64_t *start,
 			      uint64_t *file_end, uint64_t *end)
@@ -168,6 +184,8 @@ static const char *load_range(const struct guest_elf *elf, const Elf64_Ehdr *hea
 			*start = program.p_paddr;
 		if (program.p_paddr + program.p_memsz > *end)
 			*end = program.p_paddr + program.p_memsz;
+		/* Linux has its bss in the file: thousands of empty pages. */
+		program.p_filesz = without_zeros(elf->bytes + program.p_offset, program.p_filesz);
 		if (program.p_filesz && program.p_paddr + program.p_filesz > *file_end)
 			*file_end = program.p_paddr + program.p_filesz;
 	}
@@ -242,6 +260,9 @@ bool guest_elf_segment(const struct guest_elf *elf, unsigned int n, struct guest
 		segment->offset = program.p_offset;
 		segment->file_bytes = program.p_filesz;
 		segment->memory_bytes = program.p_memsz;
+		if (segment->vaddr + segment->file_bytes > elf->file_end)
+			segment->file_bytes = segment->vaddr < elf->file_end ?
+					      elf->file_end - segment->vaddr : 0;
 		return true;
 	}
 	return false;

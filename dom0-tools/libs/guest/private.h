@@ -30,7 +30,7 @@ struct guest_elf {
 	uint64_t hypercall_page, p2m_base;	/* or UNSET_ADDRESS */
 	bool mod_start_pfn, has_notes;
 	uint64_t start, end;			/* virtual, of all load segments */
-	uint64_t file_end;			/* behind it no segment has bytes in the file */
+	uint64_t file_end;			/* behind it the file has none but zeros */
 	char os[16], version[16];
 };
 
