@@ -305,6 +305,20 @@ void netback_close(struct netback *nb)
 	free_memory(nb);
 }
 
+void netback_poke(struct netback *nb)
+{
+	uint64_t state = nb->bus.state;
+
+	pv_store_read_number(nb->domain, 0, nb->bus.path, "state", XenbusStateUnknown,
+			     XenbusStateReconfigured, &state);
+	if (state != XenbusStateClosing || nb->bus.state == XenbusStateClosing)
+		return;
+	/* A connected frontend sees it too, and parts by itself. */
+	nb->bus.state = state;
+	if (!nb->connected)
+		pv_xenbus_switch(&nb->bus, XenbusStateClosed);
+}
+
 void netback_carrier(struct netback *nb, bool up)
 {
 	pv_store_write(nb->domain, 0, nb->bus.path, "carrier", up ? "1" : "0");

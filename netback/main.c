@@ -286,6 +286,8 @@ static void rescan(bool all, unsigned int domid)
 static void on_change(void *arg, const char *path)
 {
 	unsigned int domid, devid;
+	const char *key;
+	struct card *c;
 	int at = 0, n;
 
 	(void)arg;
@@ -296,9 +298,12 @@ static void on_change(void *arg, const char *path)
 		rescan(n < 1, domid);
 		return;
 	}
-	/* Of a known card's keys only the directory matters; the rest is its own business. */
-	if (!path[strlen(the.base) + at] || !find_card(domid, devid))
+	key = path + strlen(the.base) + at;
+	c = find_card(domid, devid);
+	if (!*key || !c)
 		look_at(domid, devid);
+	else if (!strcmp(key, "/state"))
+		netback_poke(&c->nb);
 }
 
 /* --- Links --- */

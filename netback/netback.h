@@ -103,6 +103,9 @@ void netback_close(struct netback *nb);
 /* Frames wait on the wire. True: call again soon. */
 bool netback_wire_ready(struct netback *nb, unsigned int queue);
 
+/* Somebody wrote into our directory: a toolstack asks so (state 5) for the device's end. */
+void netback_poke(struct netback *nb);
+
 /* The link's state, for the frontend. */
 void netback_carrier(struct netback *nb, bool up);
 

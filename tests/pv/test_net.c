@@ -95,6 +95,129 @@ static void sizes(void **state)
 	finish(&n);
 }
 
+/* The script puts the tap on its bridge before the guest is told that it is connected. */
+static void hotplug(void **state)
+{
+	struct net_setup setup = { .seed = 1 };
+	struct net n;
+
+	(void)state;
+	net_new(&n, &setup);
+	world_store_write(n.world, NET_BACK "/script", "vif-bridge");
+	assert_int_equal(net_open_back(&n), 0);
+	assert_int_equal(net_open_front(&n, &setup), 0);
+	net_settle(&n);
+	assert_string_equal(world_store_read(n.world, NET_BACK "/state"), "2");
+	assert_false(netfront_ready(&n.front));
+	world_store_write(n.world, NET_BACK "/hotplug-status", "connected");
+	assert_true(net_connect(&n));
+	finish(&n);
+}
+
+/* A guest that posts no buffers holds up one staging area and no more; then all of it arrives. */
+static void slow_guest(void **state)
+{
+	struct netback_queue *q;
+	struct net n;
+
+	(void)state;
+	start(&n, &(struct net_setup){ .seed = 2, .front.buffers = 32 });
+	net_settle(&n);
+	q = n.back->queue[0];
+	for (unsigned int i = 0; i < 300; i++)
+		net_wire_send(&n, 0, NET_TCP4, 1514, true);
+	/* The wire is served, the guest does not run. */
+	for (unsigned int i = 0; i < 10; i++)
+		netback_wire_ready(n.back, 0);
+	assert_int_equal(n.in.arrived, 0);
+	assert_int_equal(q->record->stats.rx_frames, 32);
+	assert_true(q->record->stats.rx_stalls > 0);
+	assert_true(q->rx_count - q->rx_first <= NETBACK_BATCH);
+	finish(&n);
+}
+
+static void rate(void **state)
+{
+	uint64_t begun, took;
+	struct net n;
+
+	(void)state;
+	/* 1 MB/s in steps of 50 ms; the first burst may be 128 KiB. */
+	start(&n, &(struct net_setup){ .seed = 3, .rate = "50000,50000" });
+	begun = pv_now(n.dom0);
+	for (unsigned int sent = 0; sent < 1000; ) {
+		if (net_guest_send(&n, NET_UDP4, 1000, true, false))
+			world_step(n.world);
+		else
+			sent++;
+	}
+	while (n.out.arrived < 1000 && world_step(n.world))
+		;
+	took = pv_now(n.dom0) - begun;
+	assert_true(took > 850000000 && took < 1200000000);
+	assert_true(n.back->queue[0]->record->stats.tx_throttled > 10);
+	finish(&n);
+}
+
+static void link_state(void **state)
+{
+	struct net n;
+
+	(void)state;
+	start(&n, &(struct net_setup){ .seed = 4 });
+	assert_true(netfront_link(&n.front));
+	netback_carrier(n.back, false);
+	net_settle(&n);
+	assert_false(netfront_link(&n.front));
+	assert_true(netfront_ready(&n.front));
+	netback_carrier(n.back, true);
+	net_settle(&n);
+	assert_true(netfront_link(&n.front));
+	finish(&n);
+}
+
+/* The toolstack asks for the end of a device, connected or not. */
+static void removal(void **state)
+{
+	struct net n;
+
+	(void)state;
+	start(&n, &(struct net_setup){ .seed = 5 });
+	world_store_write(n.world, NET_BACK "/state", "5");
+	netback_poke(n.back);
+	net_settle(&n);
+	assert_string_equal(world_store_read(n.world, NET_BACK "/state"), "6");
+	assert_string_equal(world_store_read(n.world, NET_FRONT "/state"), "6");
+	assert_int_equal(net_end(&n), 0);
+
+	net_new(&n, &(struct net_setup){ .seed = 6 });
+	assert_int_equal(net_open_back(&n), 0);
+	net_settle(&n);
+	world_store_write(n.world, NET_BACK "/state", "5");
+	netback_poke(n.back);
+	net_settle(&n);
+	assert_string_equal(world_store_read(n.world, NET_BACK "/state"), "6");
+	assert_int_equal(net_end(&n), 0);
+}
+
+static void multicast(void **state)
+{
+	static const uint8_t address[6] = { 1, 0, 0x5e, 0, 0, 1 }, other[6] = { 1, 0, 0x5e, 0, 0, 2 };
+	struct netback_multicast list = { .wanted = true };
+
+	(void)state;
+	assert_int_equal(netback_multicast_add(&list, address), 0);
+	assert_int_equal(netback_multicast_add(&list, address), 0);
+	assert_int_equal(list.count, 1);
+	assert_true(netback_multicast_wants(&list, address));
+	assert_false(netback_multicast_wants(&list, other));
+	netback_multicast_remove(&list, other);
+	netback_multicast_remove(&list, address);
+	assert_false(netback_multicast_wants(&list, address));
+	list.wanted = false;
+	assert_true(netback_multicast_wants(&list, other));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +225,12 @@ int main(void)
 		cmocka_unit_test(queues),
 		cmocka_unit_test(no_offloads),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(hotplug),
+		cmocka_unit_test(slow_guest),
+		cmocka_unit_test(rate),
+		cmocka_unit_test(link_state),
+		cmocka_unit_test(removal),
+		cmocka_unit_test(multicast),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
