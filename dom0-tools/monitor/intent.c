@@ -61,6 +61,14 @@ int intent_read(const struct monitor_options *options, const uint8_t uuid[16], s
 	return 0;
 }
 
+bool intent_exists(const struct monitor_options *options, const uint8_t uuid[16])
+{
+	char path[PATH_ROOM];
+
+	path_of(options, uuid, "intent", path);
+	return access(path, F_OK) == 0;
+}
+
 int intent_remove(const struct monitor_options *options, const uint8_t uuid[16])
 {
 	char path[PATH_ROOM];

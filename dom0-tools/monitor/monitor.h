@@ -57,6 +57,7 @@ struct intent {
 int intent_write(const struct monitor_options *options, const struct intent *intent);
 /* -ENOENT: none; -EINVAL: not one of ours (it is removed). */
 int intent_read(const struct monitor_options *options, const uint8_t uuid[16], struct intent *intent);
+bool intent_exists(const struct monitor_options *options, const uint8_t uuid[16]);
 int intent_remove(const struct monitor_options *options, const uint8_t uuid[16]);
 /* Their uuids, at most @max; the count. */
 int intent_list(const struct monitor_options *options, uint8_t (*uuids)[16], unsigned int max);

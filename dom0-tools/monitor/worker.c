@@ -102,9 +102,13 @@ static int destroy(struct light *light, uint32_t domid, const uint8_t uuid[16], 
 	if (result == -ESRCH)
 		return 0;
 	if (result != 0) {
-		monitor_log("%s: cannot destroy domain %u: %s", name, domid,
+		bool there = ctl_getdomaininfo(light->ctl, (domid_t)domid, &info) == 0 &&
+			     !(info.flags & XEN_DOMINF_dying);
+
+		/* Something of it may have failed, a script say, while the domain went. */
+		monitor_log("%s: destroying domain %u: %s", name, domid,
 			    error.text[0] ? error.text : strerror(-result));
-		return result;
+		return there ? result : 0;
 	}
 	if (held.zombie) {
 		monitor_log("%s: domain %u is destroyed but held by %s", name, domid,
@@ -152,8 +156,11 @@ static int create(struct light *light, struct light_config *config, uint32_t *do
 	return result;
 }
 
-/* Waits as restart_delay() wants; the intent is on disk, so a kill only makes it start at once. */
-static void take_a_rest(const struct monitor_options *options, const uint8_t uuid[16], const char *name)
+/*
+ * Waits as restart_delay() wants; the intent is on disk, so a kill only makes it start at once. False:
+ * somebody has removed the intent meanwhile, which is how to stop a domain that restarts for ever.
+ */
+static bool take_a_rest(const struct monitor_options *options, const uint8_t uuid[16], const char *name)
 {
 	struct restarts restarts;
 	unsigned int delay;
@@ -162,9 +169,13 @@ static void take_a_rest(const struct monitor_options *options, const uint8_t uui
 	delay = restart_delay(&restarts, (uint64_t)time(NULL));
 	restarts_write(options, uuid, &restarts);
 	if (delay == 0)
-		return;
+		return true;
 	monitor_log("%s: %u restarts in a short time: the next one in %u s", name, restarts.count, delay);
 	sleep(delay);
+	if (intent_exists(options, uuid))
+		return true;
+	monitor_log("%s: not restarted any more, as its intent was removed", name);
+	return false;
 }
 
 /* The steps of a restart, each a no-op where a previous life has done it. */
@@ -194,7 +205,8 @@ static int carry_out(struct light *light, const struct monitor_options *options,
 		result = 0;
 		goto fulfilled;
 	}
-	take_a_rest(options, intent->uuid, config.name);
+	if (!take_a_rest(options, intent->uuid, config.name))
+		goto free_config;
 	kill_point();
 	result = create(light, &config, &domid, &error);
 	if (result == 0) {

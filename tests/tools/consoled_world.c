@@ -245,7 +245,7 @@ int evtchn_bind_interdomain(struct evtchn *evtchn, domid_t remote, evtchn_port_t
 	(void)evtchn;
 	if (remote < 1 || remote > WORLD_DOMAINS || !d->exists || remote_port != 2)
 		return -EINVAL;
-	if (d->bound)
+	if (d->bound || (world->bind_failures > 0 && world->bind_failures--))
 		return -EINVAL;
 	d->bound = true;
 	d->masked = false;

@@ -35,6 +35,7 @@ struct world {
 	uint32_t hypervisor_length;
 	bool hypervisor_pending;
 	bool store_away;
+	int bind_failures;		/* of the next binds: a predecessor still holds the port */
 };
 
 extern struct world *world;

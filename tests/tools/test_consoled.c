@@ -466,6 +466,17 @@ static void guest_step(unsigned int i)
 	d->read += world_typed(i, bytes, sizeof(bytes));
 }
 
+/* The hypervisor's console goes on, too: "hNNNNNN\n" each. */
+static void hypervisor_step(void)
+{
+	if (world->hypervisor_length + 9 > sizeof(world->hypervisor) || rand() % 4)
+		return;
+	sprintf(world->hypervisor + world->hypervisor_length, "h%06u\n", world->hypervisor_length / 8);
+	world->hypervisor_length += 8;
+	world->hypervisor_pending = true;
+	world_event(0);
+}
+
 static bool all_written(void)
 {
 	for (unsigned int i = 0; i < KILL_GUESTS; i++)
@@ -489,8 +500,13 @@ static int life(unsigned int seed)
 		for (unsigned int turn = 0; turn < 20000; turn++) {
 			guest_step((unsigned int)rand() % KILL_GUESTS);
 			/* The rates are not at test here. */
-			for (unsigned int i = 0; i < KILL_GUESTS; i++)
-				daemon_.by_domid[i + 1]->events = daemon_.by_domid[i + 1]->bytes = 0;
+			for (unsigned int i = 0; i < KILL_GUESTS; i++) {
+				struct console *console = daemon_.by_domid[i + 1];
+
+				console->events = console->bytes = 0;
+				console->retry = console->retry > 0;
+			}
+			hypervisor_step();
 			daemon_turn(&daemon_, 0);
 			if (all_written())
 				_exit(0);
@@ -523,6 +539,19 @@ static void check_logs(unsigned int guest)
 		assert_int_equal(all[k], text_at(guest, k));
 }
 
+static void check_hypervisor_log(void)
+{
+	char name[64];
+	unsigned int line = 0;
+
+	for (int i = 64; i >= 0; i--) {
+		snprintf(name, sizeof(name), i ? "hypervisor.log.%d" : "hypervisor.log", i);
+		for (const char *p = file(name); *p; p += 8)
+			assert_int_equal(strtoul(p + 1, NULL, 10), line++);
+	}
+	assert_in_range(line, 1, world->hypervisor_length / 8);
+}
+
 static unsigned int kills(unsigned int seed)
 {
 	unsigned int count = 0;
@@ -530,6 +559,7 @@ static unsigned int kills(unsigned int seed)
 
 	begin();
 	options.limits = (struct spool_limits){ .bytes = 3000, .files = 60 };
+	options.hypervisor = true;
 	for (unsigned int i = 0; i < KILL_GUESTS; i++) {
 		char name[8];
 
@@ -540,6 +570,7 @@ static unsigned int kills(unsigned int seed)
 	for (;;) {
 		/* Every life gets a little further than its start. */
 		world->points = 8 + rand() % 120;
+		world->bind_failures = rand() % 4;
 		status = life(seed * 1000 + count);
 		if (status != 99)
 			break;
@@ -548,6 +579,7 @@ static unsigned int kills(unsigned int seed)
 	assert_int_equal(status, 0);
 	for (unsigned int i = 0; i < KILL_GUESTS; i++)
 		check_logs(i);
+	check_hypervisor_log();
 	return count;
 }
 
