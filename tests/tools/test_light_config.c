@@ -298,7 +298,7 @@ static void test_json_as_xl(void **state)
 static void test_json_keeps_the_unknown(void **state)
 {
 	static const char text[] = "{\"c_info\":{\"type\":\"hvm\",\"name\":\"h\",\"hap\":\"True\"},\"b_info\":{"
-		"\"max_vcpus\":1,\"type.hvm\":{\"bios\":\"seabios\"}},\"disks\":[{\"vdev\":\"hda\",\"colo_port\":7}],"
+		"\"max_vcpus\":1,\"type.hvm\":{\"bios\":\"seabios\"},\"arch_x86\":{\"msr_relaxed\":\"False\"}},\"disks\":[{\"vdev\":\"hda\",\"colo_port\":7}],"
 		"\"vfbs\":[{\"devid\":0}],\"on_reboot\":\"restart\"}";
 	char *out;
 
@@ -311,6 +311,7 @@ static void test_json_keeps_the_unknown(void **state)
 	assert_non_null(strstr(out, "\"hap\": \"True\""));
 	assert_non_null(strstr(out, "\"bios\": \"seabios\""));
 	assert_null(strstr(out, "type.pv"));
+	assert_non_null(strstr(out, "\"msr_relaxed\": \"False\""));
 	assert_non_null(strstr(out, "\"colo_port\": 7"));
 	assert_non_null(strstr(out, "\"vfbs\""));
 	free(out);

@@ -68,6 +68,7 @@ struct light_strings {
 };
 
 struct light_sched {
+	int scheduler;			/* XEN_SCHEDULER_*, 0: not known yet */
 	long weight, cap, period, budget, extratime, slice, latency;
 };
 
@@ -156,7 +157,7 @@ struct light_config {
 	int on_poweroff, on_reboot, on_watchdog, on_crash, on_soft_reset;	/* enum light_action */
 
 	/* JSON members that we do not use, per section; opaque */
-	struct json_value *kept_c, *kept_b, *kept_type, *kept_sched, *kept_top;
+	struct json_value *kept_c, *kept_b, *kept_type, *kept_sched, *kept_arm, *kept_x86, *kept_top;
 };
 
 /* Everything "not given". Pair with light_config_free(), which leaves it so again. */

@@ -167,8 +167,12 @@ int batch_commit(struct batch *batch, struct store *store)
 			return rc;
 		}
 		rc = store_commit(store, tx);
-		if (rc != -EAGAIN)
+		if (!rc)
+			return 0;
+		if (rc != -EAGAIN) {
+			store_abort(store, tx);	/* if it is still open, which few answers leave it */
 			return rc;
+		}
 	}
 	return rc;
 }

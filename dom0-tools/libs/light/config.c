@@ -48,7 +48,7 @@ void light_config_init(struct light_config *config)
 	config->video_memkb = config->shadow_memkb = config->iommu_memkb = LIGHT_MEMKB_DEFAULT;
 	config->max_grant_frames = config->max_maptrack_frames = LIGHT_GRANT_DEFAULT;
 	config->max_grant_version = LIGHT_GRANT_DEFAULT;
-	config->sched = (struct light_sched){ -1, -1, -1, -1, -1, -1, -1 };
+	config->sched = (struct light_sched){ 0, -1, -1, -1, -1, -1, -1, -1 };
 	config->on_poweroff = config->on_reboot = config->on_watchdog = LIGHT_ACTION_DESTROY;
 	config->on_crash = config->on_soft_reset = LIGHT_ACTION_DESTROY;
 }
@@ -100,6 +100,8 @@ void light_config_free(struct light_config *config)
 	json_free(config->kept_b);
 	json_free(config->kept_type);
 	json_free(config->kept_sched);
+	json_free(config->kept_arm);
+	json_free(config->kept_x86);
 	json_free(config->kept_top);
 	light_config_init(config);
 }

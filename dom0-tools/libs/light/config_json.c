@@ -39,6 +39,9 @@ static const char *const format_names[] = { "unknown", "qcow", "qcow2", "vhd", "
 static const char *const spec_names[] = { "unknown", "xen", "virtio", NULL };
 static const char *const transport_names[] = { "unknown", "mmio", NULL };
 static const char *const nic_names[] = { "unknown", "vif_ioemu", "vif", NULL };
+static const char *const scheduler_names[] = {
+	"unknown", "", "", "", "sedf", "credit", "credit2", "arinc653", "rtds", "null", NULL,
+};
 static const char *const action_names[] = {
 	"", "destroy", "restart", "restart_rename", "preserve", "coredump_destroy", "coredump_restart",
 	"soft_reset", NULL,
@@ -92,8 +95,8 @@ static const struct field build_fields[] = {
 	{ "bootloader", J_STRING, C(bootloader), 0, NULL },
 	{ "bootloader_args", J_STRINGS, C(bootloader_args), 0, NULL },
 	{ "type.pv", J_TYPE, 0, 0, NULL },
-	{ "arch_arm", J_EMPTY, 0, 0, NULL },
-	{ "arch_x86", J_EMPTY, 0, 0, NULL },
+	{ "arch_arm", J_EMPTY, C(kept_arm), 0, NULL },
+	{ "arch_x86", J_EMPTY, C(kept_x86), 0, NULL },
 	{ "vpmu", J_TRI, C(vpmu), 0, NULL },
 	{ NULL, J_EMPTY, 0, 0, NULL },
 };
@@ -103,7 +106,12 @@ static const struct field pv_fields[] = {
 	{ NULL, J_EMPTY, 0, 0, NULL },
 };
 
+static const struct field no_fields[] = {
+	{ NULL, J_EMPTY, 0, 0, NULL },
+};
+
 static const struct field sched_fields[] = {
+	{ "sched", J_ENUM, P(scheduler), 0, scheduler_names },
 	{ "weight", J_LONG, P(weight), LIGHT_SCHED_DEFAULT, NULL },
 	{ "cap", J_LONG, P(cap), LIGHT_SCHED_DEFAULT, NULL },
 	{ "period", J_LONG, P(period), LIGHT_SCHED_DEFAULT, NULL },
@@ -241,6 +249,8 @@ static void write_composite(struct json_writer *w, const struct field *f,
 		write_fields(w, sched_fields, &config->sched, config->kept_sched);
 	if (f->kind == J_TYPE)
 		write_fields(w, pv_fields, config, config->kept_type);
+	if (f->kind == J_EMPTY)
+		write_fields(w, no_fields, config, *(struct json_value *const *)((const char *)config + f->offset));
 	json_close_object(w);
 }
 
@@ -459,8 +469,9 @@ static int read_composite(const struct field *f, struct light_config *config,
 		return read_fields(sched_fields, &config->sched, value, &config->kept_sched, error);
 	case J_TYPE:
 		return read_fields(pv_fields, config, value, &config->kept_type, error);
-	default:
-		return 0;
+	default:	/* J_EMPTY: of it we only keep */
+		return read_fields(no_fields, config, value,
+				   (struct json_value **)((char *)config + f->offset), error);
 	}
 }
 

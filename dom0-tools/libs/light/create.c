@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <tools/kill_point.h>
 #include "create.h"
 
 #define EXTRA_KIB	1024	/* what a domain costs beside its memory */
@@ -72,8 +73,10 @@ static int make_domain(struct creation *c)
 	if (rc)
 		return tools_hint(c->error, tools_fail(c->error, rc, "hypervisor", "the hypervisor makes no domain: %s",
 						       strerror(-rc)), "dmesg shows what it says");
+	kill_point();
 	c->domid = domid;
 	rc = marker_set_domid(&c->marker, domid);
+	kill_point();
 	return rc ? tools_fail(c->error, rc, "marker", "cannot write %s: %s", c->marker.path, strerror(-rc)) : 0;
 }
 
@@ -131,6 +134,7 @@ static int step_reserve(struct creation *c)
 	rc = rc ? rc : make_domain(c);
 	rc = rc ? rc : creation_limits(c);
 	rc = rc ? rc : claim(c);
+	kill_point();
 	return rc ? rc : make_ports(c);
 }
 
@@ -148,6 +152,7 @@ static int step_nodes(struct creation *c)
 	for (i = 0; i < c->run.n_disks && !rc; i++)
 		rc = disk_backing_open(c->light, &c->run.disks[i], &c->backings[i], c->error);
 	rc = rc ? rc : creation_first_nodes(c);
+	kill_point();
 	if (rc)
 		return rc;
 	text = light_config_to_json(c->create->config, -1);
@@ -315,6 +320,7 @@ int light_create(struct light *light, struct light_create *create, struct tools_
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]) && !rc; i++) {
 		begin = now_ns();
 		rc = steps[i].run(&c);
+		kill_point();
 		create->timing[create->n_timing++] = (struct light_timing){ steps[i].name, now_ns() - begin };
 	}
 	if (rc)

@@ -181,6 +181,9 @@ int domain_remove(struct light *light, struct removal *removal, struct tools_err
 	if (known)
 		userdata_remove_all(light, domid, uuid);
 	group_free(&group);
+	if (result && error && !error->code)
+		tools_fail(error, result, "store", "domain %u: its devices were not all removed: %s", domid,
+			   strerror(-result));
 	return result;
 }
 
@@ -245,7 +248,7 @@ static bool keep_one(struct group *group, const char *kind, unsigned int devid)
 	bool found = false;
 
 	for (i = 0; i < group->count; i++) {
-		if (!found && !strcmp(group->members[i].kind_storage, kind) &&
+		if (!found && !strcmp(group->members[i].device.kind, kind) &&
 		    group->members[i].device.devid == devid) {
 			kept = group->members[i];
 			found = true;
@@ -257,10 +260,6 @@ static bool keep_one(struct group *group, const char *kind, unsigned int devid)
 	if (found)
 		group->members[0] = kept;
 	group->count = found;
-	if (found) {
-		group->members[0].device.kind = group->members[0].kind_storage;
-		group->members[0].device.backend_kind = group->members[0].backend_kind_storage;
-	}
 	return found;
 }
 

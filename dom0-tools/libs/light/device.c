@@ -39,18 +39,15 @@ void device_libxl_path(const struct device *device, char path[DEVICE_PATH_MAX])
 }
 
 int device_parse(struct device *device, uint32_t domid, const char *kind, unsigned int devid,
-		 const char *backend_path, char *kind_storage, size_t room)
+		 const char *backend_path)
 {
-	unsigned int backend_domid, frontend, id;
-	char backend_kind[16], rest;
+	unsigned int frontend, id;
+	char rest;
 
-	if (sscanf(backend_path, "/local/domain/%u/backend/%15[^/]/%u/%u%c", &backend_domid, backend_kind,
-		   &frontend, &id, &rest) != 4)
-		return -EINVAL;
-	snprintf(kind_storage, room, "%s", backend_kind);
-	*device = (struct device){ .kind = kind, .backend_kind = kind_storage, .domid = domid,
-				   .backend_domid = backend_domid, .devid = devid };
-	return 0;
+	*device = (struct device){ .domid = domid, .devid = devid };
+	snprintf(device->kind, sizeof(device->kind), "%s", kind);
+	return sscanf(backend_path, "/local/domain/%u/backend/%15[^/]/%u/%u%c", &device->backend_domid,
+		      device->backend_kind, &frontend, &id, &rest) == 4 ? 0 : -EINVAL;
 }
 
 /* --- What is left open --- */

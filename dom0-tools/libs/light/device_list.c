@@ -68,7 +68,7 @@ static int add_members(struct group *group, uint32_t domid, const struct batch *
 {
 	struct batch records = {0};
 	struct device device;
-	char kind[16], backend_kind[16];
+	char kind[16];
 	const struct store_request *r;
 	unsigned int i, k, devid, first = group->count;
 	int rc = 0;
@@ -76,7 +76,7 @@ static int add_members(struct group *group, uint32_t domid, const struct batch *
 	for (i = 0; i < backends->count && !rc; i++) {
 		r = &backends->list[i];
 		if (!r->reply || parse_record(r->path, kind, &devid) || !strcmp(kind, "console") ||
-		    device_parse(&device, domid, kind, devid, r->reply, backend_kind, sizeof(backend_kind)))
+		    device_parse(&device, domid, kind, devid, r->reply))
 			continue;
 		rc = group_add(group, &device) ? 0 : -ENOMEM;
 		for (k = 0; k < RECORD_KEYS; k++)
@@ -85,7 +85,6 @@ static int add_members(struct group *group, uint32_t domid, const struct batch *
 	rc = rc ? rc : batch_run(&records, group->light->store, 0);
 	for (i = first; i < group->count && !rc; i++) {
 		k = (i - first) * RECORD_KEYS;
-		group->members[i].device.kind = group->members[i].kind_storage;
 		rc = fill_member(&group->members[i], records.list[k].reply, records.list[k + 1].reply,
 				 records.list[k + 2].reply);
 	}
@@ -186,11 +185,8 @@ int light_devices(struct light *light, uint32_t domid, const char *kind,
 
 	*list = NULL;
 	rc = rc ? rc : add_members(&group, domid, &backends);
-	for (i = 0; i < group.count && !rc; i++) {
-		group.members[i].device.kind = group.members[i].kind_storage;
-		group.members[i].device.backend_kind = group.members[i].backend_kind_storage;
+	for (i = 0; i < group.count && !rc; i++)
 		queue_details(&details, &group.members[i].device);
-	}
 	rc = rc ? rc : batch_run(&details, light->store, 0);
 	if (!rc && group.count) {
 		*list = calloc(group.count, sizeof(**list));

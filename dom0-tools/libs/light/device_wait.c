@@ -30,22 +30,9 @@ struct member *group_add(struct group *group, const struct device *device)
 	group->members = members;
 	m = &members[group->count++];
 	memset(m, 0, sizeof(*m));
-	snprintf(m->kind_storage, sizeof(m->kind_storage), "%s", device->kind);
-	snprintf(m->backend_kind_storage, sizeof(m->backend_kind_storage), "%s", device->backend_kind);
 	m->device = *device;
 	m->pidfd = -1;
 	return m;
-}
-
-/* The names inside a member move with the array. */
-static void settle_names(struct group *group)
-{
-	unsigned int i;
-
-	for (i = 0; i < group->count; i++) {
-		group->members[i].device.kind = group->members[i].kind_storage;
-		group->members[i].device.backend_kind = group->members[i].backend_kind_storage;
-	}
 }
 
 static void describe(const struct member *m, char text[64])
@@ -209,7 +196,6 @@ int group_start(struct group *group)
 	unsigned int i;
 	int rc;
 
-	settle_names(group);
 	for (i = 0; i < group->count; i++) {
 		m = &group->members[i];
 		m->deadline = tools_now_ms() + BACKEND_MS;
@@ -217,7 +203,7 @@ int group_start(struct group *group)
 		snprintf(state, sizeof(state), "%s/state", path);
 		snprintf(token, sizeof(token), "light%u", i);
 		rc = store_watch(group->light->store, state, token);
-		if (rc)
+		if (rc && rc != -EEXIST)	/* left by an unwatch that failed: as good */
 			return tools_fail(group->error, rc, "store", "cannot watch %s: %s", state, strerror(-rc));
 		m->watched = true;
 	}
@@ -309,7 +295,6 @@ void group_free(struct group *group)
 	struct member *m;
 	unsigned int i;
 
-	settle_names(group);
 	for (i = 0; i < group->count; i++) {
 		m = &group->members[i];
 		if (m->pid > 0) {
@@ -324,7 +309,6 @@ void group_free(struct group *group)
 			store_unwatch(group->light->store, state, token);
 		free(m->script);
 		free(m->loop);
-		free(m->vifname);
 	}
 	if (group->count)
 		light_drain_events(group->light);

@@ -55,8 +55,8 @@ void light_drain_events(struct light *light);
 
 /* --- Devices --- */
 struct device {
-	const char *kind;		/* of the frontend: "vbd", "vif" */
-	const char *backend_kind;	/* "vbd", "vif", "qnic", ... */
+	char kind[16];			/* of the frontend: "vbd", "vif" */
+	char backend_kind[16];		/* "vbd", "vif", "qnic", ... */
 	uint32_t domid, backend_domid;
 	unsigned int devid;
 };
@@ -67,7 +67,7 @@ void device_backend_path(const struct device *device, char path[DEVICE_PATH_MAX]
 void device_libxl_path(const struct device *device, char path[DEVICE_PATH_MAX]);
 /* "/local/domain/B/backend/KIND/D/ID" and where its frontend is: -EINVAL. */
 int device_parse(struct device *device, uint32_t domid, const char *kind, unsigned int devid,
-		 const char *backend_path, char *kind_storage, size_t room);
+		 const char *backend_path);
 
 /* Fills in what the user left open and checks it against this host. */
 int disk_defaults(struct light *light, struct light_disk *disk, struct tools_error *error);
@@ -103,11 +103,9 @@ int loop_detach(const char *path);
 enum member_step { MEMBER_BACKEND, MEMBER_SCRIPT, MEMBER_DONE, MEMBER_FAILED };
 struct member {
 	struct device device;
-	char kind_storage[16], backend_kind_storage[16];
 	enum member_step step;
 	char *script;			/* full path or NULL: none to run */
 	char *loop;			/* to be detached when removed */
-	char *vifname;
 	pid_t pid;
 	int pidfd;
 	uint64_t deadline;

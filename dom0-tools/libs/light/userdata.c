@@ -291,6 +291,23 @@ static int config_from_store(struct light *light, uint32_t domid, struct light_c
 	return rc;
 }
 
+/* Weight and cap as they are; what cannot be asked stays as it was written. */
+static void config_from_scheduler(struct light *light, uint32_t domid, struct light_config *config)
+{
+	struct xen_domctl_scheduler_op op = {0};
+	uint32_t id;
+
+	if (ctl_sched_id(light->ctl, &id))
+		return;
+	op.sched_id = id;
+	if ((id != XEN_SCHEDULER_CREDIT && id != XEN_SCHEDULER_CREDIT2) ||
+	    ctl_sched_get(light->ctl, (domid_t)domid, &op))
+		return;
+	config->sched.scheduler = (int)id;
+	config->sched.weight = id == XEN_SCHEDULER_CREDIT2 ? op.u.credit2.weight : op.u.credit.weight;
+	config->sched.cap = id == XEN_SCHEDULER_CREDIT2 ? op.u.credit2.cap : op.u.credit.cap;
+}
+
 int light_domain_config(struct light *light, uint32_t domid, struct light_config *config,
 			struct tools_error *error)
 {
@@ -317,6 +334,7 @@ int light_domain_config(struct light *light, uint32_t domid, struct light_config
 		config->max_memkb = info.max_pages * 4;
 		config->target_memkb = info.tot_pages * 4;
 	}
+	config_from_scheduler(light, domid, config);
 	rc = config_from_store(light, domid, config);
 	if (rc)
 		return tools_fail(error, rc, "store", "cannot read domain %u from the store: %s", domid,
