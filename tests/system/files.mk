@@ -5,11 +5,11 @@
 
 RUN_ALL := BUILD=$(BUILD) tests/system/run-all
 
-check-system: setup all guests
+check-system: setup all guests tools
 	@$(RUN_ALL) $(CASE)
 
-check-oracle: setup guests
+check-oracle: setup guests tools
 	@$(RUN_ALL) --oracle $(CASE)
 
-soak: setup all guests
+soak: setup all guests tools
 	@$(RUN_ALL) --soak $(CASE)
