@@ -398,6 +398,25 @@ static void test_table(void **state __attribute__((unused)))
 	assert_int_equal(run("help bogus"), 0);
 }
 
+/* Every verb that runs stands in the manual, as "\nVERB", hyphens as troff wants them. */
+static void test_manual(void **state __attribute__((unused)))
+{
+	char *text, wanted[64];
+	unsigned int i, j, at;
+
+	assert_int_equal(tools_read_file("packaging/man/kl.1", 1 << 20, &text, NULL), 0);
+	for (i = 0; i < kl_command_count; i++) {
+		at = snprintf(wanted, sizeof(wanted), "\n.B ");
+		for (j = 0; kl_commands[i].name[j]; j++)
+			at += snprintf(wanted + at, sizeof(wanted) - at,
+				       kl_commands[i].name[j] == '-' ? "\\%c" : "%c",
+				       kl_commands[i].name[j]);
+		if (kl_commands[i].run && !strstr(text, wanted))
+			fail_msg("kl.1 has no %s", kl_commands[i].name);
+	}
+	free(text);
+}
+
 /* The hypervisor or the store fails at any one call: an exit status and a message, never a crash. */
 static void test_faults(void **state __attribute__((unused)))
 {
@@ -429,7 +448,7 @@ int main(void)
 		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie),
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
-		T(test_prefixes), T(test_table), T(test_faults),
+		T(test_prefixes), T(test_table), T(test_manual), T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
