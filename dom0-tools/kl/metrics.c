@@ -2,29 +2,23 @@
 /*
  * kl metrics: figures of host and domains in Prometheus' text format, for a node exporter's textfile
  * folder (-o FILE, replaced atomically) or anything else that scrapes. Names and units are stable;
- * each family carries its HELP and TYPE.
+ * each family carries its HELP and TYPE. Network cards and the store are in metrics_more.c.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include "snapshot.h"
+#include "metrics.h"
 
 #define MAX_CPUS 1024
 
-struct metrics {
-	struct kl_snapshot snap;
-	struct strbuf out;
-};
-
-static void family(struct metrics *m, const char *name, const char *type, const char *help)
+void kl_metrics_family(struct metrics *m, const char *name, const char *type, const char *help)
 {
 	strbuf_printf(&m->out, "# HELP xen_%s %s\n# TYPE xen_%s %s\n", name, help, name, type);
 }
 
-/* A label's value: backslash, quote and newline are escaped; other control bytes are dropped. */
-static void label(struct metrics *m, const char *text)
+void kl_metrics_label(struct metrics *m, const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '\\' || *text == '"')
@@ -36,21 +30,27 @@ static void label(struct metrics *m, const char *text)
 	}
 }
 
+void kl_metrics_domain(struct metrics *m, const char *name, unsigned int i)
+{
+	strbuf_printf(&m->out, "xen_%s{domid=\"%u\",name=\"", name, m->snap.info[i].domain);
+	kl_metrics_label(m, kl_shown_name(&m->snap, i));
+	strbuf_add(&m->out, "\"", 1);
+}
+
 /* One value per domain, from its record. */
 static void per_domain(struct metrics *m, const char *name, const char *type, const char *help,
 		       double (*value)(const struct xen_domctl_getdomaininfo *d))
 {
 	unsigned int i;
 
-	family(m, name, type, help);
+	kl_metrics_family(m, name, type, help);
 	for (i = 0; i < m->snap.count; i++) {
 		const struct xen_domctl_getdomaininfo *d = &m->snap.info[i];
 		char uuid[37];
 
 		kl_uuid_text(d->handle, uuid);
-		strbuf_printf(&m->out, "xen_%s{domid=\"%u\",name=\"", name, d->domain);
-		label(m, kl_shown_name(&m->snap, i));
-		strbuf_printf(&m->out, "\",uuid=\"%s\"} %.15g\n", uuid, value(d));
+		kl_metrics_domain(m, name, i);
+		strbuf_printf(&m->out, ",uuid=\"%s\"} %.15g\n", uuid, value(d));
 	}
 }
 
@@ -122,7 +122,7 @@ static void domain_families(struct metrics *m)
 
 static void single(struct metrics *m, const char *name, const char *help, double value)
 {
-	family(m, name, "gauge", help);
+	kl_metrics_family(m, name, "gauge", help);
 	strbuf_printf(&m->out, "xen_%s %.15g\n", name, value);
 }
 
@@ -149,7 +149,7 @@ static int host_families(struct kl *kl, struct metrics *m)
 	single(m, "host_domains", "Domains, domain 0 included.", m->snap.count);
 	count = ctl_getcpuinfo(kl->ctl, idle, MAX_CPUS);
 	if (count > 0)
-		family(m, "host_cpu_idle_seconds_total", "counter", "Time the CPU had nothing to do.");
+		kl_metrics_family(m, "host_cpu_idle_seconds_total", "counter", "Time the CPU had nothing to do.");
 	for (i = 0; i < count; i++)
 		strbuf_printf(&m->out, "xen_host_cpu_idle_seconds_total{cpu=\"%d\"} %.15g\n", i,
 			      idle[i] / 1e9);
@@ -166,9 +166,9 @@ static void version_family(struct kl *kl, struct metrics *m)
 		return;
 	ctl_version(kl->ctl, XENVER_extraversion, &extra, sizeof(extra));
 	extra[sizeof(extra) - 1] = '\0';
-	family(m, "hypervisor_info", "gauge", "The hypervisor's version, as a label.");
+	kl_metrics_family(m, "hypervisor_info", "gauge", "The hypervisor's version, as a label.");
 	strbuf_printf(&m->out, "xen_hypervisor_info{version=\"%d.%d", version >> 16, version & 0xff);
-	label(m, extra);
+	kl_metrics_label(m, extra);
 	strbuf_printf(&m->out, "\"} 1\n");
 }
 
@@ -210,6 +210,8 @@ int cmd_metrics(struct kl *kl, int argc, char **argv)
 	if (!status) {
 		version_family(kl, &m);
 		domain_families(&m);
+		kl_metrics_network(&m);
+		kl_metrics_store(kl, &m);
 		status = emit(kl, &m, file);
 	}
 	strbuf_free(&m.out);
