@@ -20,6 +20,7 @@ struct options {
 	bool xen;			/* there is a hypervisor with domains */
 	bool foreground;
 	bool print_pid;
+	bool no_keeper;
 	unsigned int quota[QUOTA_KINDS];	/* 0: the default */
 	int listen_fd, lock_fd;
 	char **argv;

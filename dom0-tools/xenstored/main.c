@@ -20,6 +20,7 @@ static const char usage[] =
 "Usage: xenstored [OPTION]...\n"
 "Serves the xenstore of this host. State is kept in /run/xenstored over restarts.\n\n"
 "  -N, --no-fork              stay in the foreground\n"
+"      --no-keeper            one process only: clients' sockets do not outlive a kill\n"
 "  -F, --pid-file=FILE        write the serving process's id there\n"
 "  -P, --output-pid           print it\n"
 "  -D, --no-domain-init       serve sockets only: no hypervisor\n"
@@ -46,7 +47,7 @@ static const struct option long_options[] = {
 	{ "quota", 1, NULL, 'Q' }, { "quota-soft", 1, NULL, 'q' },
 	{ "timeout", 1, NULL, 'w' }, { "no-recovery", 0, NULL, 'R' },
 	{ "internal-db", 2, NULL, 'I' }, { "keep-orphans", 0, NULL, 'K' },
-	{ "verbose", 0, NULL, 'V' }, { "watch-nb", 1, NULL, 'W' },
+	{ "verbose", 0, NULL, 'V' }, { "watch-nb", 1, NULL, 'W' }, { "no-keeper", 0, NULL, '1' },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -99,6 +100,8 @@ static void parse(struct options *o, int argc, char **argv)
 			o->pid_file = optarg;
 		else if (c == 'N')
 			o->foreground = true;
+		else if (c == '1')
+			o->no_keeper = true;
 		else if (c == 'P')
 			o->print_pid = true;
 		else if (c == 'T')
@@ -221,5 +224,7 @@ int main(int argc, char **argv)
 			close(err);
 		}
 	}
+	if (o.no_keeper)
+		return worker_run(&o, false, false, ready);
 	return keeper_run(&o, false, ready);
 }
