@@ -36,7 +36,8 @@ enum light_disk_format {
 };
 
 enum light_disk_backend {
-	LIGHT_BACKEND_UNKNOWN, LIGHT_BACKEND_PHY, LIGHT_BACKEND_TAP, LIGHT_BACKEND_QDISK,
+	LIGHT_BACKEND_UNKNOWN, LIGHT_BACKEND_PHY, LIGHT_BACKEND_TAP,
+	LIGHT_BACKEND_QDISK,		/* a program of dom0: ours */
 	LIGHT_BACKEND_STANDALONE,
 };
 
@@ -104,6 +105,7 @@ struct light_nic {
 	uint32_t rate_interval_us;
 	char *gatewaydev;
 	int trusted;
+	bool user_backend;		/* backendtype=user: our daemon, not dom0's kernel */
 	struct json_value *kept;
 };
 
@@ -182,6 +184,7 @@ struct light_defaults {
 	char *blkdev_start;
 	int claim_mode;
 	bool domid_random;
+	bool disk_user, vif_user;	/* disk.default.backendtype, vif.default.backendtype: "user" */
 	char *vif_script, *vif_bridge, *vif_backend, *vif_gatewaydev;
 	int64_t max_grant_frames, max_maptrack_frames, max_grant_version;
 	struct light_bitmap vm_cpumask, pv_cpumask;	/* empty: all */

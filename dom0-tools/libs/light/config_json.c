@@ -157,6 +157,7 @@ static const struct field nic_fields[] = {
 	{ "rate_interval_usecs", J_U32, N(rate_interval_us), 0, NULL },
 	{ "gatewaydev", J_STRING, N(gatewaydev), 0, NULL },
 	{ "trusted", J_TRI, N(trusted), 0, NULL },
+	{ "user_backend", J_BOOL, N(user_backend), 0, NULL },	/* ours alone */
 	{ NULL, J_EMPTY, 0, 0, NULL },
 };
 

@@ -81,15 +81,16 @@ static void add_vm(struct creation *c, struct batch *b, const char *uuid)
 
 static int add_devices(struct creation *c, struct batch *b)
 {
+	char back[DEVICE_PATH_MAX];
 	struct device device;
 	struct member *m;
 	unsigned int i;
 
-	if (c->run.n_disks)
-		batch_rm(b, "/local/domain/0/backend/vbd/%u", c->domid);
 	for (i = 0; i < c->run.n_disks; i++) {
-		disk_nodes(b, c->light, &c->run.disks[i], &c->backings[i], c->domid);
 		disk_device(&c->run.disks[i], c->domid, &device);
+		device_backend_path(&device, back);
+		batch_rm(b, "%s", back);
+		disk_nodes(b, c->light, &c->run.disks[i], &c->backings[i], c->domid);
 		m = group_add(&c->devices, &device);
 		if (!m)
 			return -ENOMEM;
@@ -100,11 +101,11 @@ static int add_devices(struct creation *c, struct batch *b)
 				return -ENOMEM;
 		}
 	}
-	if (c->run.n_nics)
-		batch_rm(b, "/local/domain/0/backend/vif/%u", c->domid);
 	for (i = 0; i < c->run.n_nics; i++) {
-		nic_nodes(b, c->light, &c->run.nics[i], c->domid);
 		nic_device(&c->run.nics[i], c->domid, &device);
+		device_backend_path(&device, back);
+		batch_rm(b, "%s", back);
+		nic_nodes(b, c->light, &c->run.nics[i], c->domid);
 		m = group_add(&c->devices, &device);
 		if (!m)
 			return -ENOMEM;

@@ -79,11 +79,14 @@ int disk_defaults(struct light *light, struct light_disk *disk, struct tools_err
 	if (disk->specification == 2)
 		return tools_fail(error, -EOPNOTSUPP, "device", "disk %s: virtio is not offered", disk->vdev);
 	disk->specification = 1;
-	if (disk->backend == LIGHT_BACKEND_QDISK || disk->backend == LIGHT_BACKEND_TAP)
+	if (disk->backend == LIGHT_BACKEND_TAP || disk->backend == LIGHT_BACKEND_STANDALONE)
 		return tools_hint(error, tools_fail(error, -EOPNOTSUPP, "device", "disk %s: backendtype %s is not "
 						    "offered", disk->vdev,
-						    disk->backend == LIGHT_BACKEND_TAP ? "tap" : "qdisk"),
+						    disk->backend == LIGHT_BACKEND_TAP ? "tap" : "standalone"),
 				  "leave backendtype out");
+	if (disk->backend == LIGHT_BACKEND_QDISK && disk->script)
+		return tools_fail(error, -EINVAL, "bad-config", "disk %s: script= and backendtype=qdisk exclude "
+				  "each other", disk->vdev);
 	if (disk->format == LIGHT_FORMAT_EMPTY)
 		return tools_fail(error, -EOPNOTSUPP, "device", "disk %s: an empty drive needs a device model",
 				  disk->vdev);
@@ -91,7 +94,8 @@ int disk_defaults(struct light *light, struct light_disk *disk, struct tools_err
 		return tools_hint(error, tools_fail(error, -EOPNOTSUPP, "device", "disk %s: only raw images and "
 						    "block devices are offered", disk->vdev),
 				  "convert it: qemu-img convert -O raw OLD NEW");
-	disk->backend = LIGHT_BACKEND_PHY;
+	if (!disk->backend)
+		disk->backend = LIGHT_BACKEND_PHY;
 	if (!disk->backend_domid && !disk->script && stat(disk->pdev_path, &st)) {
 		rc = -errno;
 		return tools_fail(error, rc, "device", "disk %s: %s: %s", disk->vdev, disk->pdev_path,
@@ -144,15 +148,17 @@ int nic_defaults(struct light *light, struct light_nic *nic, struct tools_error 
 
 void disk_device(const struct light_disk *disk, uint32_t domid, struct device *device)
 {
-	*device = (struct device){ .kind = "vbd", .backend_kind = "vbd", .domid = domid,
-				   .backend_domid = disk->backend_domid,
+	*device = (struct device){ .kind = "vbd", .domid = domid, .backend_domid = disk->backend_domid,
 				   .devid = (unsigned int)light_vdev_number(disk->vdev, NULL, NULL) };
+	/* A kind that dom0's kernel has no driver for is left to our daemon. */
+	strcpy(device->backend_kind, disk->backend == LIGHT_BACKEND_QDISK ? "qblk" : "vbd");
 }
 
 void nic_device(const struct light_nic *nic, uint32_t domid, struct device *device)
 {
-	*device = (struct device){ .kind = "vif", .backend_kind = "vif", .domid = domid,
-				   .backend_domid = nic->backend_domid, .devid = (unsigned int)nic->devid };
+	*device = (struct device){ .kind = "vif", .domid = domid, .backend_domid = nic->backend_domid,
+				   .devid = (unsigned int)nic->devid };
+	strcpy(device->backend_kind, nic->user_backend ? "qnic" : "vif");
 }
 
 /* --- Nodes --- */
@@ -231,13 +237,14 @@ void disk_nodes(struct batch *batch, struct light *light, const struct light_dis
 	disk_device(disk, domid, &device);
 	begin(&e, batch, &device, true);
 	back(&e, "params", disk->pdev_path ? disk->pdev_path : "");
-	back_script(&e, light, disk->script ? disk->script : "block");
+	if (disk->backend != LIGHT_BACKEND_QDISK)
+		back_script(&e, light, disk->script ? disk->script : "block");
 	back_number(&e, "frontend-id", domid);
 	back(&e, "online", "1");
 	back_number(&e, "removable", disk->removable ? 1 : 0);
 	back(&e, "bootable", "1");
 	back(&e, "dev", disk->vdev);
-	back(&e, "type", backing->loop[0] ? "file" : "phy");
+	back(&e, "type", backing->loop[0] ? "file" : disk->backend == LIGHT_BACKEND_QDISK ? "qdisk" : "phy");
 	back(&e, "mode", disk->readwrite ? "w" : "r");
 	back(&e, "device-type", disk->is_cdrom ? "cdrom" : "disk");
 	if (disk->direct_io_safe)

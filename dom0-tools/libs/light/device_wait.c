@@ -88,8 +88,12 @@ static void backend_failed(struct group *group, struct member *m, int state)
 			tools_fail(group->error, rc, "timeout", "%s: no answer from the backend in domain %u for %u s%s"
 				   "%.300s", what, m->device.backend_domid, BACKEND_MS / 1000, why ? ": " : "",
 				   why ? why : "");
-		tools_hint(group->error, rc, "is its driver loaded there (xen-%s)?",
-			   strcmp(m->device.kind, "vif") ? "blkback" : "netback");
+		if (m->device.backend_kind[0] == 'q')
+			tools_hint(group->error, rc, "is the daemon %s running?",
+				   strcmp(m->device.kind, "vif") ? "blkback" : "netback");
+		else
+			tools_hint(group->error, rc, "is its driver loaded there (xen-%s)?",
+				   strcmp(m->device.kind, "vif") ? "blkback" : "netback");
 	}
 	free(why);
 	member_failed(group, m, rc);

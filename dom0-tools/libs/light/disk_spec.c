@@ -161,8 +161,10 @@ static int set_pair(const struct disk_scan *s, const char *key, const char *valu
 		return set_devtype(s, value);
 	if (!strcmp(key, "backend"))
 		return set_string(s, &disk->backend_domname, value, "backend");
+	if (!strcmp(key, "backendtype") && !strcmp(value, "user"))
+		value = "qdisk";
 	if (!strcmp(key, "backendtype"))
-		return set_enum(s, &disk->backend, value, backends, "a backendtype: phy, qdisk or standalone");
+		return set_enum(s, &disk->backend, value, backends, "a backendtype: phy, or qdisk (a program of dom0)");
 	if (!strcmp(key, "specification"))
 		return set_enum(s, &disk->specification, value, specifications,
 				"a specification: xen or virtio");
@@ -259,7 +261,7 @@ static int scan_words(struct disk_scan *s, char *text)
 }
 
 int light_disk_parse(struct light_disk *disk, const char *const *words, unsigned int count,
-		     const struct light_parse *how __attribute__((unused)), struct tools_error *error)
+		     const struct light_parse *how, struct tools_error *error)
 {
 	struct disk_scan s = { .disk = disk, .error = error };
 	unsigned int i;
@@ -276,6 +278,8 @@ int light_disk_parse(struct light_disk *disk, const char *const *words, unsigned
 		return rc;
 	if (!disk->format)
 		disk->format = LIGHT_FORMAT_RAW;
+	if (!disk->backend && !disk->script && how && how->defaults && how->defaults->disk_user)
+		disk->backend = LIGHT_BACKEND_QDISK;
 	if (disk->is_cdrom) {
 		disk->removable = 1;
 		disk->readwrite = 0;

@@ -145,6 +145,12 @@ static int set_pair(struct light_nic *nic, const char *key, const char *value,
 		return parse_number(error, key, value, 0, 0xffff, &nic->devid);
 	if (!strcmp(key, "mtu"))
 		return parse_number(error, key, value, 68, 65535, &nic->mtu);
+	if (!strcmp(key, "backendtype")) {
+		if (strcmp(value, "user") && strcmp(value, "kernel"))
+			return bad(error, key, value, "kernel or user");
+		nic->user_backend = *value == 'u';
+		return 0;
+	}
 	if (!strcmp(key, "accel")) {
 		light_remark(how, "vif: accel is not supported and ignored");
 		return 0;
@@ -152,8 +158,8 @@ static int set_pair(struct light_nic *nic, const char *key, const char *value,
 	if (!strncmp(key, "colo_", 5) || !strcmp(key, "forwarddev"))
 		return bad(error, key, value, "an interface without COLO replication, which is not offered");
 	return tools_fail(error, -EINVAL, "bad-config", "vif: found `%.40s', wanted mac, bridge, script, "
-			  "ip, vifname, model, type, rate, mtu, devid, gatewaydev, backend, trusted or "
-			  "untrusted", key);
+			  "ip, vifname, model, type, rate, mtu, devid, gatewaydev, backend, "
+			  "backendtype, trusted or untrusted", key);
 }
 
 static int set_word(struct light_nic *nic, char *word, const struct light_parse *how,
@@ -184,6 +190,7 @@ static int set_defaults(struct light_nic *nic, const struct light_defaults *defa
 
 	if (!defaults)
 		return 0;
+	nic->user_backend = defaults->vif_user;
 	if (defaults->vif_script)
 		rc = replace(&nic->script, defaults->vif_script);
 	if (!rc && defaults->vif_bridge)

@@ -65,8 +65,6 @@ static void fill_in(struct light_config *run)
 		run->video_memkb = 0;
 	if (!run->event_channels)
 		run->event_channels = EVENT_CHANNELS_DEFAULT;
-	if (!run->tsc_mode)
-		run->tsc_mode = 0;
 }
 
 /* Interfaces: numbers for those without, addresses, scripts; the saved configuration learns them. */

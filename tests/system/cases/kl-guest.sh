@@ -50,8 +50,11 @@ check "the card connects" within 10 prints '00:16:3e:00:00:02     1     4' kl ne
 check "as xl's too" sh -c 'kl network-list d1 >/tmp/a; xl network-list d1 >/tmp/b; diff /tmp/a /tmp/b'
 check "xl detaches it" xl network-detach d1 1
 check "the card is gone" within 10 refuses prints '00:16:3e:00:00:02' kl network-list d1
-check "xl attaches a disk" xl block-attach d1 "phy:/dev/ram0,xvdd,w" || true
-check "kl detaches it" kl block-detach d1 xvdd || true
+loop=$(losetup -f) && losetup $loop /root/b.img
+check "xl attaches a disk" xl block-attach d1 "phy:$loop,xvdd,w"
+check "the disk of xl connects" within 10 prints '^51760 0   1      4' kl block-list d1
+check "kl detaches it" kl block-detach d1 xvdd
+losetup -d $loop
 check "shutdown" within 30 kl shutdown -w d1
 kl destroy d1 2>/dev/null
 check "it is gone" gone d1 60
