@@ -1,7 +1,8 @@
-#!/bin/bash
+#!/bin/sh
 # SPDX-License-Identifier: MIT
-# The demonstration that `make run` and the demo image run in dom0: starts a PV guest with a disk
-# and a network card on a bridge, and shows that both work. Ends with 0 if they do.
+# The demonstration that `make run` and the demo image run in dom0, which has our own tools only: kl
+# starts a PV guest with two disks and a network card on a bridge, and shows that they work. Ends with 0
+# if they do.
 . /lib/kt.sh
 
 show() {
@@ -11,19 +12,19 @@ show() {
 }
 
 echo "dom0: $(uname -sr) on $(cat /sys/hypervisor/type 2>/dev/null), $(nproc) CPUs"
-show xl info | grep -E '^(#|release|nr_cpus|total_memory|free_memory|xen_version|xen_scheduler|cc_comp)'
+show kl info | grep -E '^(#|release|nr_cpus|total_memory|free_memory|xen_version|xen_scheduler|cc_comp)'
 bridge
 disk data 16
 debian demo 'vif = [ "bridge=xenbr0" ]' \
 	'disk = [ "format=raw,vdev=xvda,access=ro,target=/guest/root.img", "format=raw,vdev=xvdb,access=rw,target=/root/data.img" ]' \
 	ip=10.0.0.2 stay 'run=mke2fs /dev/xvdb >/dev/null; mount -t ext4 /dev/xvdb /mnt; echo Krypton >/mnt/hello; sync; df -h /mnt; cat /mnt/hello; ping -c 3 10.0.0.1'
 show grep -v ^extra /root/demo.cfg
-show xl create -q /root/demo.cfg
+show kl create --timings /root/demo.cfg
 on_console demo DOMU-EXIT 180 >/dev/null
 status=$?
-show xl list
-show xl block-list demo
-show xl network-list demo
+show kl list
+show kl block-list demo
+show kl network-list demo
 echo
 echo "# the guest's console"
 tr -d '\r' <$CONSOLES/guest-demo.log | sed -n '/DOMU-UP/,/DOMU-EXIT/p'
