@@ -78,7 +78,7 @@ static void backends(void *arg, const char *path, const char *value)
 
 	(void)arg;
 	if (!backend_answers || !value || n < 6 || strcmp(path + n - 6, "/state") ||
-	    strncmp(path, "/local/domain/0/backend/v", 25))
+	    strncmp(path, "/local/domain/0/backend/", 24))
 		return;
 	snprintf(node_path, sizeof(node_path), "%s", path);
 	if (was == '1')
@@ -602,6 +602,63 @@ static void test_wait_shutdown(void **state)
 	assert_int_equal(light_wait_shutdown(light, ids, 1, false, 50), 0);
 }
 
+static void test_restart_config(void **state)
+{
+	static const char updated[] = "name='g'\nkernel='/k'\nmemory=99\n";
+	struct light_config config;
+	uint8_t uuid[16];
+
+	(void)state;
+	assert_int_equal(create(NULL), 0);
+	light_config_init(&config);
+	assert_int_equal(light_restart_config(light, 1, &config, &error), 0);
+	assert_int_equal(config.target_memkb, 16 * 1024);
+	light_config_free(&config);
+	assert_int_equal(light_userdata_write(light, 1, "xl", updated, strlen(updated)), 0);
+	assert_int_equal(light_restart_config(light, 1, &config, &error), 0);
+	assert_int_equal(config.target_memkb, 99 * 1024);
+	assert_int_equal(light_domain_uuid(light, 1, uuid), 0);
+	assert_memory_equal(config.uuid, uuid, 16);
+	light_config_free(&config);
+}
+
+/* A boot loader by pygrub's contract: it "finds" the kernel on the disk, here beside it. */
+static void test_bootloader(void **state)
+{
+	static const char script[] =
+		"#!/bin/sh\n"
+		"for a; do case $a in\n"
+		"--output=*) out=${a#--output=} ;;\n"
+		"--output-directory=*) dir=${a#--output-directory=} ;;\n"
+		"--args=*) args=${a#--args=} ;;\n"
+		"--output-format=simple0) ok=1 ;;\n"
+		"esac; disk=$a; done\n"
+		"[ \"$ok\" ] || exit 4\n"
+		"cp \"${disk%/*}/kernel\" \"$dir/kernel.x\" || exit 5\n"
+		"printf 'kernel %s\\0args %s from %s\\0' \"$dir/kernel.x\" \"$args\" \"${disk##*/}\" >\"$out\"\n";
+	char path[128], more[512];
+	unsigned int nodes = baseline();
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/loader", folder);
+	write_file(path, script, strlen(script), 0700);
+	snprintf(more, sizeof(more), "bootloader='%s'\nkernel='/nowhere'\nvif=[]\ndisk=['vdev=xvda,backendtype=qdisk,"
+		 "target=%s/loader']\n", path, folder);
+	light->log_dir = run_dir;
+	assert_int_equal(create(more), 0);
+	node("/vm/12345678-1234-1234-1234-123456789abc/image/cmdline", "a b from loader", NULL);
+	node("/local/domain/0/backend/qblk/1/51712/params", NULL, NULL);
+	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
+	fake_store_remove("/local/domain/0/backend/qblk");
+	nothing_left(nodes);
+	write_file(path, "#!/bin/sh\nexit 7\n", 17, 0700);
+	assert_int_equal(create(more), -EIO);
+	assert_string_equal(error.code, "bootloader");
+	assert_non_null(strstr(error.text, "status 7"));
+	assert_true(error.log[0] == '/');
+	nothing_left(nodes);
+}
+
 static int build_from_nothing(struct light *l, struct light_build *build, void *cookie,
 			      struct tools_error *e)
 {
@@ -636,7 +693,7 @@ int main(void)
 		T(test_nodes), T(test_destroy_leaves_nothing), T(test_names), T(test_failures_before_and_after),
 		T(test_each_hypercall_fails), T(test_each_store_request_fails), T(test_conflicts_are_tried_again),
 		T(test_kills_at_each_step), T(test_gc_leaves_the_living), T(test_zombie_keeps_its_name),
-		T(test_attach_and_detach), T(test_preserve), T(test_wait_shutdown), T(test_build_from_a_stream),
+		T(test_attach_and_detach), T(test_preserve), T(test_wait_shutdown), T(test_restart_config), T(test_bootloader), T(test_build_from_a_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,12 @@ int light_userdata_remove(struct light *light, uint32_t domid, const char *name)
  */
 int light_domain_config(struct light *light, uint32_t domid, struct light_config *config,
 			struct tools_error *error);
+/*
+ * What the domain is to be made from when it is started again: the text that config-update left (with
+ * the uuid of now), else as light_domain_config(). -EINVAL: that text has a mistake.
+ */
+int light_restart_config(struct light *light, uint32_t domid, struct light_config *config,
+			 struct tools_error *error);
 /* Replaces it in the userdata file. The caller holds the domain's lock. */
 int light_domain_config_save(struct light *light, uint32_t domid,
 			     const struct light_config *config);

@@ -341,3 +341,27 @@ int light_domain_config(struct light *light, uint32_t domid, struct light_config
 				  strerror(-rc));
 	return found == -ENOENT ? -ENOENT : 0;
 }
+
+int light_restart_config(struct light *light, uint32_t domid, struct light_config *config,
+			 struct tools_error *error)
+{
+	const struct light_parse how = { .source = "<updated>", .defaults = &light->defaults,
+					 .warn = light->warn, .cookie = light->warn_cookie };
+	uint8_t uuid[16];
+	size_t length;
+	char *text;
+	int rc = light_userdata_read(light, domid, "xl", &text, &length);
+
+	if (rc == -ENOENT)
+		return light_domain_config(light, domid, config, error);
+	if (!rc)
+		rc = light_domain_uuid(light, domid, uuid);
+	if (rc)
+		return tools_fail(error, rc, "userdata", "cannot read the updated configuration of domain %u: %s",
+				  domid, strerror(-rc));
+	rc = light_config_parse(config, text, length, NULL, 0, &how, error);
+	free(text);
+	memcpy(config->uuid, uuid, 16);
+	config->uuid_set = true;
+	return rc;
+}
