@@ -119,6 +119,11 @@ static err_t init_interface(struct netif *netif)
 static void changed(void *arg)
 {
 	(void)arg;
+	if (netfront_link(&card) && !netif_is_link_up(&interface))
+		printk("http: card with %u queue(s)%s%s%s%s%s%s\n", card.queues,
+		       card.split ? " split-event-channels" : "", card.sg ? " sg" : "",
+		       card.csum4 ? " csum4" : "", card.csum6 ? " csum6" : "",
+		       card.tso4 ? " tso4" : "", card.tso6 ? " tso6" : "");
 	if (netfront_link(&card))
 		netif_set_link_up(&interface);
 	else

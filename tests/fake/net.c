@@ -27,11 +27,13 @@ static unsigned long points_left;
 static jmp_buf death;
 static bool may_die;
 
+#ifdef TOOLS_TEST
 void netback_point(void)
 {
 	if (may_die && points_left && !--points_left)
 		longjmp(death, 1);
 }
+#endif
 
 /* --- Frames --- */
 

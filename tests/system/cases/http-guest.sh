@@ -42,6 +42,7 @@ else
 	check "unpause" xl unpause h
 fi
 check "serving" on_console h 'http: serving' 30
+tr -d '\r' <\$CONSOLES/guest-h.log | grep 'http: card'
 check "its files" on_console h 'http: 2 files' 1
 check "ping" within 10 ping -c 1 -W 2 10.0.0.5
 check "its page" prints 'It works' wget -q -O - http://10.0.0.5/
