@@ -6,8 +6,8 @@ HYP_SRC += $(addprefix xen-core/, \
 # Deferred work, timers, domains, events, scheduling.
 HYP_SRC += $(addprefix xen-core/, \
 	softirq.c quiesce.c timer.c domain.c domain_destroy.c vcpu.c vcpu_op.c \
-	event_channel.c event_op.c event_virq.c event_2l.c event_fifo.c \
-	sched.c sched_credit2.c sched_op.c cpupool.c watchdog.c)
+	event_channel.c event_op.c event_virq.c event_2l.c event_fifo.c event_dump.c \
+	sched.c sched_credit2.c sched_dump.c sched_op.c cpupool.c watchdog.c)
 # Memory of the hypervisor and of domains.
 HYP_SRC += $(addprefix xen-core/, \
 	boot_alloc.c page_alloc.c heap.c memory_op.c memory_exchange.c \

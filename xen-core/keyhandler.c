@@ -4,6 +4,7 @@
  * interrupts enabled, so that they may print at length and take locks.
  */
 #include <core/domain.h>
+#include <core/event.h>
 #include <core/keyhandler.h>
 #include <core/lib.h>
 #include <core/sched.h>
@@ -125,6 +126,8 @@ void keyhandlers_init(void)
 	keyhandler_register('q', key_domains, "dump domain (and guest debug) info");
 	keyhandler_register('0', key_registers, "dump registers of all vcpus");
 	keyhandler_register('H', key_heap, "dump heap info");
+	keyhandler_register('e', events_dump, "dump event channels");
+	keyhandler_register('r', sched_dump, "dump run queues");
 	keyhandler_register('t', key_time, "display time and idle info");
 	keyhandler_register('R', key_reboot, "reboot machine");
 	keyhandler_register('d', key_stack, "dump this CPU's stack");

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import autopsy
 import cache
 
 # TCG mends: IRET in ring 3 faults with SMAP set (QEMU 7.2).
@@ -65,7 +66,9 @@ def command_line(opt, work, boot_args):
     if opt.interactive:
         args += ["-serial", "mon:stdio"]
     else:
-        args += ["-serial", f"file:{opt.log}"]
+        # A socket, so that autopsy.py can type; all output goes to the log.
+        args += ["-chardev", f"socket,id=com1,path={work}/com1,server=on,wait=off,"
+                             f"logfile={opt.log},logappend=off", "-serial", "chardev:com1"]
     args += ["-serial", f"file:{work}/output",
              "-qmp", f"unix:{work}/qmp,server=on,wait=off"]
     if opt.net:
@@ -84,6 +87,7 @@ class Qmp:
         self._path = path
         self._sock = None
         self._text = b""
+        self._answer = None
         self.reason = None
 
     def poll(self):
@@ -106,6 +110,22 @@ class Qmp:
             event = json.loads(line)
             if event.get("event") == "SHUTDOWN":
                 self.reason = event["data"].get("reason")
+            elif isinstance(event.get("return"), str):
+                self._answer = event["return"]
+
+    def monitor(self, command):
+        """What QEMU's monitor says to a command; None if it does not answer in time."""
+        self._answer = None
+        self.poll()
+        if not self._sock:
+            return None
+        self._sock.send(json.dumps({"execute": "human-monitor-command",
+                                    "arguments": {"command-line": command}}).encode())
+        end = time.monotonic() + 10
+        while self._answer is None and time.monotonic() < end:
+            time.sleep(0.05)
+            self.poll()
+        return self._answer
 
 
 class Tail:
@@ -248,12 +268,15 @@ def run(opt, args, work, token):
     output = Output(token, sys.stdout.buffer)
     qmp = Qmp(f"{work}/qmp")
     log, out = Tail(opt.log), Tail(f"{work}/output")
-    proc = subprocess.Popen(args, stdin=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL if args[0].endswith("bochs") else None
+    proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet)
     deadline = time.monotonic() + opt.timeout
     status = None
     try:
         while status is None:
             gone = proc.poll() is not None
+            if gone and getattr(opt, "console_thread", None):
+                opt.console_thread.join(5)
             console.feed(log.read())
             output.feed(out.read())
             qmp.poll()
@@ -266,18 +289,22 @@ def run(opt, args, work, token):
                 time.sleep(0.05)
         if status == PANICKED:
             time.sleep(2)		# let the rest of the panic reach the log
+        elif status == TIMEOUT:
+            complain(f"no end after {opt.timeout} s")
+            show_console(opt.log)
+            if args[0] == qemu_binary():
+                complain("what the machine does:")
+                autopsy.examine(opt, qmp, f"{work}/com1")
     finally:
         proc.kill()
         proc.wait()
         output.feed(out.read())
         output.finish()
-    if status == TIMEOUT:
-        complain(f"no end after {opt.timeout} s")
-    elif status == PANICKED:
+    if status == PANICKED:
         complain("the hypervisor panicked")
     elif status == ENDED_EARLY and not (console.status or output.status):
         complain(f"the machine ended too early ({qmp.reason or proc.returncode})")
-    if status in (TIMEOUT, PANICKED, ENDED_EARLY):
+    if status in (PANICKED, ENDED_EARLY):
         show_console(opt.log)
     return status
 

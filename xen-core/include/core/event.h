@@ -37,6 +37,9 @@ bool evtchn_virq_enabled(const struct vcpu *v, unsigned int virq);
 /* After register_vcpu_info: all selector bits set so that nothing is lost. */
 void evtchn_vcpu_info_moved(struct vcpu *v);
 
+/* Debug key 'e'. */
+void events_dump(unsigned char key);
+
 /* The port that a pirq of d is bound to, kept in struct pirq by arch. */
 struct pirq;
 

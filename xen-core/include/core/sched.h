@@ -98,4 +98,7 @@ void cpupool_init(void);
 int cpupool_cpu_up(unsigned int cpu);
 int cpupool_cpu_down(unsigned int cpu);
 
+/* Debug key 'r' (sched_dump.c). */
+void sched_dump(unsigned char key);
+
 #endif

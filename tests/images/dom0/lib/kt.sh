@@ -8,7 +8,10 @@
 #	check "d1 is up" on_console d1 DOMU-UP
 #	finish					exits 1 if a check failed
 #
-# Every check prints one line, and what the command said if it failed.
+#	must "d1 is up" on_console d1 DOMU-UP	the same, and nothing else makes sense without it
+#
+# Every check prints one line, with the seconds if it took long, and what the command said if it
+# failed.
 
 [ ! -e /run/boot/settings ] || . /run/boot/settings
 failed=0
@@ -17,16 +20,35 @@ CONSOLES=/var/log/xen/console
 
 # check NAME COMMAND... : the command must succeed.
 check() {
-	local name=$1 out
+	local name=$1 out start=$SECONDS took=
 	shift
 	if out=$("$@" 2>&1); then
-		echo "ok $name"
+		[ $((SECONDS - start)) -lt 5 ] || took=" ($((SECONDS - start)) s)"
+		echo "ok $name$took"
 		passed=$((passed + 1))
 	else
-		echo "FAIL $name"
+		echo "FAIL $name ($((SECONDS - start)) s)"
 		echo "$out" | tail -n 25 | sed 's/^/    /'
 		failed=$((failed + 1))
+		return 1
 	fi
+}
+
+# must NAME COMMAND... : as check, but if it fails the state of things is shown, and the test ends.
+must() {
+	check "$@" || { show_state | sed 's/^/    /'; finish; }
+}
+
+# What xl and the hypervisor (in the console's log) know, and the ends of the guests' consoles.
+show_state() {
+	local log
+	timeout 20 xl vcpu-list
+	timeout 20 xl debug-keys qre
+	for log in $CONSOLES/guest-*.log; do
+		[ -e "$log" ] || continue
+		echo "--- $log"
+		tail -n 12 "$log"
+	done
 }
 
 # refuses COMMAND... : succeeds if the command fails.
@@ -64,8 +86,9 @@ finish() {
 	exit
 }
 
+# The kernel's echo of its command line, with what the guest is to run, does not count.
 console_has() {
-	tr -d '\r' <$CONSOLES/guest-$1.log | grep -q -- "$2"
+	tr -d '\r' <$CONSOLES/guest-$1.log | grep -v -i 'command line' | grep -q -- "$2"
 }
 
 # on_console GUEST TEXT [SECONDS] : waits for a line on the guest's console.
