@@ -115,7 +115,7 @@ static void place(struct runqueue *rq, struct vcpu *v, unsigned long flags)
 		enqueue_here(rq, v);
 		goto out;
 	}
-	v->processor = cpu;
+	c2_change_queue(rq, v, cpu);
 	spin_unlock_irqrestore(&rq->lock, flags);
 
 	/* Between the locks anybody may have queued it, or made it stop. */

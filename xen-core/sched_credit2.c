@@ -100,9 +100,9 @@ void c2_dequeue(struct runqueue *rq, struct vcpu *v)
 	rq->nr_queued--;
 }
 
-/* Leaves its queue for another CPU's: what it has counts there, what it missed there does not. */
-static void change_queue(struct vcpu *v, unsigned int cpu)
+void c2_change_queue(const struct runqueue *rq, struct vcpu *v, unsigned int cpu)
 {
+	catch_up(rq, v);
 	v->processor = cpu;
 	v->sched.epoch = per_cpu(runqueues, cpu).epoch;
 }
@@ -250,9 +250,8 @@ static struct vcpu *steal(unsigned int cpu)
 			}
 		}
 		if (found) {
-			catch_up(rq, found);
 			c2_dequeue(rq, found);
-			change_queue(found, cpu);
+			c2_change_queue(rq, found, cpu);
 		}
 		spin_unlock(&rq->lock);
 		if (found)
@@ -407,7 +406,7 @@ unsigned int c2_push(struct runqueue *rq, unsigned int cpu, s_time_t now)
 		if (v->is_running || !vcpu_may_run_on(v, to))
 			continue;
 		c2_dequeue(rq, v);
-		change_queue(v, to);
+		c2_change_queue(rq, v, to);
 		c2_enqueue(rq2, v);
 		break;
 	}

@@ -6,7 +6,8 @@
  *
  * The registers hold the guest's values: those used here are put back. What
  * forbids it is checked each time: a CR0.TS that the guest has set (vector
- * instructions would trap), and an XCR0 of the guest's without AVX.
+ * instructions would trap), an XCR0 of the guest's without AVX, or one with
+ * AVX-512: restoring the lower half of a register by AVX would clear its upper half.
  */
 #include <core/lib.h>
 #include <arch/percpu.h>

@@ -78,7 +78,7 @@ static void set_xcr0(uint64_t value)
 
 bool fpu_avx_enabled(void)
 {
-	return this_cpu(xcr0_loaded) & XSTATE_YMM;
+	return (this_cpu(xcr0_loaded) & (XSTATE_YMM | XSTATE_ZMM)) == XSTATE_YMM;
 }
 
 void fpu_save(struct vcpu *v)
