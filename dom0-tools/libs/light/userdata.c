@@ -114,6 +114,22 @@ void light_unlock_domain(struct light *light, uint32_t domid, int lock)
 	close(lock);
 }
 
+/* A small root has no folder for locks yet. */
+static int open_lock(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, S_IWUSR);
+	char folder[256], *slash;
+
+	if (fd >= 0 || errno != ENOENT || strlen(path) >= sizeof(folder))
+		return fd;
+	strcpy(folder, path);
+	slash = strrchr(folder, '/');
+	if (slash)
+		*slash = 0;
+	mkdir(folder, 0755);
+	return open(path, O_WRONLY | O_CREAT | O_CLOEXEC, S_IWUSR);
+}
+
 int light_lock_tool(struct light *light, unsigned int ms, struct tools_error *error)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -121,7 +137,7 @@ int light_lock_tool(struct light *light, unsigned int ms, struct tools_error *er
 	const char *path = light->defaults.lockfile;
 	unsigned int wait = 1;
 	bool said = false;
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, S_IWUSR);
+	int fd = open_lock(path);
 
 	if (fd < 0)
 		return tools_fail(error, -errno, "lock", "cannot open the lock %s: %s", path, strerror(errno));
@@ -180,6 +196,8 @@ int userdata_write(struct light *light, uint32_t domid, const uint8_t uuid[16], 
 	int fd, rc = path && fresh ? 0 : -ENOMEM;
 
 	fd = rc ? -1 : open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (!rc && fd < 0 && errno == ENOENT && !mkdir(light->lib_dir, 0755))
+		fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (!rc && fd < 0)
 		rc = -errno;
 	for (; !rc && done < length; done += (size_t)n) {

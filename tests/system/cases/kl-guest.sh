@@ -1,27 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Our own tool makes, changes and ends guests; real xl sees and changes the same ones, and the other
-# way round. Once with our daemons, once with Debian's.
+# way round. Once with our daemons, once (and shorter) with Debian's xenstored.
 # oracle: yes
 # variants: ours debian
-# timeout: 560
+# timeout: 400
 . "$(dirname "$0")/../lib/case.sh"
 
 daemons=consoled
 [ "$VARIANT" = debian ] || daemons=xenstored,consoled
-toolstack --toolstack krypton:$daemons --smp 2 --timeout 540 <<'EOS'
+{ echo "daemons=$VARIANT"; cat <<'EOS'; } | toolstack --toolstack krypton:$daemons --smp 2 --timeout 380
 . /lib/kt.sh
 bridge
 before=$(free_memory)
 disk b 16
-cat >/root/h.cfg <<X
-name = "h1"
-kernel = "/boot/hello"
-memory = 16
-X
-if [ -e /boot/hello ]; then
-	check "hello" kl create /root/h.cfg
-fi
 debian d1 'vcpus = 2' 'maxmem = 256' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' ip=10.0.0.2 stay
 check "dry run as xl's" sh -c 'kl -N create /root/d1.cfg >/tmp/a; xl -N create /root/d1.cfg >/tmp/b; sed -i /uuid/d /tmp/a /tmp/b; diff /tmp/a /tmp/b'
 check "create" kl create --timings -p /root/d1.cfg
@@ -59,6 +51,7 @@ check "shutdown" within 30 kl shutdown -w d1
 kl destroy d1 2>/dev/null
 check "it is gone" gone d1 60
 check "memory is back" memory_is_back $before
+[ $daemons = ours ] || finish
 
 check "xl creates" xl create -q /root/d1.cfg
 check "it boots again" on_console d1 DOMU-UP 90
