@@ -43,9 +43,9 @@ static enum medium_mode read_mode(struct blkback *b)
 /* 0, -XEN_EAGAIN (again later), or the device was failed. */
 static int open_medium(struct blkback *b)
 {
-	char params[PV_PATH_MAX];
+	char params[PV_PATH_MAX], format[16];
 	struct medium_spec spec = {
-		.path = params,
+		.format = "raw",
 		.mode = read_mode(b),
 		.fence = (uint32_t)b->bus.peer << 20 | (b->devid & 0xfffff),
 		.batch_done = device_complete,
@@ -56,6 +56,8 @@ static int open_medium(struct blkback *b)
 	if (rc < 0)
 		return pv_xenbus_fail(&b->bus, "params cannot be read: error %d", -rc);
 	spec.path = plain_path(params);
+	if (pv_store_read(b->domain, 0, b->bus.path, "format", format, sizeof(format)) > 0)
+		spec.format = format;
 	rc = medium_open(&b->medium, b->host, &spec, &b->info);
 	if (rc && rc != -XEN_EAGAIN)
 		return pv_xenbus_fail(&b->bus, rc == -XEN_EBUSY ? "%s is in use: error %d" :

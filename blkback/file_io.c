@@ -23,6 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "file_io.h"
+#include "image.h"
 
 #define FENCE_BASE	(1ULL << 62)
 #define BUSY_TRIES	50		/* milliseconds for a lock that is just being released */
@@ -34,6 +35,8 @@ struct medium {
 	int direct;			/* past the page cache; -1: cannot */
 	int cached;
 	uint32_t alignment;		/* that direct operations need */
+	uint32_t fence;
+	bool is_image;			/* served to us by another program */
 	bool is_block;
 	bool touched;
 	void (*batch_done)(void *arg);
@@ -46,7 +49,9 @@ struct medium_host {
 	struct workers *workers;
 	struct medium *media;
 	struct file_op *free;
+	struct image_server *images;
 	const char *records;
+	char image_directory[256];
 };
 
 _Static_assert(sizeof(struct medium_piece) == sizeof(struct iovec) &&
@@ -273,6 +278,24 @@ static void close_files(struct medium *m)
 		close(m->cached);
 }
 
+/* Opens the image's block device in the place of the image. */
+static int open_image(struct medium *m, const struct medium_spec *spec, struct medium_info *info)
+{
+	struct medium_spec device_spec = *spec;
+	char device[32];
+	int rc = image_open(m->host->images, spec->fence, spec->path, spec->format,
+			    spec->mode == MEDIUM_READ_ONLY, device, sizeof(device));
+
+	if (rc)
+		return rc;
+	device_spec.path = device;
+	rc = open_files(m, &device_spec, info);
+	m->is_image = !rc;
+	if (rc && rc != -EAGAIN)
+		image_close(m->host->images, spec->fence);
+	return rc;
+}
+
 int medium_open(struct medium **medium, struct medium_host *h, const struct medium_spec *spec,
 		struct medium_info *info)
 {
@@ -281,13 +304,17 @@ int medium_open(struct medium **medium, struct medium_host *h, const struct medi
 
 	if (!m)
 		return -ENOMEM;
+	m->fence = spec->fence;
 	m->direct = m->cached = -1;
 	m->host = h;
 	m->batch_done = spec->batch_done;
 	m->arg = spec->arg;
 	memset(info, 0, sizeof(*info));
 	info->read_only = spec->mode == MEDIUM_READ_ONLY;
-	rc = open_files(m, spec, info);
+	if (strcmp(spec->format, "raw"))
+		rc = open_image(m, spec, info);
+	else
+		rc = open_files(m, spec, info);
 	if (rc) {
 		close_files(m);
 		free(m);
@@ -307,6 +334,8 @@ void medium_close(struct medium *m)
 		link = &(*link)->next;
 	*link = m->next;
 	close_files(m);
+	if (m->is_image)
+		image_close(m->host->images, m->fence);
 	free(m);
 }
 
@@ -361,15 +390,32 @@ int file_io_open(struct medium_host **host, struct pv_domain *domain, const char
 		return -ENOMEM;
 	h->domain = domain;
 	h->records = records;
+	snprintf(h->image_directory, sizeof(h->image_directory), "%s/../images", records);
+	rc = image_server_open(&h->images, h->image_directory);
+	if (rc)
+		goto free_host;
 	rc = uring_open(&h->uring, domain, h);
 	if (rc)
 		rc = workers_open(&h->workers, domain, h);
-	if (rc) {
-		free(h);
-		return rc;
-	}
+	if (rc)
+		goto close_images;
 	*host = h;
 	return 0;
+
+close_images:
+	image_server_close(h->images);
+free_host:
+	free(h);
+	return rc;
+}
+
+int file_io_use_threads(struct medium_host *h)
+{
+	if (h->workers)
+		return 0;
+	uring_close(h->uring);
+	h->uring = NULL;
+	return workers_open(&h->workers, h->domain, h);
 }
 
 void file_io_close(struct medium_host *h)
@@ -378,6 +424,7 @@ void file_io_close(struct medium_host *h)
 
 	uring_close(h->uring);
 	workers_close(h->workers);
+	image_server_close(h->images);
 	while ((op = h->free)) {
 		h->free = op->next;
 		free(op);

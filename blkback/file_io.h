@@ -16,6 +16,9 @@
 int file_io_open(struct medium_host **host, struct pv_domain *domain, const char *records);
 void file_io_close(struct medium_host *host);
 
+/* Does without io_uring although there is one; before any medium is open. -errno. */
+int file_io_use_threads(struct medium_host *host);
+
 /* One system call's worth of an operation. */
 struct file_op {
 	struct file_op *next;

@@ -2,7 +2,9 @@
 /*
  * blkback, the daemon: serves every virtual disk below backend/qblk of its domain's home in the store.
  *
- *	blkback [-f] [-d DIRECTORY]
+ *	blkback [-f] [-t] [-d DIRECTORY]
+ *
+ * -f: stays in the foreground; -t: threads instead of io_uring.
  *
  * It ends without a farewell: killed, stopped or crashed, the next instance takes over from the
  * records in DIRECTORY (/run/krypton/blkback). SIGUSR1 writes DIRECTORY/stats.
@@ -270,16 +272,18 @@ static int fail(const char *what, int rc)
 int main(int argc, char **argv)
 {
 	static struct daemon d = { .directory = "/run/krypton/blkback" };
-	bool foreground = false;
+	bool foreground = false, threads = false;
 	int option, rc;
 
-	while ((option = getopt(argc, argv, "fd:")) != -1) {
+	while ((option = getopt(argc, argv, "ftd:")) != -1) {
 		if (option == 'f') {
 			foreground = true;
+		} else if (option == 't') {
+			threads = true;
 		} else if (option == 'd' && strlen(optarg) < 200) {
 			d.directory = optarg;
 		} else {
-			fprintf(stderr, "usage: blkback [-f] [-d DIRECTORY]\n");
+			fprintf(stderr, "usage: blkback [-f] [-t] [-d DIRECTORY]\n");
 			return 2;
 		}
 	}
@@ -296,6 +300,8 @@ int main(int argc, char **argv)
 	if (rc)
 		return fail("event channels, grants or store", rc);
 	rc = file_io_open(&d.host, d.domain, d.records);
+	if (!rc && threads)
+		rc = file_io_use_threads(d.host);
 	if (rc)
 		return fail("io_uring or threads", rc);
 	set_tree(&d);

@@ -41,6 +41,7 @@ enum medium_mode {
 
 struct medium_spec {
 	const char *path;
+	const char *format;	/* "raw", or what another program shall parse: "qcow2" */
 	enum medium_mode mode;
 	uint32_t fence;		/* one number for each device: no two instances of its backend at once */
 	void (*batch_done)(void *arg);

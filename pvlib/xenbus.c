@@ -14,23 +14,38 @@ static const struct end_keys {
 	[PV_BACKEND] = { "frontend", "frontend-id" },
 };
 
-/* What a "state" key says; no key or nonsense is Unknown. */
-static enum xenbus_state read_state(struct pv_domain *domain, uint32_t tx, const char *dir)
-{
-	uint64_t state = XenbusStateUnknown;
+#define RETRY_NS	100000000ULL	/* 100 ms */
 
-	pv_store_read_number(domain, tx, dir, "state", XenbusStateUnknown,
-			     XenbusStateReconfigured, &state);
-	return state;
+/* What a "state" key says; no key or nonsense is Unknown. Other errors: the store did not answer. */
+static int read_state(struct pv_domain *domain, const char *dir, enum xenbus_state *state)
+{
+	uint64_t number = XenbusStateUnknown;
+	int rc = pv_store_read_number(domain, 0, dir, "state", XenbusStateUnknown,
+				      XenbusStateReconfigured, &number);
+
+	if (rc && rc != -XEN_ENOENT && rc != -XEN_EINVAL)
+		return rc;
+	*state = number;
+	return 0;
+}
+
+static void look_at_peer(void *arg)
+{
+	struct pv_xenbus *bus = arg;
+
+	if (!read_state(bus->domain, bus->peer_path, &bus->peer_state)) {
+		bus->changed(bus, bus->peer_state);
+		return;
+	}
+	bus->retry.fn = look_at_peer;
+	bus->retry.arg = bus;
+	pv_timer_set(bus->domain, &bus->retry, pv_now(bus->domain) + RETRY_NS);
 }
 
 static void state_changed(void *arg, const char *path)
 {
-	struct pv_xenbus *bus = arg;
-
 	(void)path;		/* it is the only one that we watch */
-	bus->peer_state = read_state(bus->domain, 0, bus->peer_path);
-	bus->changed(bus, bus->peer_state);
+	look_at_peer(arg);
 }
 
 int pv_xenbus_open(struct pv_xenbus *bus, struct pv_domain *domain, const char *path,
@@ -54,7 +69,9 @@ int pv_xenbus_open(struct pv_xenbus *bus, struct pv_domain *domain, const char *
 	if (n)
 		return n;
 	bus->peer = peer;
-	bus->state = read_state(domain, 0, path);
+	n = read_state(domain, path, &bus->state);
+	if (n)
+		return n;
 	n = snprintf(watched, sizeof(watched), "%s/state", bus->peer_path);
 	if (n < 0 || (size_t)n >= sizeof(watched))
 		return -XEN_EINVAL;
@@ -63,6 +80,7 @@ int pv_xenbus_open(struct pv_xenbus *bus, struct pv_domain *domain, const char *
 
 void pv_xenbus_close(struct pv_xenbus *bus)
 {
+	pv_timer_set(bus->domain, &bus->retry, 0);
 	pv_store_unwatch(bus->domain, &bus->watch);
 }
 

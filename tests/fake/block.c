@@ -238,6 +238,24 @@ unsigned int block_end(struct block *b)
 	return bad;
 }
 
+void block_move(struct block *b)
+{
+	static const char *const of_the_front[] = {
+		"ring-ref", "event-channel", "ring-page-order", "multi-queue-num-queues",
+	};
+	char path[PV_PATH_MAX];
+
+	for (unsigned int i = 0; i < PV_ARRAY_SIZE(of_the_front); i++) {
+		snprintf(path, sizeof(path), "/local/domain/1/" FRONT_PATH "/%s", of_the_front[i]);
+		world_store_write(b->world, path, NULL);
+	}
+	for (unsigned int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "1-%u-%u", DEVID, i);
+		blkback_record_remove(b->host, path);
+	}
+	world_device(b->world, 0, BLKBACK_TYPE, 1, "vbd", DEVID);
+}
+
 void block_kill_back(struct block *b)
 {
 	fake_host_killed(b->host);	/* while the memory of what is under way is still there */

@@ -69,6 +69,9 @@ void block_start(struct block *b, unsigned int count);
 /* Ends both ends in order (removal by the toolstack), then the world: what was left over or wrong. */
 unsigned int block_end(struct block *b);
 
+/* The toolstack's part of a move to another host: fresh nodes, no records. After block_kill_back(). */
+void block_move(struct block *b);
+
 /* The backend's process dies; block_open_back() starts it again. */
 void block_kill_back(struct block *b);
 

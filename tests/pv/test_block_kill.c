@@ -91,6 +91,34 @@ static void killed(void **state)
 	assert_true(taken_over > 100);
 }
 
+/*
+ * The guest goes on elsewhere, as after a migration: another backend that knows nothing, rings and grants
+ * void; what was under way is sent again.
+ */
+static void resumed(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 30; seed++) {
+		struct block_setup s = random_setup(seed);
+		struct block b;
+
+		block_new(&b, &s);
+		assert_int_equal(block_open_back(&b), 0);
+		assert_int_equal(block_open_front(&b, &s), 0);
+		assert_true(block_connect(&b));
+		run_to_death(&b, 0);
+		block_kill_back(&b);
+		block_move(&b);
+		assert_int_equal(block_open_back(&b), 0);
+		b.usable = false;
+		blkfront_resume(b.front);
+		if (!block_connect(&b) || !block_traffic(&b, 100, 1000000))
+			fail_msg("seed %u: stuck; %s", seed, world_log_last(b.world));
+		assert_int_equal(b.errors, 0);
+		assert_int_equal(block_end(&b), 0);
+	}
+}
+
 static void one_failing_call(unsigned int seed, bool front, unsigned long nth)
 {
 	struct block_setup s = random_setup(seed);
@@ -145,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed),
+		cmocka_unit_test(resumed),
 		cmocka_unit_test(failing_backend_calls),
 		cmocka_unit_test(failing_frontend_calls),
 		cmocka_unit_test(failing_medium),

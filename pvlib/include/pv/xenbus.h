@@ -23,6 +23,7 @@ struct pv_xenbus {
 	bool failed;			/* pv_xenbus_fail() was called */
 	void (*changed)(struct pv_xenbus *bus, enum xenbus_state peer_state);
 	struct pv_watch watch;
+	struct pv_timer retry;		/* of reading the peer's state */
 };
 
 /* Which end we are: it names the keys that lead to the other ("backend", "backend-id"; "frontend", ...). */

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The medium on real files: both engines, whole and partial sectors, many operations at once, the end
+ * of the file, sharing modes, the fence between two instances, growing, records.
+ *
+ * LINK: blkback/file_io.c blkback/image.c blkback/uring.c blkback/workers.c
+ * LIBS: -lpthread
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "../../blkback/file_io.h"
+
+#define BYTES	(1U << 20)
+#define OPS	64
+
+/* The loop: one descriptor at a time is enough here. */
+static struct pv_fd *watched;
+static unsigned int batches;
+static char directory[64], image[80];
+
+int pv_fd_add(struct pv_domain *domain, struct pv_fd *fd)
+{
+	(void)domain;
+	watched = fd;
+	return 0;
+}
+
+void pv_fd_remove(struct pv_domain *domain, struct pv_fd *fd)
+{
+	(void)domain, (void)fd;
+	watched = NULL;
+}
+
+void pv_log(struct pv_domain *domain, const char *format, ...)
+{
+	(void)domain, (void)format;
+}
+
+static void step(void)
+{
+	struct pollfd p = { .fd = watched->fd, .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	watched->fn(watched->arg, p.revents);
+}
+
+static void batch_done(void *arg)
+{
+	(void)arg;
+	batches++;
+}
+
+static unsigned int running;
+
+static void done(struct medium_io *io)
+{
+	(void)io;
+	running--;
+}
+
+static int run(struct medium *m, enum medium_op op, uint64_t offset, void *data, size_t bytes)
+{
+	struct medium_piece piece = { data, bytes };
+	struct medium_io io = {
+		.op = op, .offset = offset, .bytes = bytes, .pieces = &piece,
+		.nr_pieces = data != NULL, .done = done,
+	};
+
+	running = 1;
+	medium_submit(m, &io);
+	medium_kick(m);
+	while (running)
+		step();
+	return io.result;
+}
+
+static struct medium_spec spec(enum medium_mode mode, uint32_t fence)
+{
+	return (struct medium_spec){
+		.path = image, .format = "raw", .mode = mode, .fence = fence, .batch_done = batch_done,
+	};
+}
+
+static void traffic(struct medium *m)
+{
+	static uint8_t data[OPS][8192] __attribute__((aligned(4096)));
+	struct medium_io ios[OPS] = { 0 };
+	struct medium_piece pieces[OPS][2];
+	uint8_t back[8192];
+
+	running = OPS;
+	for (unsigned int i = 0; i < OPS; i++) {
+		/* Odd ones are not aligned to pages, in memory and on the medium. */
+		unsigned int odd = i % 2 * 512;
+
+		memset(data[i], i + 1, sizeof(data[i]));
+		pieces[i][0] = (struct medium_piece){ data[i] + odd, 4096 - odd };
+		pieces[i][1] = (struct medium_piece){ data[i] + 4096, 4096 - odd };
+		ios[i] = (struct medium_io){
+			.op = MEDIUM_WRITE, .offset = i * 8192 + odd, .bytes = 8192 - 2 * odd,
+			.pieces = pieces[i], .nr_pieces = 2, .done = done,
+		};
+		medium_submit(m, &ios[i]);
+	}
+	medium_kick(m);
+	while (running)
+		step();
+	assert_true(batches > 0);
+	assert_int_equal(run(m, MEDIUM_FLUSH, 0, NULL, 0), 0);
+	for (unsigned int i = 0; i < OPS; i++) {
+		unsigned int odd = i % 2 * 512;
+
+		assert_int_equal(ios[i].result, 0);
+		assert_int_equal(run(m, MEDIUM_READ, i * 8192 + odd, back, 8192 - 2 * odd), 0);
+		for (unsigned int k = 0; k < 8192 - 2 * odd; k++)
+			assert_int_equal(back[k], i + 1);
+	}
+	assert_int_equal(run(m, MEDIUM_DISCARD, 8192, NULL, 4096), 0);
+	assert_int_equal(run(m, MEDIUM_READ, 8192, back, 4096), 0);
+	assert_int_equal(back[4095], 0);
+	assert_int_equal(run(m, MEDIUM_READ, BYTES - 512, back, 512), 0);
+	assert_true(run(m, MEDIUM_READ, BYTES, back, 512) < 0);
+}
+
+static void with_engine(const char *forced)
+{
+	struct medium_spec s = spec(MEDIUM_EXCLUSIVE, 1);
+	struct medium_host *host;
+	struct medium_info info;
+	struct medium *m;
+
+	assert_int_equal(file_io_open(&host, NULL, directory), 0);
+	if (forced)
+		assert_int_equal(file_io_use_threads(host), 0);
+	assert_int_equal(medium_open(&m, host, &s, &info), 0);
+	assert_int_equal(info.bytes, BYTES);
+	assert_int_equal(info.sector, 512);
+	traffic(m);
+	assert_int_equal(truncate(image, BYTES * 2), 0);
+	medium_refresh(m, &info);
+	assert_int_equal(info.bytes, BYTES * 2);
+	assert_int_equal(truncate(image, BYTES), 0);
+	medium_close(m);
+	file_io_close(host);
+}
+
+static void default_engine(void **state)
+{
+	(void)state;
+	with_engine(NULL);
+}
+
+static void threads(void **state)
+{
+	(void)state;
+	with_engine("threads");
+}
+
+static int try_open(struct medium_host *host, enum medium_mode mode, uint32_t fence,
+		    struct medium **m)
+{
+	struct medium_spec s = spec(mode, fence);
+	struct medium_info info;
+
+	return medium_open(m, host, &s, &info);
+}
+
+static void sharing(void **state)
+{
+	struct medium *a, *b, *c;
+	struct medium_host *host;
+
+	(void)state;
+	assert_int_equal(file_io_open(&host, NULL, directory), 0);
+	assert_int_equal(try_open(host, MEDIUM_EXCLUSIVE, 1, &a), 0);
+	assert_int_equal(try_open(host, MEDIUM_EXCLUSIVE, 2, &b), -EBUSY);
+	assert_int_equal(try_open(host, MEDIUM_READ_ONLY, 3, &b), -EBUSY);
+	assert_int_equal(try_open(host, MEDIUM_SHARED_WRITE, 4, &b), 0);
+	medium_close(b);
+	medium_close(a);
+	assert_int_equal(try_open(host, MEDIUM_READ_ONLY, 1, &a), 0);
+	assert_int_equal(try_open(host, MEDIUM_READ_ONLY, 2, &b), 0);
+	assert_int_equal(try_open(host, MEDIUM_EXCLUSIVE, 3, &c), -EBUSY);
+	medium_close(a);
+	medium_close(b);
+	file_io_close(host);
+}
+
+/* Another process holds the device's file: the same device must wait, another one is refused. */
+static void fence(void **state)
+{
+	struct medium_host *host;
+	int ready[2], status;
+	struct medium *m;
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		if (file_io_open(&host, NULL, directory) || try_open(host, MEDIUM_EXCLUSIVE, 9, &m))
+			_exit(1);
+		if (write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(file_io_open(&host, NULL, directory), 0);
+	assert_int_equal(try_open(host, MEDIUM_EXCLUSIVE, 9, &m), -EAGAIN);
+	assert_int_equal(try_open(host, MEDIUM_EXCLUSIVE, 8, &m), -EBUSY);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	assert_int_equal(try_open(host, MEDIUM_EXCLUSIVE, 9, &m), 0);
+	medium_close(m);
+	file_io_close(host);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void records(void **state)
+{
+	struct medium_host *host;
+	char *r;
+
+	(void)state;
+	assert_int_equal(file_io_open(&host, NULL, directory), 0);
+	r = blkback_record_map(host, "1-2-0", 10000);
+	assert_non_null(r);
+	assert_int_equal(r[9999], 0);
+	r[9999] = 7;
+	blkback_record_unmap(host, r, 10000);
+	r = blkback_record_map(host, "1-2-0", 10000);
+	assert_int_equal(r[9999], 7);
+	blkback_record_unmap(host, r, 10000);
+	blkback_record_remove(host, "1-2-0");
+	r = blkback_record_map(host, "1-2-0", 10000);
+	assert_int_equal(r[9999], 0);
+	blkback_record_unmap(host, r, 10000);
+	blkback_record_remove(host, "1-2-0");
+	file_io_close(host);
+}
+
+static int set_up(void **state)
+{
+	int fd;
+
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/test_file_io.XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(directory + strlen(directory), 8, "/rings");
+	if (mkdir(directory, 0700))
+		return -1;
+	snprintf(image, sizeof(image), "%s/disk", directory);
+	fd = open(image, O_RDWR | O_CREAT, 0600);
+	return fd < 0 || ftruncate(fd, BYTES) || close(fd);
+}
+
+static int tear_down(void **state)
+{
+	char command[160];
+
+	(void)state;
+	*strrchr(directory, '/') = 0;
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	return system(command) < 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(default_engine),
+		cmocka_unit_test(threads),
+		cmocka_unit_test(sharing),
+		cmocka_unit_test(fence),
+		cmocka_unit_test(records),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
