@@ -172,6 +172,56 @@ static void test_free_unreferenced(void **state __maybe_unused)
 	free_domheap_pages(more, 6);
 }
 
+/* ---- what others do while a block that was taken is cleared, without the lock ---- */
+
+static void (*while_clearing)(void);
+static struct page_info *buddy;
+
+/* In place of the weak one. */
+void clear_page(void *page)
+{
+	void (*fn)(void) = while_clearing;
+
+	while_clearing = NULL;
+	if (fn)
+		fn();
+	memset(page, 0, PAGE_SIZE);
+}
+
+static void free_buddy(void)
+{
+	free_domheap_page(buddy);
+}
+
+static void test_buddy_freed_while_cleared(void **state __maybe_unused)
+{
+	unsigned long before = total_free_pages();
+	static struct page_info *rest[HOST_RAM_FRAMES];
+	struct page_info *pair, *taken, *pg;
+	unsigned long n = 0;
+
+	/* All but one page is taken; the free one's buddy is ours. */
+	pair = alloc_domheap_pages(NULL, 1, MEMF_no_scrub);
+	buddy = pair + 1;
+	while ((pg = alloc_domheap_pages(NULL, 0, MEMF_no_scrub)) != NULL)
+		rest[n++] = pg;
+	free_domheap_page(pair);
+	while_clearing = free_buddy;
+	taken = alloc_domheap_pages(NULL, 0, 0);
+	assert_null(while_clearing);
+	assert_ptr_equal(taken, pair);
+	/* Merged with the free buddy, it would be given out again. */
+	assert_int_equal(total_free_pages(), 1);
+	assert_null(alloc_domheap_pages(NULL, 1, MEMF_no_scrub));
+	assert_ptr_equal(alloc_domheap_pages(NULL, 0, MEMF_no_scrub), buddy);
+	assert_null(alloc_domheap_pages(NULL, 0, MEMF_no_scrub));
+	free_domheap_page(buddy);
+	free_domheap_page(taken);
+	while (n)
+		free_domheap_page(rest[--n]);
+	assert_int_equal(total_free_pages(), before);
+}
+
 static void test_claims(void **state __maybe_unused)
 {
 	struct domain *a = host_domain_create(1, 1, false), *b = host_domain_create(2, 1, false);
@@ -247,6 +297,7 @@ int main(void)
 		host_test(test_owner_rules),
 		host_test(test_no_stale_memory),
 		host_test(test_free_unreferenced),
+		host_test(test_buddy_freed_while_cleared),
 		host_test(test_claims),
 		host_test(test_clean_pages),
 		host_test(test_double_free),

@@ -399,6 +399,32 @@ static void test_teardown(void **state __maybe_unused)
 	}
 }
 
+/*
+ * The release of a pinned tree is preempted when pages that others keep have
+ * been met already: it must be met again before the list's pages run out.
+ */
+static void test_teardown_preempted_behind_kept(void **state __maybe_unused)
+{
+	struct page_info *kept[3];
+	struct pt_tree t;
+
+	for_each_fault(n, host_preempt_at) {
+		host_switch_to(0, pt_dom->vcpu[0]);
+		host_preempt_at(0);
+		for (unsigned int i = 0; i < ARRAY_SIZE(kept); i++) {
+			kept[i] = pt_page(pt_dom);
+			assert_true(get_page(kept[i], pt_dom));
+		}
+		pt_tree(&t, 3, 4, 2);
+		assert_int_equal(pt_mmuext(MMUEXT_PIN_L4_TABLE, pt_mfn(t.l4), DOMID_SELF), 0);
+		tear_down(pt_dom, n);
+		assert_int_equal(pt_dom->tot_pages, ARRAY_SIZE(kept));
+		for (unsigned int i = 0; i < ARRAY_SIZE(kept); i++)
+			put_page(kept[i]);
+		assert_int_equal(pt_dom->tot_pages, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +445,7 @@ int main(void)
 		pt_test(test_share),
 		pt_test(test_steal),
 		pt_test(test_teardown),
+		pt_test(test_teardown_preempted_behind_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
