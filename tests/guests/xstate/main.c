@@ -120,6 +120,22 @@ static unsigned long count_differences(const uint8_t *a, const uint8_t *b, uint6
 	return n;
 }
 
+/* The hypervisor works on whole pages, for which it may use vector registers itself. */
+static unsigned long clear_and_copy(unsigned int me)
+{
+	static uint8_t pages[2][2][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+	struct mmuext_op op = { .cmd = MMUEXT_COPY_PAGE };
+	unsigned long bad = 0;
+
+	op.arg1.mfn = virt_to_mfn(pages[me][0]);
+	op.arg2.src_mfn = virt_to_mfn(pages[me][1]);
+	pages[me][1][PAGE_SIZE - 1] = 0x5a;
+	bad += mmuext_op(&op, 1, NULL) || pages[me][0][PAGE_SIZE - 1] != 0x5a;
+	op.cmd = MMUEXT_CLEAR_PAGE;
+	bad += mmuext_op(&op, 1, NULL) || pages[me][0][PAGE_SIZE - 1];
+	return bad;
+}
+
 /* Of one vcpu: its patterns against those of the other, which runs in between. */
 static void take_turns(unsigned int me, uint64_t xcr0)
 {
@@ -128,7 +144,10 @@ static void take_turns(unsigned int me, uint64_t xcr0)
 	for (unsigned int turn = 0; turn < TURNS; turn++) {
 		fill(image[me], xcr0, me * 7777 + turn);
 		restore(image[me], xcr0);
-		sched_op(SCHEDOP_yield, NULL);
+		if (turn & 1)
+			differences[me] += clear_and_copy(me);
+		else
+			sched_op(SCHEDOP_yield, NULL);
 		save(seen[me], xcr0);
 		differences[me] += count_differences(image[me], seen[me], xcr0);
 		differences[me] += xgetbv() != xcr0;
