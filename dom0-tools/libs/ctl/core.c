@@ -124,8 +124,8 @@ int ctl_version(struct ctl *ctl, unsigned int what, void *buffer, size_t bytes)
 		return -ENOMEM;
 	if (bytes)
 		memcpy(payload, buffer, bytes);
-	rc = call_hypercall(ctl->call, __HYPERVISOR_xen_version, what, bytes ? (unsigned long)payload : 0,
-			    0, 0, 0);
+	rc = call_hypercall(ctl->call, __HYPERVISOR_xen_version, what,
+			    bytes ? (unsigned long)payload : 0, 0, 0, 0);
 	if (rc >= 0 && bytes)
 		memcpy(buffer, payload, bytes);
 	return rc;
