@@ -3,35 +3,27 @@
 # kl against xl: on the same machine state every printing verb prints the same, to the byte once what moves
 # is masked, and ends with the same status; what xl refuses is refused alike.
 # oracle: yes
-# timeout: 600
+# timeout: 300
 . "$(dirname "$0")/../lib/case.sh"
 
-toolstack --smp 2 --timeout 580 --add "$TOP/$BUILD/tools/kl:usr/sbin/kl" \
+toolstack --smp 2 --timeout 280 --add "$TOP/$BUILD/tools/kl:usr/sbin/kl" \
 	--add "$HERE/lib/kl-compare.sh:lib/kl-compare.sh" <<'EOS'
 . /lib/kt.sh
 . /lib/kl-compare.sh
 bridge
-debian d1 'vcpus = 2' 'maxmem = 256' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' stay
+debian d1 'memory = 64' 'vcpus = 2' 'maxmem = 96' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' stay
 check "create" xl create -p /root/d1.cfg
-for verb in list 'list d1' 'list 1' 'list 0' 'list -v' 'list -Z' 'list -c' 'list -n' 'list -v -Z -c -n' \
-	claims sharing 'sharing d1' vm-list info 'info -n' 'info xen_version' 'info total' \
-	vcpu-list 'vcpu-list 0 d1' uptime 'uptime d1' 'uptime -s' \
-	'domid d1' 'domname 0' 'domname 1' sched-credit2 'sched-credit2 -d d1' \
-	'sched-credit2 -s' 'sched-credit2 -p Pool-0' sched-credit cpupool-list 'cpupool-list -c' \
-	'cpupool-list Pool-0' 'list -l' 'list -l d1' dmesg '-N vcpu-pin d1 all 0 1' \
-	'block-list d1' 'network-list d1' 'network-list 0 d1'; do
+for verb in list 'list d1' 'list -v -Z -c -n' claims sharing vm-list info 'info -n' 'info xen_version' \
+	vcpu-list uptime 'uptime -s d1' 'domid d1' 'domname 1' sched-credit2 'sched-credit2 -s' sched-credit \
+	cpupool-list 'cpupool-list -c' 'list -l' dmesg '-N vcpu-pin d1 all 0 1' 'network-list d1'; do
 	check "$verb" same $verb
 done
-for verb in 'list nobody' 'list 77' 'domid nobody' 'domname 77' 'domname x' 'vcpu-list nobody' 'pause' \
-	'pause nobody' 'list a b' 'cpupool-list p9' 'sched-credit2 -w 3' 'sched-credit2 -d nobody' \
-	'cpupool-destroy p9' 'mem-set d1 x' 'vcpu-pin d1' 'vcpu-pin d1 a 0' 'vcpu-set d1 9' 'vcpu-set d1 x' \
-	'trigger d1 x' 'sysrq d1 xx' 'rename d1' 'mem-max d1 1' 'bogus' 'pci' '-q list' 'list -q' \
-	'rename d1 Domain-0' 'destroy nobody' 'destroy 0' 'shutdown nobody' 'block-detach d1 xvdz' \
-	'network-detach d1 7' 's d1' 'create /nonexistent'; do
+for verb in 'list nobody' 'list 77' 'domname x' 'pause' 'pause nobody' 'cpupool-list p9' 'sched-credit2 -w 3' \
+	'mem-set d1 x' 'vcpu-pin d1 a 0' 'trigger d1 x' 'sysrq d1 xx' 'bogus' 'pci' '-q list' 'list -q' \
+	'rename d1 Domain-0' 'destroy 0' 's d1' 'create /nonexistent'; do
 	check "refused alike: $verb" same_status $verb
 done
-for verb in list claims sharing vm-list info vcpu-list uptime 'domid d1' 'domname 1' sched-credit2 cpupool-list \
-	'list -l' dmesg; do
+for verb in list info vcpu-list 'list -l' dmesg; do
 	check "json: $verb" json $verb
 done
 check "metrics" prints '^xen_domain_memory_bytes{domid="1",name="d1"' kl metrics
