@@ -42,7 +42,8 @@ static uint64_t zones_in_use;			/* bit z: zone_orders[z] is not 0 */
 static unsigned long zone_free[NR_ZONES];	/* pages */
 static unsigned long free_pages, dirty_pages, low_free_pages;
 static unsigned long outstanding_claims;	/* sum of d->outstanding_pages */
-static unsigned int scrubbers;			/* (a) idle CPUs that hold pages out of the lists */
+static unsigned int scrubbers;			/* idle CPUs that hold pages out of the lists */
+static unsigned long scrubs_done;		/* how often one put its pages back */
 static uint32_t last_heap_tag;
 
 enum bootscrub { BOOTSCRUB_OFF, BOOTSCRUB_ON, BOOTSCRUB_IDLE };
@@ -187,30 +188,38 @@ static bool may_take(const struct domain *d, unsigned int zone_hi, unsigned long
 	return free_pages >= nr;
 }
 
+/*
+ * NULL if there is no such block. An idle CPU may have just what we need in its
+ * hands, for a few microseconds: those that had something at the first look are
+ * waited for, not those that go on to take more.
+ */
 static struct page_info *take_pages(const struct domain *d, unsigned int order,
 				    unsigned int memflags, bool *dirty)
 {
 	unsigned int bits = MEMF_get_bits(memflags), zone_hi = NR_ZONES - 1;
 	struct page_info *pg = NULL;
-	unsigned long irq;
-	bool retry;
+	unsigned long irq, done, until = 0;
+	bool first = true;
 
 	if (bits) {
 		if (bits <= PAGE_SHIFT)
 			return NULL;
 		zone_hi = min(bits - PAGE_SHIFT, zone_hi);
 	}
-	do {
+	for (;;) {
 		spin_lock_irqsave(&heap_lock, irq);
 		if (may_take(d, zone_hi, 1UL << order, memflags))
 			pg = take_block(zone_hi, order, dirty);
-		/* An idle CPU may have just what we need in its hands, for a few microseconds. */
-		retry = !pg && scrubbers;
+		done = scrubs_done;
+		if (first)
+			until = done + scrubbers;
+		first = false;
 		spin_unlock_irqrestore(&heap_lock, irq);
-		if (unlikely(retry))
+		if (likely(pg) || (long)(done - until) >= 0)
+			return pg;
+		while (read_once(scrubs_done) == done)
 			cpu_relax();
-	} while (unlikely(retry));
-	return pg;
+	}
 }
 
 static void release_pages(struct page_info *pg, unsigned int order, bool dirty)
@@ -381,6 +390,7 @@ bool heap_scrub_idle(void)
 	spin_lock_irqsave(&heap_lock, irq);
 	dirty_pages -= 1UL << order;
 	scrubbers--;
+	scrubs_done++;
 	insert_block(pg, order, false);
 	spin_unlock_irqrestore(&heap_lock, irq);
 	return true;

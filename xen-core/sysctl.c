@@ -50,14 +50,23 @@ static long getdomaininfolist(struct xen_sysctl *op, bool *copyback)
 	return 0;
 }
 
-static long debug_keys(struct xen_sysctl *op, bool *copyback __maybe_unused)
+/* Preempted, it leaves in the caller's structure the keys that are left. */
+static long debug_keys(struct xen_sysctl *op, bool *copyback)
 {
-	for (uint32_t i = 0; i < op->u.debug_keys.nr_keys; i++) {
+	struct xen_sysctl_debug_keys *k = &op->u.debug_keys;
+
+	while (k->nr_keys) {
 		char key;
 
-		if (copy_from_guest_offset(&key, op->u.debug_keys.keys, i, 1))
+		if (copy_from_guest(&key, k->keys, 1))
 			return -EFAULT;
 		keyhandler_run((unsigned char)key);	/* at once: the caller reads the log next */
+		guest_handle_add_offset(k->keys, 1);
+		k->nr_keys--;
+		if (k->nr_keys && hypercall_preempt_check()) {
+			*copyback = true;
+			return -ERESTART;
+		}
 	}
 	return 0;
 }
@@ -201,9 +210,7 @@ DEFINE_HYPERCALL(sysctl)
 			return hypercall_continue(__HYPERVISOR_sysctl, 1, a1);
 	rc = row->fn(&op, &copyback);
 	spin_unlock(&sysctl_lock);
-	if (rc == -ERESTART)
-		return hypercall_continue(__HYPERVISOR_sysctl, 1, a1);
 	if (copyback && raw_copy_to_guest(guest, &op, sizeof(op)))
 		rc = -EFAULT;
-	return rc;
+	return rc == -ERESTART ? hypercall_continue(__HYPERVISOR_sysctl, 1, a1) : rc;
 }
