@@ -213,9 +213,16 @@ static void program_source(struct irq_desc *desc)
 		ioapic_mask_pin(desc->irq, false);
 }
 
+/* May vector and CPU change one after the other? A masked pin loses edges, an MSI keeps them. */
+static bool irq_can_change(const struct irq_desc *desc)
+{
+	return desc->masked || (desc->type != IRQ_EDGE && irq_maskable(desc));
+}
+
 /*
- * The move itself, see the top. An MSI that cannot be masked and would need
- * another vector stays where it is: address and data cannot change at once.
+ * The move itself, see the top. What would need another vector and cannot be
+ * masked, or loses interrupts while it is, stays where it is: CPU and vector
+ * cannot change at once.
  */
 static void move_now(struct irq_desc *desc, unsigned int to)
 {
@@ -228,7 +235,7 @@ static void move_now(struct irq_desc *desc, unsigned int to)
 		return;
 	spin_lock(&vector_lock);
 	v = take_vector(to, desc->irq, old);
-	if (v && v != old && !desc->masked && !irq_maskable(desc)) {
+	if (v && v != old && !irq_can_change(desc)) {
 		per_cpu(vector_irq, to)[v] = 0;
 		v = VECTOR_NONE;
 	}
