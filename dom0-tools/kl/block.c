@@ -31,8 +31,8 @@ int cmd_block_attach(struct kl *kl, int argc, char **argv)
 	kl_catch_interrupts(kl);
 	kl->light->cancel_fd = kl->cancel_fd;
 	light_disk_init(&disk);
-	err = light_disk_parse(&disk, (const char *const *)argv + optind + 1, (unsigned int)(argc - optind - 1),
-			       &how, &e);
+	err = light_disk_parse(&disk, (const char *const *)argv + optind + 1,
+			       (unsigned int)(argc - optind - 1), &how, &e);
 	if (!err && kl->dry_run) {
 		json = light_disk_to_json(&disk);
 		printf("disk: %s", json ? json : "");
@@ -53,7 +53,8 @@ static void print_disks(const struct light_device *list, int count, struct json_
 	for (d = list; d < list + count; d++) {
 		if (!w) {
 			printf("%-5u %-3u %-6u %-5d %-6d %-8d %-30s\n", d->devid, d->backend_domid,
-			       d->frontend_domid, d->frontend_state, d->event_channel, d->ring_ref[0], d->backend);
+			       d->frontend_domid, d->frontend_state, d->event_channel,
+			       d->ring_ref[0], d->backend);
 			continue;
 		}
 		json_open_object(w, NULL);
@@ -86,8 +87,8 @@ int cmd_block_list(struct kl *kl, int argc, char **argv)
 	if (kl->json)
 		json_open_array(&w, NULL);
 	else
-		printf("%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch",
-		       "ring-ref", "BE-path");
+		printf("%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state",
+		       "evt-ch", "ring-ref", "BE-path");
 	for (; optind < argc; optind++) {
 		if (kl_find_domain(kl, argv[optind], &domid)) {
 			status = KL_FAILED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a domain's configuration for create and config-update: file, overrides, remarks to the user.
+ * Reading a domain's configuration for create and config-update: file, overrides, remarks to the
+ * user.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +25,9 @@ int config_words_take(struct kl *kl, struct config_words *words, int argc, char 
 		else if (!words->path)
 			words->path = argv[i];
 		else
-			return kl_error(kl, "usage", "found a second file, `%s', wanted key=value", argv[i]), KL_USAGE;
+			return kl_error(kl, "usage", "found a second file, `%s', wanted key=value",
+					argv[i]),
+			       KL_USAGE;
 	}
 	return KL_OK;
 }
@@ -53,7 +56,7 @@ static bool mentions(const struct config_words *words, const char *text, const c
 /* File and overrides as one text, as a later reader would want it. */
 static char *joined(const struct config_words *words, const char *text, size_t length)
 {
-	struct strbuf all = {0};
+	struct strbuf all = { 0 };
 	unsigned int i;
 
 	strbuf_add(&all, text, length);
@@ -76,7 +79,9 @@ int config_load(struct kl *kl, const struct config_words *words, struct light_co
 
 	if (!words->path)
 		return kl_error(kl, "usage", "no configuration file given");
-	err = strcmp(words->path, "/dev/null") ? tools_read_file(words->path, FILE_LIMIT, &file, &length) : 0;
+	err = strcmp(words->path, "/dev/null") ?
+		      tools_read_file(words->path, FILE_LIMIT, &file, &length) :
+		      0;
 	if (err)
 		return kl_check(kl, err, "cannot read the configuration %s", words->path);
 	if (!kl_light(kl)) {
@@ -86,10 +91,13 @@ int config_load(struct kl *kl, const struct config_words *words, struct light_co
 	how.defaults = &kl->light->defaults;
 	/* The host's CPUs matter only to those who name some. */
 	if (mentions(words, file ? file : "", "cpus") && kl_host_read(kl, &known) == KL_OK) {
-		host = (struct light_host){ .cpus = known.cpus, .nodes = known.nodes, .cpu_node = known.node_of };
+		host = (struct light_host){ .cpus = known.cpus,
+					    .nodes = known.nodes,
+					    .cpu_node = known.node_of };
 		how.host = &host;
 	}
-	err = light_config_parse(config, file ? file : "", length, words->overrides, words->count, &how, &e);
+	err = light_config_parse(config, file ? file : "", length, words->overrides, words->count,
+				 &how, &e);
 	if (!err && text) {
 		*text = joined(words, file ? file : "", length);
 		if (!*text)

@@ -11,7 +11,8 @@
 #include "console.h"
 
 struct options {
-	bool console, debug, foreground, no_monitor, paused, quiet, timings, ignore_masks, dry_run, viewer;
+	bool console, debug, foreground, no_monitor, paused, quiet, timings, ignore_masks, dry_run,
+		viewer;
 	const char *file;
 };
 
@@ -77,7 +78,7 @@ static int read_options(struct kl *kl, int argc, char **argv, struct options *o)
 static int print_config(struct kl *kl, const struct light_config *config, FILE *out)
 {
 	char *text = kl->light->defaults.output_sxp && !kl->json ? light_config_to_sxp(config, -1) :
-		light_config_to_json(config, -1);
+								   light_config_to_json(config, -1);
 
 	if (!text)
 		return kl_error(kl, "no-memory", "out of memory");
@@ -92,7 +93,8 @@ static void print_timings(const struct light_create *create)
 	unsigned int i;
 
 	for (i = 0; i < create->n_timing; i++) {
-		fprintf(stderr, "%-12s %8.3f ms\n", create->timing[i].step, (double)create->timing[i].ns / 1e6);
+		fprintf(stderr, "%-12s %8.3f ms\n", create->timing[i].step,
+			(double)create->timing[i].ns / 1e6);
 		sum += create->timing[i].ns;
 	}
 	fprintf(stderr, "%-12s %8.3f ms\n", "all", (double)sum / 1e6);
@@ -126,7 +128,8 @@ static int stay(struct kl *kl, uint32_t domid)
 
 static int create(struct kl *kl, const struct options *o, struct light_config *config)
 {
-	struct light_create request = { .config = config, .keep_paused = o->paused,
+	struct light_create request = { .config = config,
+					.keep_paused = o->paused,
 					.ignore_global_affinity = o->ignore_masks,
 					.no_monitor = o->no_monitor,
 					.interactive = o->console && isatty(STDIN_FILENO) };

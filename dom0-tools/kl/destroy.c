@@ -11,7 +11,8 @@ static void tell_zombie(struct kl *kl, const char *name, const struct light_dest
 	if (!report->zombie)
 		return;
 	kl_warn(kl, "domain %s is dead but %llu of its pages are still held%s%s", name,
-		(unsigned long long)report->pages_held, report->holder[0] ? ": " : "", report->holder);
+		(unsigned long long)report->pages_held, report->holder[0] ? ": " : "",
+		report->holder);
 	kl_warn(kl, "  hint: it goes when they are let go; list shows its name until then");
 }
 

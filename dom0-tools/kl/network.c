@@ -32,8 +32,8 @@ int cmd_network_attach(struct kl *kl, int argc, char **argv)
 	kl->light->cancel_fd = kl->cancel_fd;
 	how.defaults = &kl->light->defaults;
 	light_nic_init(&nic);
-	err = light_nic_parse(&nic, (const char *const *)argv + optind + 1, (unsigned int)(argc - optind - 1),
-			      &how, &e);
+	err = light_nic_parse(&nic, (const char *const *)argv + optind + 1,
+			      (unsigned int)(argc - optind - 1), &how, &e);
 	if (!err && kl->dry_run) {
 		json = light_nic_to_json(&nic);
 		printf("vif: %s", json ? json : "");
@@ -53,12 +53,12 @@ static void print_nics(const struct light_device *list, int count, struct json_w
 	char mac[18];
 
 	for (d = list; d < list + count; d++) {
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", d->mac[0], d->mac[1], d->mac[2],
-			 d->mac[3], d->mac[4], d->mac[5]);
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", d->mac[0], d->mac[1],
+			 d->mac[2], d->mac[3], d->mac[4], d->mac[5]);
 		if (!w) {
-			printf("%-3u %-2u %s%6u %5d %6d %5d/%-11d %-30s\n", d->devid, d->backend_domid, mac,
-			       d->devid, d->frontend_state, d->event_channel, d->ring_ref[0], d->ring_ref[1],
-			       d->backend);
+			printf("%-3u %-2u %s%6u %5d %6d %5d/%-11d %-30s\n", d->devid,
+			       d->backend_domid, mac, d->devid, d->frontend_state, d->event_channel,
+			       d->ring_ref[0], d->ring_ref[1], d->backend);
 			continue;
 		}
 		json_open_object(w, NULL);
@@ -92,14 +92,15 @@ int cmd_network_list(struct kl *kl, int argc, char **argv)
 	if (kl->json)
 		json_open_array(&w, NULL);
 	else
-		printf("%-3s %-2s %-17s %-6s %-5s %-6s %5s/%-5s %-30s\n", "Idx", "BE", "Mac Addr.", "handle",
-		       "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
+		printf("%-3s %-2s %-17s %-6s %-5s %-6s %5s/%-5s %-30s\n", "Idx", "BE", "Mac Addr.",
+		       "handle", "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
 	for (; optind < argc && !status; optind++) {
 		if (kl_find_domain(kl, argv[optind], &domid))
 			return KL_FAILED;
 		count = light_devices(kl->light, domid, "vif", &list);
 		if (count < 0)
-			return kl_check(kl, count, "cannot list the interfaces of %s", argv[optind]);
+			return kl_check(kl, count, "cannot list the interfaces of %s",
+					argv[optind]);
 		print_nics(list, count, kl->json ? &w : NULL);
 		light_devices_free(list, (unsigned int)count);
 	}

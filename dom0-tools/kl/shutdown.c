@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl shutdown, kl reboot: guests are asked to end, all at once with -a; -w waits for them, and a guest that
- * does not answer delays nobody else.
+ * kl shutdown, kl reboot: guests are asked to end, all at once with -a; -w waits for them, and a
+ * guest that does not answer delays nobody else.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #define MAX_GUESTS 4096
 
 struct request {
-	const char *what;		/* of control/shutdown */
+	const char *what; /* of control/shutdown */
 	const char *doing;
 	bool all, fallback;
 	unsigned int wait;
@@ -67,7 +67,8 @@ static int wait_all(struct kl *kl, struct request *r, bool until_gone)
 	while (r->count) {
 		index = light_wait_shutdown(kl->light, r->domids, r->count, true, 0);
 		if (index == -ECANCELED)
-			return kl_error(kl, "canceled", "given up waiting: %u domains still run", r->count);
+			return kl_error(kl, "canceled", "given up waiting: %u domains still run",
+					r->count);
 		if (index < 0)
 			return kl_check(kl, index, "cannot wait for the domains");
 		gone = ctl_getdomaininfo(kl->ctl, (domid_t)r->domids[index], &info);
@@ -80,7 +81,8 @@ static int wait_all(struct kl *kl, struct request *r, bool until_gone)
 		if (gone)
 			kl_warn(kl, "Domain %u has been destroyed", r->domids[index]);
 		else
-			kl_warn(kl, "Domain %u has been shut down, reason code %u", r->domids[index],
+			kl_warn(kl, "Domain %u has been shut down, reason code %u",
+				r->domids[index],
 				(info.flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask);
 		r->domids[index] = r->domids[--r->count];
 	}

@@ -23,9 +23,16 @@ static const char *const seeds[] = {
 	"{\"vdev\":\"xvda\",\"format\":\"raw\",\"trusted\":\"True\"}],\"nics\":[{\"devid\":0}],\"on_reboot\":\"restart\"}",
 };
 static const char *const words[] = {
-	"memory", "=", "[", "]", "'", "\"", ",", "\\", "\n", "#", "+=", ";", "disk", "vif", "0x", "99999999999999999999",
-	"cdrom", "target=", "tap:", "format=", "^", "-", "all", "node:0", "{", "}", ":", "null", "true", "-1", "1e9",
-	"maxvcpus=4095\n", "cap=1\n", "@", "Gb/s", "\xff", "uuid", "type.hvm", "\"x\":[{}]",
+	"memory",  "=",	       "[",	     "]",
+	"'",	   "\"",       ",",	     "\\",
+	"\n",	   "#",	       "+=",	     ";",
+	"disk",	   "vif",      "0x",	     "99999999999999999999",
+	"cdrom",   "target=",  "tap:",	     "format=",
+	"^",	   "-",	       "all",	     "node:0",
+	"{",	   "}",	       ":",	     "null",
+	"true",	   "-1",       "1e9",	     "maxvcpus=4095\n",
+	"cap=1\n", "@",	       "Gb/s",	     "\xff",
+	"uuid",	   "type.hvm", "\"x\":[{}]",
 };
 
 static uint64_t state;
@@ -46,18 +53,18 @@ static size_t mutate(char *text, size_t length)
 	while (changes--) {
 		at = rnd((unsigned int)length + 1);
 		switch (rnd(4)) {
-		case 0:		/* another byte */
+		case 0: /* another byte */
 			if (at < length)
 				text[at] = (char)rnd(256);
 			break;
-		case 1:		/* cut */
+		case 1: /* cut */
 			n = rnd(8);
 			if (at + n <= length) {
 				memmove(text + at, text + at + n, length - at - n);
 				length -= n;
 			}
 			break;
-		case 2:		/* a word in between */
+		case 2: /* a word in between */
 			word = words[rnd(sizeof(words) / sizeof(words[0]))];
 			n = (unsigned int)strlen(word);
 			if (length + n < ROOM) {
@@ -66,7 +73,7 @@ static size_t mutate(char *text, size_t length)
 				length += n;
 			}
 			break;
-		default:	/* the end is missing */
+		default: /* the end is missing */
 			if (!rnd(4))
 				length = at;
 		}
@@ -94,7 +101,10 @@ static char *again(const char *text)
 	return out;
 }
 
-/* Bytes that are no text become characters on the first trip (JSON has no others); then nothing changes. */
+/*
+ * Bytes that are no text become characters on the first trip (JSON has no others); then nothing
+ * changes.
+ */
 static int round_trip(const struct light_config *config)
 {
 	char *a = light_config_to_json(config, -1), *b = again(a), *c = b ? again(b) : NULL;
@@ -114,13 +124,13 @@ static int one(char *text, size_t length, int json)
 {
 	static const struct light_host host = { .cpus = 4, .nodes = 1 };
 	const struct light_parse how = { .source = "f", .host = &host };
-	struct tools_error error = {0};
+	struct tools_error error = { 0 };
 	struct light_config config;
 	int rc, ok;
 
 	light_config_init(&config);
 	rc = json ? light_config_from_json(&config, text, length, &error) :
-		light_config_parse(&config, text, length, NULL, 0, &how, &error);
+		    light_config_parse(&config, text, length, NULL, 0, &how, &error);
 	if (!rc)
 		ok = round_trip(&config);
 	else

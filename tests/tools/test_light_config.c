@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What users write and what the tools print: xl.cfg's language and keys, disks, interfaces, CPU lists,
- * the JSON form (byte for byte as 4.17's xl prints it), and the messages for mistakes.
+ * What users write and what the tools print: xl.cfg's language and keys, disks, interfaces, CPU
+ * lists, the JSON form (byte for byte as 4.17's xl prints it), and the messages for mistakes.
  *
  * LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c
  */
@@ -57,8 +57,11 @@ static void refused(const char *text, ...)
 static void test_language(void **state)
 {
 	(void)state;
-	assert_int_equal(parse(BASE "memory = 64 ; vcpus=2 # two\nextra = \"a=\\\"b\\\" \\x41\"\n"
-			       "disk = [\n 'phy:/dev/x,xvda,w', # root\n\t\"/y,raw,xvdb,r\",\n]\nextra += ' c'\n"), 0);
+	assert_int_equal(
+		parse(BASE
+		      "memory = 64 ; vcpus=2 # two\nextra = \"a=\\\"b\\\" \\x41\"\n"
+		      "disk = [\n 'phy:/dev/x,xvda,w', # root\n\t\"/y,raw,xvdb,r\",\n]\nextra += ' c'\n"),
+		0);
 	assert_int_equal(config.target_memkb, 65536);
 	assert_int_equal(config.max_vcpus, 2);
 	assert_string_equal(config.cmdline, "a=\"b\" A c");
@@ -73,12 +76,14 @@ static void test_mistakes_are_named(void **state)
 {
 	(void)state;
 	refused(BASE "memory = lots\n", "t.cfg:4", "`memory'", "`lots'", "quotes", NULL);
-	refused(BASE "\nmemory = \"lots\"\n", "t.cfg:5", "`memory'", "`lots'", "whole number", NULL);
+	refused(BASE "\nmemory = \"lots\"\n", "t.cfg:5", "`memory'", "`lots'", "whole number",
+		NULL);
 	refused(BASE "memory = 64M\n", "t.cfg:4", "`64M'", NULL);
 	refused(BASE "memory = 64 vcpus = 2\n", "t.cfg:4", "`vcpus'", "end of the line", NULL);
 	refused(BASE "extra = \"abc\n", "t.cfg:4", "closing \"", NULL);
 	refused(BASE "disk = [ 'a' 'b' ]\n", "t.cfg:4", "`,' or `]'", NULL);
-	refused(BASE "disk = [\n'/x,raw,xvda,w',\n'/y,raw,xvdb,q' ]\n", "t.cfg:6", "`disk'", "`q'", "r, ro, w", NULL);
+	refused(BASE "disk = [\n'/x,raw,xvda,w',\n'/y,raw,xvdb,q' ]\n", "t.cfg:6", "`disk'", "`q'",
+		"r, ro, w", NULL);
 	refused(BASE "disk = [ '/x' ]\n", "no vdev", NULL);
 	refused(BASE "vif = [ 'mac=1:2' ]\n", "t.cfg:4", "mac", "00:16:3e", NULL);
 	refused(BASE "vif = [ 'brigde=x' ]\n", "`brigde'", "bridge", NULL);
@@ -107,8 +112,10 @@ static void test_python_is_recognised(void **state)
 static void test_unknown_keys(void **state)
 {
 	(void)state;
-	assert_int_equal(parse(BASE "vcpu = 2\nmemroy = 1\nzzzzzzzz = 1\ncpu = '0'\npci=[]\nvnc=1\n"), 0);
-	assert_non_null(strstr(remarks, "t.cfg:4: key `vcpu' is unknown and ignored: did you mean `vcpus'?"));
+	assert_int_equal(
+		parse(BASE "vcpu = 2\nmemroy = 1\nzzzzzzzz = 1\ncpu = '0'\npci=[]\nvnc=1\n"), 0);
+	assert_non_null(strstr(
+		remarks, "t.cfg:4: key `vcpu' is unknown and ignored: did you mean `vcpus'?"));
 	assert_non_null(strstr(remarks, "did you mean `memory'?"));
 	assert_non_null(strstr(remarks, "key `zzzzzzzz' is unknown and ignored\n"));
 	assert_non_null(strstr(remarks, "key `cpu' is ignored: write cpus"));
@@ -117,18 +124,21 @@ static void test_unknown_keys(void **state)
 
 static void test_overrides(void **state)
 {
-	char *const words[] = { (char *)"memory=99", (char *)"name=other", (char *)"on_crash='preserve'; vcpus=3" };
+	char *const words[] = { (char *)"memory=99", (char *)"name=other",
+				(char *)"on_crash='preserve'; vcpus=3" };
 	char *const bad[] = { (char *)"memory=x" };
 
 	(void)state;
 	light_config_free(&config);
-	assert_int_equal(light_config_parse(&config, BASE, strlen(BASE), words, 3, &how, &error), 0);
+	assert_int_equal(light_config_parse(&config, BASE, strlen(BASE), words, 3, &how, &error),
+			 0);
 	assert_int_equal(config.target_memkb, 99 * 1024);
 	assert_string_equal(config.name, "other");
 	assert_int_equal(config.on_crash, LIGHT_ACTION_PRESERVE);
 	assert_int_equal(config.max_vcpus, 3);
 	light_config_free(&config);
-	assert_int_equal(light_config_parse(&config, BASE, strlen(BASE), bad, 1, &how, &error), -EINVAL);
+	assert_int_equal(light_config_parse(&config, BASE, strlen(BASE), bad, 1, &how, &error),
+			 -EINVAL);
 	assert_non_null(strstr(error.text, "command line"));
 }
 
@@ -146,17 +156,26 @@ static void test_disks(void **state)
 		{ "tap:aio:/a.img,sda1,r", "/a.img", "sda1", LIGHT_FORMAT_RAW, 0, 0, 0, NULL },
 		{ "tap2:tapdisk:aio:/b,d1p2", "/b", "d1p2", LIGHT_FORMAT_RAW, 0, 1, 0, NULL },
 		{ "qcow2:/c,hda,w", "/c", "hda", LIGHT_FORMAT_QCOW2, 0, 1, 0, NULL },
-		{ "nbd:host:10809,xvdb,w", "host:10809", "xvdb", LIGHT_FORMAT_RAW, 0, 1, 0, "block-nbd" },
+		{ "nbd:host:10809,xvdb,w", "host:10809", "xvdb", LIGHT_FORMAT_RAW, 0, 1, 0,
+		  "block-nbd" },
 		{ "/p,raw,xvda,rw", "/p", "xvda", LIGHT_FORMAT_RAW, 0, 1, 0, NULL },
 		{ "/p,,xvda", "/p", "xvda", LIGHT_FORMAT_RAW, 0, 1, 0, NULL },
 		{ ",hdc:cdrom,r", "", "hdc", LIGHT_FORMAT_EMPTY, 0, 0, 1, NULL },
-		{ "vdev=xvdz,format=vhd,access=ro,backendtype=qdisk,target=/a,b=c", "/a,b=c", "xvdz",
-		  LIGHT_FORMAT_VHD, LIGHT_BACKEND_QDISK, 0, 0, NULL },
+		{ "vdev=xvdz,format=vhd,access=ro,backendtype=qdisk,target=/a,b=c", "/a,b=c",
+		  "xvdz", LIGHT_FORMAT_VHD, LIGHT_BACKEND_QDISK, 0, 0, NULL },
 		{ "/x,raw,xvda,w,script=my", "/x", "xvda", LIGHT_FORMAT_RAW, 0, 1, 0, "my" },
 	};
 	static const char *const bad[] = {
-		"", "/x", "/x,raw", "/x,raw,xvda,w,more", "/x,bogus,xvda", "vdev=xvda,vdev=xvdb,target=/x",
-		"foo:/x,xvda", "/x,raw,notadev", "/a=b,raw,xvda", "devtype=tape,vdev=xvda,target=/x",
+		"",
+		"/x",
+		"/x,raw",
+		"/x,raw,xvda,w,more",
+		"/x,bogus,xvda",
+		"vdev=xvda,vdev=xvdb,target=/x",
+		"foo:/x,xvda",
+		"/x,raw,notadev",
+		"/a=b,raw,xvda",
+		"devtype=tape,vdev=xvda,target=/x",
 	};
 	const struct disk_case *c;
 	struct light_disk disk;
@@ -173,7 +192,8 @@ static void test_disks(void **state)
 		assert_int_equal(disk.backend, c->backend);
 		assert_int_equal(disk.readwrite, c->readwrite);
 		assert_int_equal(disk.is_cdrom, c->cdrom);
-		assert_true(!c->script == !disk.script && (!c->script || !strcmp(c->script, disk.script)));
+		assert_true(!c->script == !disk.script &&
+			    (!c->script || !strcmp(c->script, disk.script)));
 		light_disk_free(&disk);
 	}
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -185,14 +205,30 @@ static void test_disks(void **state)
 
 static void test_device_numbers(void **state)
 {
-	static const struct { const char *name; int number; const char *written; } cases[] = {
-		{ "xvda", 51712, "xvda" }, { "xvda1", 51713, "xvda1" }, { "xvdp15", 51967, "xvdp15" },
-		{ "xvdq", 1 << 28 | 16 << 8, "xvdq" }, { "xvda16", 1 << 28 | 16, "xvda16" },
-		{ "xvdaa", 1 << 28 | 26 << 8, "xvdaa" }, { "hda", 768, "xvda" }, { "hdd2", 22 << 8 | 66, NULL },
-		{ "sdb3", 8 << 8 | 16 | 3, NULL }, { "d0p1", 51713, NULL }, { "0xca00", 51712, NULL },
-		{ "51712", 51712, NULL }, { "xvda0", -EINVAL, NULL }, { "hde", -EINVAL, NULL },
-		{ "sdq", -EINVAL, NULL }, { "xvd", -EINVAL, NULL }, { "", -EINVAL, NULL },
-		{ "xvda256", -EINVAL, NULL }, { "99999999999", -EINVAL, NULL },
+	static const struct {
+		const char *name;
+		int number;
+		const char *written;
+	} cases[] = {
+		{ "xvda", 51712, "xvda" },
+		{ "xvda1", 51713, "xvda1" },
+		{ "xvdp15", 51967, "xvdp15" },
+		{ "xvdq", 1 << 28 | 16 << 8, "xvdq" },
+		{ "xvda16", 1 << 28 | 16, "xvda16" },
+		{ "xvdaa", 1 << 28 | 26 << 8, "xvdaa" },
+		{ "hda", 768, "xvda" },
+		{ "hdd2", 22 << 8 | 66, NULL },
+		{ "sdb3", 8 << 8 | 16 | 3, NULL },
+		{ "d0p1", 51713, NULL },
+		{ "0xca00", 51712, NULL },
+		{ "51712", 51712, NULL },
+		{ "xvda0", -EINVAL, NULL },
+		{ "hde", -EINVAL, NULL },
+		{ "sdq", -EINVAL, NULL },
+		{ "xvd", -EINVAL, NULL },
+		{ "", -EINVAL, NULL },
+		{ "xvda256", -EINVAL, NULL },
+		{ "99999999999", -EINVAL, NULL },
 	};
 	unsigned int i;
 	char text[32];
@@ -209,7 +245,8 @@ static void test_device_numbers(void **state)
 
 static void test_interfaces(void **state)
 {
-	const char *spec = "mac=00:16:3E:1:2:03, bridge=br0,rate=1MB/s@20ms,mtu=9000,untrusted,devid=3";
+	const char *spec =
+		"mac=00:16:3E:1:2:03, bridge=br0,rate=1MB/s@20ms,mtu=9000,untrusted,devid=3";
 	struct light_nic nic;
 
 	(void)state;
@@ -227,7 +264,7 @@ static void test_interfaces(void **state)
 
 static void test_values(void **state)
 {
-	struct light_bitmap map = {0};
+	struct light_bitmap map = { 0 };
 	uint64_t kib;
 
 	(void)state;
@@ -297,7 +334,8 @@ static void test_json_as_xl(void **state)
 
 static void test_json_keeps_the_unknown(void **state)
 {
-	static const char text[] = "{\"c_info\":{\"type\":\"hvm\",\"name\":\"h\",\"hap\":\"True\"},\"b_info\":{"
+	static const char text[] =
+		"{\"c_info\":{\"type\":\"hvm\",\"name\":\"h\",\"hap\":\"True\"},\"b_info\":{"
 		"\"max_vcpus\":1,\"type.hvm\":{\"bios\":\"seabios\"},\"arch_x86\":{\"msr_relaxed\":\"False\"}},\"disks\":[{\"vdev\":\"hda\",\"colo_port\":7}],"
 		"\"vfbs\":[{\"devid\":0}],\"on_reboot\":\"restart\"}";
 	char *out;
@@ -316,13 +354,16 @@ static void test_json_keeps_the_unknown(void **state)
 	assert_non_null(strstr(out, "\"vfbs\""));
 	free(out);
 	light_config_free(&config);
-	assert_int_equal(light_config_from_json(&config, "{\"b_info\":{\"max_vcpus\":\"x\"}}", 28, &error), -EINVAL);
+	assert_int_equal(
+		light_config_from_json(&config, "{\"b_info\":{\"max_vcpus\":\"x\"}}", 28, &error),
+		-EINVAL);
 	assert_non_null(strstr(error.text, "max_vcpus"));
 }
 
 static void test_xl_conf(void **state)
 {
-	static const char text[] = "autoballoon=\"off\"\nclaim_mode=0\nvif.default.bridge=\"br7\"\n"
+	static const char text[] =
+		"autoballoon=\"off\"\nclaim_mode=0\nvif.default.bridge=\"br7\"\n"
 		"max_grant_frames=99\noutput_format='sxp'\nvm.pv.cpumask=\"0-1\"\n";
 	char path[] = "/tmp/test-light-XXXXXX";
 	struct light_defaults defaults;
@@ -340,7 +381,9 @@ static void test_xl_conf(void **state)
 	assert_int_equal(light_bitmap_weight(&defaults.pv_cpumask), 2);
 	with.defaults = &defaults;
 	light_config_free(&config);
-	assert_int_equal(light_config_parse(&config, BASE "vif=['']", strlen(BASE) + 8, NULL, 0, &with, &error), 0);
+	assert_int_equal(light_config_parse(&config, BASE "vif=['']", strlen(BASE) + 8, NULL, 0,
+					    &with, &error),
+			 0);
 	assert_string_equal(config.nics[0].bridge, "br7");
 	assert_int_equal(config.max_grant_frames, 99);
 	assert_int_equal(config.claim_mode, LIGHT_NO);
@@ -357,12 +400,18 @@ static int forget(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_language), cmocka_unit_test(test_mistakes_are_named),
-		cmocka_unit_test(test_python_is_recognised), cmocka_unit_test(test_unknown_keys),
-		cmocka_unit_test(test_overrides), cmocka_unit_test(test_disks),
-		cmocka_unit_test(test_device_numbers), cmocka_unit_test(test_interfaces),
-		cmocka_unit_test(test_values), cmocka_unit_test(test_json_as_xl),
-		cmocka_unit_test(test_json_keeps_the_unknown), cmocka_unit_test(test_xl_conf),
+		cmocka_unit_test(test_language),
+		cmocka_unit_test(test_mistakes_are_named),
+		cmocka_unit_test(test_python_is_recognised),
+		cmocka_unit_test(test_unknown_keys),
+		cmocka_unit_test(test_overrides),
+		cmocka_unit_test(test_disks),
+		cmocka_unit_test(test_device_numbers),
+		cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_json_as_xl),
+		cmocka_unit_test(test_json_keeps_the_unknown),
+		cmocka_unit_test(test_xl_conf),
 	};
 
 	light_config_init(&config);

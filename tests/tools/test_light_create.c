@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains made, changed and ended against the fake store and hypervisor: the nodes guests and backends
- * find, nothing left whichever call fails or wherever the creator is killed, waits that end.
+ * Domains made, changed and ended against the fake store and hypervisor: the nodes guests and
+ * backends find, nothing left whichever call fails or wherever the creator is killed, waits that
+ * end.
  */
 /* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
 /* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
@@ -41,17 +42,21 @@
 #include <fake_store.h>
 #include <guest_kernel.h>
 
-#define FRONT "/local/domain/1/device/vif/0"
-#define BACK "/local/domain/0/backend/vif/1/0"
+#define FRONT	    "/local/domain/1/device/vif/0"
+#define BACK	    "/local/domain/0/backend/vif/1/0"
 #define DEVICE_NODE 256
 
 static const struct kernel_wish kernel_wish = {
-	.virt_base = 0xffffffff80000000UL, .paddr = 0x100000, .entry = 0xffffffff80100010UL,
-	.memory_bytes = 0x8000, .hypercall_page = 0xffffffff80101000UL,
+	.virt_base = 0xffffffff80000000UL,
+	.paddr = 0x100000,
+	.entry = 0xffffffff80100010UL,
+	.memory_bytes = 0x8000,
+	.hypercall_page = 0xffffffff80101000UL,
 };
 
 static char folder[] = "/tmp/test-light-XXXXXX";
-static char lib_dir[64], run_dir[64], script_dir[64], lock_path[64], script_log[80], config_text[512];
+static char lib_dir[64], run_dir[64], script_dir[64], lock_path[64], script_log[80],
+	config_text[512];
 static struct light *light;
 static struct ctl *ctl;
 static struct store *store;
@@ -120,7 +125,8 @@ static unsigned int markers(void)
 
 static int setup(void **state)
 {
-	static const char script[] = "#!/bin/sh\necho \"$@ vif=$vif path=$XENBUS_PATH type=$XENBUS_TYPE\" >>\"${0%/*}/log\"\n";
+	static const char script[] =
+		"#!/bin/sh\necho \"$@ vif=$vif path=$XENBUS_PATH type=$XENBUS_TYPE\" >>\"${0%/*}/log\"\n";
 	static const char bad[] = "#!/bin/sh\nexit 3\n";
 	static uint8_t kernel[KERNEL_FILE_BYTES];
 	char path[128];
@@ -148,8 +154,10 @@ static int setup(void **state)
 	snprintf(path, sizeof(path), "%s/kernel", folder);
 	make_kernel(kernel, &kernel_wish);
 	write_file(path, kernel, sizeof(kernel), 0600);
-	snprintf(config_text, sizeof(config_text), "name='g'\nmemory=16\nvcpus=2\nkernel='%s'\nextra='a b'\n"
-		 "uuid='12345678-1234-1234-1234-123456789abc'\nvif=['mac=00:16:3e:01:02:03']\n", path);
+	snprintf(config_text, sizeof(config_text),
+		 "name='g'\nmemory=16\nvcpus=2\nkernel='%s'\nextra='a b'\n"
+		 "uuid='12345678-1234-1234-1234-123456789abc'\nvif=['mac=00:16:3e:01:02:03']\n",
+		 path);
 	assert_int_equal(ctl_open(&ctl), 0);
 	assert_int_equal(foreignmemory_open(&fm), 0);
 	assert_int_equal(store_open(&store), 0);
@@ -223,7 +231,7 @@ static void nothing_left(unsigned int nodes)
 	assert_int_equal(fake_hv_domains(), 0);
 	assert_int_equal(fake_hv_claimed(), 0);
 	assert_int_equal(fake_hv_mapped_pages(), 0);
-	assert_in_range(fake_hv_buffers(), 0, 1);	/* that of the open handle */
+	assert_in_range(fake_hv_buffers(), 0, 1); /* that of the open handle */
 	assert_int_equal(files_in(lib_dir), 0);
 	assert_int_equal(markers(), 0);
 }
@@ -470,7 +478,10 @@ static void test_kills_at_each_step(void **state)
 		__lsan_enable();
 		close_locks();
 		store_reset_watches(store);
-		/* A script that was just started may hold the marker for a moment more: exec wakes us first. */
+		/*
+		 * A script that was just started may hold the marker for a moment more: exec wakes
+		 * us first.
+		 */
 		for (tries = 0; tries < 50 && markers(); tries++) {
 			assert_true(light_gc(light, &error) >= 0);
 			usleep(tries * 1000);
@@ -642,8 +653,10 @@ static void test_bootloader(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "%s/loader", folder);
 	write_file(path, script, strlen(script), 0700);
-	snprintf(more, sizeof(more), "bootloader='%s'\nkernel='/nowhere'\nvif=[]\ndisk=['vdev=xvda,backendtype=qdisk,"
-		 "target=%s/loader']\n", path, folder);
+	snprintf(more, sizeof(more),
+		 "bootloader='%s'\nkernel='/nowhere'\nvif=[]\ndisk=['vdev=xvda,backendtype=qdisk,"
+		 "target=%s/loader']\n",
+		 path, folder);
 	light->log_dir = run_dir;
 	assert_int_equal(create(more), 0);
 	node("/vm/12345678-1234-1234-1234-123456789abc/image/cmdline", "a b from loader", NULL);
@@ -674,11 +687,15 @@ static void test_build_from_a_stream(void **state)
 {
 	const struct light_parse how = { .source = "t.cfg" };
 	struct light_config config;
-	struct light_create request = { .config = &config, .build = build_from_nothing, .keep_paused = true };
+	struct light_create request = { .config = &config,
+					.build = build_from_nothing,
+					.keep_paused = true };
 
 	(void)state;
 	light_config_init(&config);
-	assert_int_equal(light_config_parse(&config, config_text, strlen(config_text), NULL, 0, &how, &error), 0);
+	assert_int_equal(light_config_parse(&config, config_text, strlen(config_text), NULL, 0,
+					    &how, &error),
+			 0);
 	assert_int_equal(light_create(light, &request, &error), 0);
 	light_config_free(&config);
 	node("/local/domain/1/store/ring-ref", "7", NULL);
@@ -690,10 +707,22 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_nodes), T(test_destroy_leaves_nothing), T(test_names), T(test_failures_before_and_after),
-		T(test_each_hypercall_fails), T(test_each_store_request_fails), T(test_conflicts_are_tried_again),
-		T(test_kills_at_each_step), T(test_gc_leaves_the_living), T(test_zombie_keeps_its_name),
-		T(test_attach_and_detach), T(test_preserve), T(test_wait_shutdown), T(test_restart_config), T(test_bootloader), T(test_build_from_a_stream),
+		T(test_nodes),
+		T(test_destroy_leaves_nothing),
+		T(test_names),
+		T(test_failures_before_and_after),
+		T(test_each_hypercall_fails),
+		T(test_each_store_request_fails),
+		T(test_conflicts_are_tried_again),
+		T(test_kills_at_each_step),
+		T(test_gc_leaves_the_living),
+		T(test_zombie_keeps_its_name),
+		T(test_attach_and_detach),
+		T(test_preserve),
+		T(test_wait_shutdown),
+		T(test_restart_config),
+		T(test_bootloader),
+		T(test_build_from_a_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

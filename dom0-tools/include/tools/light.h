@@ -7,8 +7,8 @@
  * store nodes below /local/domain, /vm and /libxl, userdata files and their locks in /var/lib/xen,
  * the tool's lock /var/lock/xl, hotplug scripts in /etc/xen/scripts.
  *
- * Every wait has a deadline, ends when the caller's cancel descriptor becomes readable (-ECANCELED),
- * and watches the store: nothing polls by sleeping.
+ * Every wait has a deadline, ends when the caller's cancel descriptor becomes readable
+ * (-ECANCELED), and watches the store: nothing polls by sleeping.
  */
 #ifndef TOOLS_LIGHT_H
 #define TOOLS_LIGHT_H
@@ -25,22 +25,23 @@
 struct light {
 	struct ctl *ctl;
 	struct store *store;
-	struct foreignmemory *fm;	/* opened when first needed */
+	struct foreignmemory *fm; /* opened when first needed */
 	struct light_defaults defaults;
-	int cancel_fd;			/* readable: give up waiting; -1: none */
-	unsigned int device_wait_ms;	/* for backends and scripts: 40,000 as in 4.17's, per step */
-	light_warn *warn;		/* remarks and progress; may be NULL */
+	int cancel_fd; /* readable: give up waiting; -1: none */
+	unsigned int device_wait_ms; /* for backends and scripts: 40,000 as in 4.17's, per step */
+	light_warn *warn; /* remarks and progress; may be NULL */
 	void *warn_cookie;
 	/* Where things live; tests point them elsewhere. */
-	const char *lib_dir;		/* /var/lib/xen */
-	const char *run_dir;		/* /run/xen: creation markers below kl/ */
-	const char *script_dir;		/* /etc/xen/scripts */
-	const char *log_dir;		/* /var/log/xen */
+	const char *lib_dir; /* /var/lib/xen */
+	const char *run_dir; /* /run/xen: creation markers below kl/ */
+	const char *script_dir; /* /etc/xen/scripts */
+	const char *log_dir; /* /var/log/xen */
 	bool owns_handles, owns_fm;
 };
 
 /*
- * Opens store and hypervisor and reads xl.conf. @error says which part is missing and what to start.
+ * Opens store and hypervisor and reads xl.conf. @error says which part is missing and what to
+ * start.
  */
 int light_open(struct light **out, struct tools_error *error);
 /* On handles of the caller's (fakes in tests); defaults are 4.17's without any file. */
@@ -92,8 +93,8 @@ int light_userdata_remove(struct light *light, uint32_t domid, const char *name)
 int light_domain_config(struct light *light, uint32_t domid, struct light_config *config,
 			struct tools_error *error);
 /*
- * What the domain is to be made from when it is started again: the text that config-update left (with
- * the uuid of now), else as light_domain_config(). -EINVAL: that text has a mistake.
+ * What the domain is to be made from when it is started again: the text that config-update left
+ * (with the uuid of now), else as light_domain_config(). -EINVAL: that text has a mistake.
  */
 int light_restart_config(struct light *light, uint32_t domid, struct light_config *config,
 			 struct tools_error *error);
@@ -104,31 +105,33 @@ int light_domain_config_save(struct light *light, uint32_t domid,
 /* --- Creating --- */
 #define LIGHT_MAX_STEPS 24
 struct light_timing {
-	const char *step;		/* static: "check", "memory", "domain", "kernel", "build", ... */
-	uint64_t ns;			/* wall time */
+	const char *step; /* static: "check", "memory", "domain", "kernel", "build", ... */
+	uint64_t ns; /* wall time */
 };
 
-struct light_build {			/* what a restore gets instead of a kernel */
+struct light_build { /* what a restore gets instead of a kernel */
 	domid_t domid;
 	domid_t store_domid, console_domid;
 	evtchn_port_t store_port, console_port;
-	xen_pfn_t store_mfn, console_mfn;	/* out */
+	xen_pfn_t store_mfn, console_mfn; /* out */
 };
 
 struct light_create {
 	/* in */
-	struct light_config *config;	/* defaults are filled in; devids, MACs and uuid are chosen */
-	bool keep_paused;		/* do not start it */
-	bool ignore_global_affinity;	/* xl.conf's vm.cpumask is not applied */
-	bool no_monitor;		/* no automatic actions when it ends */
-	bool interactive;		/* a boot loader may use our terminal: its menu is shown */
+	struct light_config *config; /* defaults are filled in; devids, MACs and uuid are chosen */
+	bool keep_paused; /* do not start it */
+	bool ignore_global_affinity; /* xl.conf's vm.cpumask is not applied */
+	bool no_monitor; /* no automatic actions when it ends */
+	bool interactive; /* a boot loader may use our terminal: its menu is shown */
 	/*
-	 * Builds memory and vcpus from elsewhere (a stream) instead of the kernel image. NULL: the kernel.
-	 * Domain, vcpus, limits and event ports exist; the frames are given back in @build.
+	 * Builds memory and vcpus from elsewhere (a stream) instead of the kernel image. NULL: the
+	 * kernel. Domain, vcpus, limits and event ports exist; the frames are given back in @build.
 	 */
 	int (*build)(struct light *light, struct light_build *build, void *cookie,
 		     struct tools_error *error);
-	/* Called once the domain and its console ring exist and before it runs: connect a viewer. */
+	/*
+	 * Called once the domain and its console ring exist and before it runs: connect a viewer.
+	 */
 	void (*console_ready)(uint32_t domid, void *cookie);
 	void *cookie;
 	/* out */
@@ -139,9 +142,8 @@ struct light_create {
 
 /*
  * All of it, or nothing: on failure (also by cancel or deadline) everything made so far is undone
- * before it returns. If the process dies, light_gc() undoes it.
- * Codes in @error: bad-config, name-taken, no-memory, image, device, hotplug, bootloader, hypervisor,
- * store, canceled, timeout.
+ * before it returns. If the process dies, light_gc() undoes it. Codes in @error: bad-config,
+ * name-taken, no-memory, image, device, hotplug, bootloader, hypervisor, store, canceled, timeout.
  */
 int light_create(struct light *light, struct light_create *create, struct tools_error *error);
 
@@ -153,7 +155,7 @@ struct light_destroy {
 	/* out: what is still held when the domain stays a zombie */
 	uint64_t pages_held;
 	bool zombie;
-	char holder[128];		/* "vbd 51712 (backend in domain 0, state 5)", or empty */
+	char holder[128]; /* "vbd 51712 (backend in domain 0, state 5)", or empty */
 };
 /*
  * Devices are closed (their scripts run "offline"), the domain is destroyed, its store nodes and
@@ -162,20 +164,23 @@ struct light_destroy {
 int light_destroy(struct light *light, uint32_t domid, struct light_destroy *report,
 		  struct tools_error *error);
 /*
- * Asks the guest: "poweroff", "reboot", "suspend", "halt". -EOPNOTSUPP with a hint if the guest has no PV
- * control driver connected.
+ * Asks the guest: "poweroff", "reboot", "suspend", "halt". -EOPNOTSUPP with a hint if the guest has
+ * no PV control driver connected.
  */
 int light_shutdown_request(struct light *light, uint32_t domid, const char *what,
 			   struct tools_error *error);
 /*
- * Waits until each of @domids is shut down or gone. @any: until the first of them is. Returns its index, or 0;
- * -ETIMEDOUT after @ms (0: no limit), -ECANCELED.
+ * Waits until each of @domids is shut down or gone. @any: until the first of them is. Returns its
+ * index, or 0; -ETIMEDOUT after @ms (0: no limit), -ECANCELED.
  */
 int light_wait_shutdown(struct light *light, const uint32_t *domids, unsigned int count, bool any,
 			uint64_t ms);
 /* Until the domain is gone or dying; -ETIMEDOUT after @ms (0: no limit), -ECANCELED. */
 int light_wait_gone(struct light *light, uint32_t domid, uint64_t ms);
-/* The dead domain gets @suffix to its name and @uuid (all of store and hypervisor), so that a new one can take its place. */
+/*
+ * The dead domain gets @suffix to its name and @uuid (all of store and hypervisor), so that a new
+ * one can take its place.
+ */
 int light_preserve(struct light *light, uint32_t domid, const char *suffix, const uint8_t uuid[16],
 		   struct tools_error *error);
 /* -EEXIST: the name is taken. @old_name NULL: whatever it is now. */
@@ -183,28 +188,30 @@ int light_rename(struct light *light, uint32_t domid, const char *old_name, cons
 		 struct tools_error *error);
 
 /* --- Memory --- */
-/* Sets a domain's balloon target (KiB), as mem-set does. @enforce: also the hypervisor's maximum. */
+/*
+ * Sets a domain's balloon target (KiB), as mem-set does. @enforce: also the hypervisor's maximum.
+ */
 int light_set_memory_target(struct light *light, uint32_t domid, uint64_t kib, bool enforce,
 			    struct tools_error *error);
 /* Free memory in KiB as far as a new domain may have it (claims of others subtracted). */
 int light_free_memory(struct light *light, uint64_t *kib);
 /*
- * Makes @kib free by ballooning dom0 down if xl.conf allows, never under the floor; waits while there
- * is progress. -ENOMEM with numbers and hint.
+ * Makes @kib free by ballooning dom0 down if xl.conf allows, never under the floor; waits while
+ * there is progress. -ENOMEM with numbers and hint.
  */
 int light_make_free(struct light *light, uint64_t kib, struct tools_error *error);
 
 /* --- Devices --- */
 struct light_device {
-	char kind[16];			/* "vbd", "vif", "console", ... */
+	char kind[16]; /* "vbd", "vif", "console", ... */
 	unsigned int devid;
 	uint32_t frontend_domid, backend_domid;
-	char *frontend, *backend;	/* store paths */
-	int frontend_state, backend_state;	/* xenbus states, 0: no node */
-	int event_channel;		/* -1: none */
-	int ring_ref[2];		/* vbd: [0]; vif: tx, rx; -1: none */
-	uint8_t mac[6];			/* vif */
-	char *params;			/* vbd: what backs it */
+	char *frontend, *backend; /* store paths */
+	int frontend_state, backend_state; /* xenbus states, 0: no node */
+	int event_channel; /* -1: none */
+	int ring_ref[2]; /* vbd: [0]; vif: tx, rx; -1: none */
+	uint8_t mac[6]; /* vif */
+	char *params; /* vbd: what backs it */
 };
 
 /* The devices of @kind ("vbd", "vif") of a domain: count, *list to light_devices_free(). */
@@ -213,8 +220,8 @@ int light_devices(struct light *light, uint32_t domid, const char *kind,
 void light_devices_free(struct light_device *list, unsigned int count);
 
 /*
- * Adds to a running domain and waits until the backend is ready (a running guest may take its time to connect).
- * The configuration file is updated. -EEXIST: that vdev or devid is in use.
+ * Adds to a running domain and waits until the backend is ready (a running guest may take its time
+ * to connect). The configuration file is updated. -EEXIST: that vdev or devid is in use.
  */
 int light_attach_disk(struct light *light, uint32_t domid, struct light_disk *disk,
 		      struct tools_error *error);
@@ -231,7 +238,7 @@ int light_detach_nic(struct light *light, uint32_t domid, const char *which, boo
 		     struct tools_error *error);
 
 /* --- The tool-wide lock (/var/lock/xl) --- */
-int light_lock_tool(struct light *light, unsigned int ms, struct tools_error *error);	/* fd */
+int light_lock_tool(struct light *light, unsigned int ms, struct tools_error *error); /* fd */
 void light_unlock_tool(int lock);
 
 #endif

@@ -12,7 +12,7 @@
 struct attach {
 	struct light *light;
 	uint32_t domid;
-	struct light_disk *disk;	/* one of the two */
+	struct light_disk *disk; /* one of the two */
 	struct light_nic *nic;
 	struct device device;
 	struct disk_backing backing;
@@ -47,10 +47,13 @@ static int check_free(struct attach *a)
 	rc = store_read(a->light->store, 0, path, &value, NULL);
 	free(value);
 	if (!rc)
-		return tools_fail(a->error, -EEXIST, "device-exists", "domain %u has %s %s%u already", a->domid,
-				  a->disk ? "disk" : "interface", a->disk ? "number " : "", a->device.devid);
-	return rc == -ENOENT ? 0 : tools_fail(a->error, rc, "store", "cannot read %s: %s", path,
-					      strerror(-rc));
+		return tools_fail(a->error, -EEXIST, "device-exists",
+				  "domain %u has %s %s%u already", a->domid,
+				  a->disk ? "disk" : "interface", a->disk ? "number " : "",
+				  a->device.devid);
+	return rc == -ENOENT ?
+		       0 :
+		       tools_fail(a->error, rc, "store", "cannot read %s: %s", path, strerror(-rc));
 }
 
 /* Into the saved configuration; a domain without one does without. */
@@ -68,7 +71,10 @@ static int remember(struct attach *a)
 	light_config_init(&config);
 	rc = light_config_from_json(&config, text, strnlen(text, length), a->error);
 	free(text);
-	/* Shallow copies for as long as it takes to write them: they are zeroed before the config goes. */
+	/*
+	 * Shallow copies for as long as it takes to write them: they are zeroed before the config
+	 * goes.
+	 */
 	if (!rc && a->disk) {
 		disk = light_config_add_disk(&config);
 		rc = disk ? 0 : -ENOMEM;
@@ -94,7 +100,7 @@ static int remember(struct attach *a)
 
 static int write_nodes(struct attach *a)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	char back[DEVICE_PATH_MAX];
 	int rc;
 
@@ -106,7 +112,9 @@ static int write_nodes(struct attach *a)
 		nic_nodes(&batch, a->light, a->nic, a->domid);
 	rc = batch_commit(&batch, a->light->store);
 	batch_free(&batch);
-	return rc ? tools_fail(a->error, rc, "store", "cannot write the device's nodes: %s", strerror(-rc)) : 0;
+	return rc ? tools_fail(a->error, rc, "store", "cannot write the device's nodes: %s",
+			       strerror(-rc)) :
+		    0;
 }
 
 /* Under the lock: checks, nodes, configuration. */
@@ -115,7 +123,8 @@ static int prepare(struct attach *a)
 	int rc = choose_devid(a);
 
 	if (rc)
-		return tools_fail(a->error, rc, "store", "cannot list the domain's devices: %s", strerror(-rc));
+		return tools_fail(a->error, rc, "store", "cannot list the domain's devices: %s",
+				  strerror(-rc));
 	if (a->disk)
 		rc = disk_defaults(a->light, a->disk, a->error);
 	else
@@ -143,7 +152,7 @@ static int wait_connected(struct attach *a)
 	if (m && script && !(a->disk && a->backing.native) &&
 	    (a->disk || a->light->defaults.run_hotplug_scripts)) {
 		m->script = *script == '/' ? strdup(script) :
-			tools_asprintf("%s/%s", a->light->script_dir, script);
+					     tools_asprintf("%s/%s", a->light->script_dir, script);
 		rc = m->script ? 0 : -ENOMEM;
 	}
 	rc = rc ? rc : group_start(&group);
@@ -163,7 +172,8 @@ static int attach(struct attach *a)
 		return tools_fail(a->error, rc, "no-domain", "no domain %u", a->domid);
 	lock = light_lock_domain(a->light, a->domid, DOMAIN_LOCK_MS);
 	if (lock < 0)
-		return tools_fail(a->error, lock, "timeout", "domain %u is being changed by another tool", a->domid);
+		return tools_fail(a->error, lock, "timeout",
+				  "domain %u is being changed by another tool", a->domid);
 	rc = prepare(a);
 	light_unlock_domain(a->light, a->domid, lock);
 	if (!rc) {

@@ -62,7 +62,7 @@ static int loop_attach(int file_fd, const char *file, bool writable, char path[3
 		}
 		rc = -errno;
 		close(fd);
-		if (rc != -EBUSY)	/* somebody else was faster */
+		if (rc != -EBUSY) /* somebody else was faster */
 			break;
 	}
 	close(control);
@@ -76,7 +76,7 @@ static int loop_attach(int file_fd, const char *file, bool writable, char path[3
 static int check_sharing(struct light *light, const struct light_disk *disk, const char *number,
 			 struct tools_error *error)
 {
-	struct batch guests = {0}, disks = {0}, numbers = {0};
+	struct batch guests = { 0 }, disks = { 0 }, numbers = { 0 };
 	const char *p, *q, *end;
 	unsigned int i;
 	int rc;
@@ -102,9 +102,11 @@ static int check_sharing(struct light *light, const struct light_disk *disk, con
 		q = numbers.list[i + 1].reply;
 		if (!p || strcmp(p, number) || (!disk->readwrite && q && *q == 'r'))
 			continue;
-		rc = tools_fail(error, -EBUSY, "device", "disk %s: %s is in use by domain %d (%s)", disk->vdev,
-				disk->pdev_path, atoi(numbers.list[i].path + strlen("/local/domain/0/backend/vbd/")),
-				q && *q == 'r' ? "read-only, this one wants to write" : "which may write to it");
+		rc = tools_fail(error, -EBUSY, "device", "disk %s: %s is in use by domain %d (%s)",
+				disk->vdev, disk->pdev_path,
+				atoi(numbers.list[i].path + strlen("/local/domain/0/backend/vbd/")),
+				q && *q == 'r' ? "read-only, this one wants to write" :
+						 "which may write to it");
 	}
 	batch_free(&guests);
 	batch_free(&disks);
@@ -114,8 +116,8 @@ static int check_sharing(struct light *light, const struct light_disk *disk, con
 
 static int fail(const struct light_disk *disk, int rc, const char *what, struct tools_error *error)
 {
-	return tools_fail(error, rc, "device", "disk %s: %s %s: %s", disk->vdev, what, disk->pdev_path,
-			  strerror(-rc));
+	return tools_fail(error, rc, "device", "disk %s: %s %s: %s", disk->vdev, what,
+			  disk->pdev_path, strerror(-rc));
 }
 
 /* A file that a loop device of another guest already stands on is caught by its inode. */
@@ -142,7 +144,8 @@ static int check_file(struct light *light, const struct light_disk *disk, const 
 			continue;
 		if (!ioctl(fd, LOOP_GET_STATUS64, &info) && info.lo_inode == file->st_ino &&
 		    info.lo_device == file->st_dev && !fstat(fd, &loop)) {
-			snprintf(number, sizeof(number), "%x:%x", major(loop.st_rdev), minor(loop.st_rdev));
+			snprintf(number, sizeof(number), "%x:%x", major(loop.st_rdev),
+				 minor(loop.st_rdev));
 			rc = check_sharing(light, disk, number, error);
 		}
 		close(fd);
@@ -171,12 +174,17 @@ int disk_backing_open(struct light *light, const struct light_disk *disk,
 	if (S_ISREG(st.st_mode)) {
 		rc = check_file(light, disk, &st, error);
 		if (!rc) {
-			backing->loop_fd = loop_attach(fd, disk->pdev_path, disk->readwrite, backing->loop);
-			rc = backing->loop_fd < 0 ? fail(disk, backing->loop_fd, "no loop device for", error) :
-				fstat(backing->loop_fd, &st) ? -errno : 0;
+			backing->loop_fd = loop_attach(fd, disk->pdev_path, disk->readwrite,
+						       backing->loop);
+			rc = backing->loop_fd < 0 ?
+				     fail(disk, backing->loop_fd, "no loop device for", error) :
+			     fstat(backing->loop_fd, &st) ? -errno :
+							    0;
 		}
 	} else {
-		rc = S_ISBLK(st.st_mode) ? 0 : fail(disk, -ENOTBLK, "neither file nor block device:", error);
+		rc = S_ISBLK(st.st_mode) ?
+			     0 :
+			     fail(disk, -ENOTBLK, "neither file nor block device:", error);
 	}
 	close(fd);
 	snprintf(backing->device_number, sizeof(backing->device_number), "%x:%x", major(st.st_rdev),

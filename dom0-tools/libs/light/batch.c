@@ -144,8 +144,9 @@ int batch_run(struct batch *batch, struct store *store, store_tx tx)
 		return 0;
 	for (i = 0; i < batch->count; i++) {
 		r = &batch->list[i];
-		if (r->result && !(r->result == -ENOENT && (r->type == XS_RM || r->type == XS_READ ||
-							    r->type == XS_DIRECTORY)))
+		if (r->result &&
+		    !(r->result == -ENOENT &&
+		      (r->type == XS_RM || r->type == XS_READ || r->type == XS_DIRECTORY)))
 			return r->result;
 	}
 	return 0;
@@ -170,7 +171,8 @@ int batch_commit(struct batch *batch, struct store *store)
 		if (!rc)
 			return 0;
 		if (rc != -EAGAIN) {
-			store_abort(store, tx);	/* if it is still open, which few answers leave it */
+			store_abort(store,
+				    tx); /* if it is still open, which few answers leave it */
 			return rc;
 		}
 	}

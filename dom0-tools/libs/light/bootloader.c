@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boot loaders: programs that look into a guest's disk for its kernel (pygrub), by pygrub's contract:
- * --output=FILE --output-format=simple0 --output-directory=DIR, the disk last; FILE then holds
- * "kernel PATH", "ramdisk PATH" and "args TEXT", each ending in a NUL.
+ * Boot loaders: programs that look into a guest's disk for its kernel (pygrub), by pygrub's
+ * contract: --output=FILE --output-format=simple0 --output-directory=DIR, the disk last; FILE then
+ * holds "kernel PATH", "ramdisk PATH" and "args TEXT", each ending in a NUL.
  *
  * It runs before the domain exists, with a deadline. What it prints goes to a log, or to the user's
  * terminal with its menu if that was asked for; otherwise pygrub is told not to show one.
@@ -22,9 +22,9 @@
 #include <unistd.h>
 #include "domain.h"
 
-#define BOOTLOADER_MS	120000
-#define OUTPUT_LIMIT	(64 << 10)
-#define FIXED_ARGS	10
+#define BOOTLOADER_MS 120000
+#define OUTPUT_LIMIT  (64 << 10)
+#define FIXED_ARGS    10
 
 extern char **environ;
 
@@ -41,7 +41,13 @@ struct run {
 static void find_program(struct run *run)
 {
 	static const char *const folders[] = {
-		"/usr/lib/xen-*/bin", "/usr/lib/xen/bin", "/usr/libexec/xen/bin", "/usr/bin", "/usr/sbin", "/bin", NULL,
+		"/usr/lib/xen-*/bin",
+		"/usr/lib/xen/bin",
+		"/usr/libexec/xen/bin",
+		"/usr/bin",
+		"/usr/sbin",
+		"/bin",
+		NULL,
 	};
 	const char *name = run->config->bootloader;
 	char pattern[300];
@@ -52,7 +58,8 @@ static void find_program(struct run *run)
 	for (i = 0; folders[i] && !strchr(name, '/'); i++) {
 		snprintf(pattern, sizeof(pattern), "%s/%s", folders[i], name);
 		if (!glob(pattern, 0, NULL, &found) && found.gl_pathc) {
-			snprintf(run->program, sizeof(run->program), "%s", found.gl_pathv[found.gl_pathc - 1]);
+			snprintf(run->program, sizeof(run->program), "%s",
+				 found.gl_pathv[found.gl_pathc - 1]);
 			globfree(&found);
 			return;
 		}
@@ -108,7 +115,8 @@ static int spawn(const struct run *run, pid_t *pid)
 	posix_spawn_file_actions_init(&actions);
 	if (!run->interactive) {
 		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-		posix_spawn_file_actions_addopen(&actions, 1, run->log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+		posix_spawn_file_actions_addopen(&actions, 1, run->log,
+						 O_WRONLY | O_CREAT | O_TRUNC, 0644);
 		posix_spawn_file_actions_adddup2(&actions, 1, 2);
 	}
 	rc = -posix_spawnp(pid, run->program, &actions, NULL, args, environ);
@@ -141,11 +149,13 @@ static int wait_for(const struct run *run, pid_t pid)
 	if (rc < 0) {
 		kill(pid, SIGTERM);
 		waitpid(pid, NULL, 0);
-		return fail(run, rc, rc == -ETIMEDOUT ? "it did not end in two minutes" : strerror(-rc));
+		return fail(run, rc,
+			    rc == -ETIMEDOUT ? "it did not end in two minutes" : strerror(-rc));
 	}
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
-	snprintf(text, sizeof(text), WIFEXITED(status) ? "it ended with status %d" : "it was ended by signal %d",
+	snprintf(text, sizeof(text),
+		 WIFEXITED(status) ? "it ended with status %d" : "it was ended by signal %d",
 		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	return fail(run, -EIO, text);
 }
@@ -192,18 +202,25 @@ static bool is_ours(const struct run *run, const char *path)
 int bootloader_run(struct light *light, const struct light_config *config, bool interactive,
 		   struct boot_files *files, struct tools_error *error)
 {
-	struct run run = { .light = light, .config = config, .interactive = interactive, .error = error };
+	struct run run = {
+		.light = light, .config = config, .interactive = interactive, .error = error
+	};
 	pid_t pid;
 	int rc;
 
 	memset(files, 0, sizeof(*files));
 	if (!config->n_disks || config->disks[0].script || config->disks[0].backend_domid)
-		return tools_fail(error, -EINVAL, "bootloader", "bootloader %s: the first disk must be a file or "
-				  "block device of this domain", config->bootloader);
+		return tools_fail(error, -EINVAL, "bootloader",
+				  "bootloader %s: the first disk must be a file or "
+				  "block device of this domain",
+				  config->bootloader);
 	find_program(&run);
-	snprintf(run.output, sizeof(run.output), "%s/bootloader.%d.out", light->run_dir, (int)getpid());
-	snprintf(run.directory, sizeof(run.directory), "%s/bootloader.%d.d", light->run_dir, (int)getpid());
-	snprintf(run.log, sizeof(run.log), "%s/bootloader-%.100s.log", light->log_dir, config->name);
+	snprintf(run.output, sizeof(run.output), "%s/bootloader.%d.out", light->run_dir,
+		 (int)getpid());
+	snprintf(run.directory, sizeof(run.directory), "%s/bootloader.%d.d", light->run_dir,
+		 (int)getpid());
+	snprintf(run.log, sizeof(run.log), "%s/bootloader-%.100s.log", light->log_dir,
+		 config->name);
 	mkdir(light->run_dir, 0755);
 	mkdir(light->log_dir, 0755);
 	if (mkdir(run.directory, 0700) && errno != EEXIST)

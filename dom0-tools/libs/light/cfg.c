@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parser of xl.cfg text: `key = value` and `key += value`, separated by newlines or semicolons; a value
- * is a number, a string in either quotes with C's escapes, or a list in brackets; # starts a comment.
+ * Parser of xl.cfg text: `key = value` and `key += value`, separated by newlines or semicolons; a
+ * value is a number, a string in either quotes with C's escapes, or a list in brackets; # starts a
+ * comment.
  *
- * One pass over the bytes, no look-ahead beyond one character, lists nest to a small depth. The first
- * mistake ends it, with a message that says what stands there and what could. People also write
- * Python into these files (its ancestor was Python): that is recognised and named.
+ * One pass over the bytes, no look-ahead beyond one character, lists nest to a small depth. The
+ * first mistake ends it, with a message that says what stands there and what could. People also
+ * write Python into these files (its ancestor was Python): that is recognised and named.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -14,9 +15,9 @@
 #include <string.h>
 #include "cfg.h"
 
-#define MAX_DEPTH	4
-#define MAX_SETTINGS	4096
-#define MAX_ITEMS	4096
+#define MAX_DEPTH    4
+#define MAX_SETTINGS 4096
+#define MAX_ITEMS    4096
 
 struct scanner {
 	const char *at, *end;
@@ -79,7 +80,8 @@ static void found_here(const struct scanner *s, char *out, size_t room)
 		return;
 	}
 	out[n++] = '`';
-	while (p < s->end && *p != '\n' && n < 25 && n + 2 < room && !(n > 1 && isspace((unsigned char)*p))) {
+	while (p < s->end && *p != '\n' && n < 25 && n + 2 < room &&
+	       !(n > 1 && isspace((unsigned char)*p))) {
 		out[n++] = isprint((unsigned char)*p) ? *p : '?';
 		p++;
 	}
@@ -93,8 +95,9 @@ static int mistake(struct scanner *s, const char *key, const char *wanted)
 
 	found_here(s, found, sizeof(found));
 	if (key)
-		return tools_fail(s->error, -EINVAL, "bad-config", "%s:%u: key `%s': found %s, wanted %s",
-				  s->source, s->line, key, found, wanted);
+		return tools_fail(s->error, -EINVAL, "bad-config",
+				  "%s:%u: key `%s': found %s, wanted %s", s->source, s->line, key,
+				  found, wanted);
 	return tools_fail(s->error, -EINVAL, "bad-config", "%s:%u: found %s, wanted %s", s->source,
 			  s->line, found, wanted);
 }
@@ -141,19 +144,21 @@ static int escape(struct scanner *s)
 		return meant[p - plain];
 	if (c == 'x') {
 		for (; digits < 2 && isxdigit(peek(s)); digits++, s->at++)
-			value = value * 16 + (isdigit(peek(s)) ? peek(s) - '0' : tolower(peek(s)) - 'a' + 10);
+			value = value * 16 +
+				(isdigit(peek(s)) ? peek(s) - '0' : tolower(peek(s)) - 'a' + 10);
 		return digits == 2 && value ? value : -1;
 	}
 	if (c < '0' || c > '7')
 		return -1;
-	for (value = c - '0', digits = 1; digits < 3 && peek(s) >= '0' && peek(s) <= '7'; digits++, s->at++)
+	for (value = c - '0', digits = 1; digits < 3 && peek(s) >= '0' && peek(s) <= '7';
+	     digits++, s->at++)
 		value = value * 8 + peek(s) - '0';
 	return value && value < 256 ? value : -1;
 }
 
 static int parse_string(struct scanner *s, const char *key, struct cfg_value *value)
 {
-	struct strbuf text = {0};
+	struct strbuf text = { 0 };
 	int quote = peek(s), c;
 	char byte;
 
@@ -167,7 +172,8 @@ static int parse_string(struct scanner *s, const char *key, struct cfg_value *va
 			c = escape(s);
 			if (c < 0) {
 				strbuf_free(&text);
-				return mistake(s, key, "a known escape after the backslash "
+				return mistake(s, key,
+					       "a known escape after the backslash "
 					       "(\\\\ stands for one backslash)");
 			}
 		}
@@ -181,10 +187,10 @@ static int parse_string(struct scanner *s, const char *key, struct cfg_value *va
 static int parse_number(struct scanner *s, const char *key, struct cfg_value *value)
 {
 	const char *start = s->at;
-	struct strbuf text = {0};
+	struct strbuf text = { 0 };
 
-	while (s->at < s->end && (isdigit((unsigned char)*s->at) || (*s->at >= 'a' && *s->at <= 'f') ||
-				  *s->at == 'x'))
+	while (s->at < s->end && (isdigit((unsigned char)*s->at) ||
+				  (*s->at >= 'a' && *s->at <= 'f') || *s->at == 'x'))
 		s->at++;
 	if (s->at < s->end && (isalpha((unsigned char)*s->at) || *s->at == '.' || *s->at == '_')) {
 		s->at = start;
@@ -197,7 +203,7 @@ static int parse_number(struct scanner *s, const char *key, struct cfg_value *va
 /* A command line's unquoted string: all of the rest. */
 static int parse_bare(struct scanner *s, struct cfg_value *value)
 {
-	struct strbuf text = {0};
+	struct strbuf text = { 0 };
 
 	strbuf_add(&text, s->at, (size_t)(s->end - s->at));
 	s->at = s->end;
@@ -253,7 +259,9 @@ static int parse_value(struct scanner *s, const char *key, struct cfg_value *val
 	if (c >= '0' && c <= '9')
 		return parse_number(s, key, value);
 	if (c == '(' || c == '{')
-		return mistake(s, key, "a list in [brackets]: this looks like Python, which is not understood here");
+		return mistake(
+			s, key,
+			"a list in [brackets]: this looks like Python, which is not understood here");
 	if (c == '-')
 		return mistake(s, key, "a number without sign, or a string in quotes");
 	if (isalpha(c) || c == '/' || c == '_')
@@ -269,7 +277,8 @@ static int value_append(struct scanner *s, const char *key, struct cfg_value *to
 	char *text;
 
 	if (to->is_list != from->is_list)
-		return mistake(s, key, "after += the kind of value it had before (list or single value)");
+		return mistake(s, key,
+			       "after += the kind of value it had before (list or single value)");
 	if (!to->is_list) {
 		text = tools_asprintf("%s%s", to->text, from->text);
 		if (!text)
@@ -307,7 +316,8 @@ static int store_setting(struct scanner *s, struct cfg *cfg, char *key, struct c
 	}
 	if (!set) {
 		set = cfg->n_settings < MAX_SETTINGS ?
-			reallocarray(cfg->settings, cfg->n_settings + 1, sizeof(*set)) : NULL;
+			      reallocarray(cfg->settings, cfg->n_settings + 1, sizeof(*set)) :
+			      NULL;
 		if (!set) {
 			value_free(value);
 			free(key);
@@ -319,15 +329,17 @@ static int store_setting(struct scanner *s, struct cfg *cfg, char *key, struct c
 		free(set->key);
 		value_free(&set->value);
 	}
-	*set = (struct cfg_setting){ .key = key, .value = *value, .source = s->source, .line = line };
+	*set = (struct cfg_setting){
+		.key = key, .value = *value, .source = s->source, .line = line
+	};
 	return 0;
 }
 
 static bool looks_like_python(const char *word, size_t length)
 {
 	static const char *const words[] = {
-		"import", "from", "def", "if", "else", "elif", "for", "while", "print", "return", "class", "try",
-		"lambda", "with",
+		"import", "from",  "def",    "if",    "else", "elif",	"for",
+		"while",  "print", "return", "class", "try",  "lambda", "with",
 	};
 	size_t i;
 
@@ -356,7 +368,7 @@ static int not_an_assignment(struct scanner *s, const char *word, size_t length)
 static int parse_assignment(struct scanner *s, struct cfg *cfg)
 {
 	const char *word = s->at;
-	struct cfg_value value = {0};
+	struct cfg_value value = { 0 };
 	unsigned int line = s->line;
 	bool add = false;
 	char *key;
@@ -380,7 +392,8 @@ static int parse_assignment(struct scanner *s, struct cfg *cfg)
 	s->at++;
 	skip_blanks(s, false);
 	rc = s->loose && !strchr("\"'[0123456789", peek(s) < 0 ? '[' : peek(s)) ?
-		parse_bare(s, &value) : parse_value(s, key, &value, 0);
+		     parse_bare(s, &value) :
+		     parse_value(s, key, &value, 0);
 	if (rc) {
 		value_free(&value);
 		free(key);
@@ -392,8 +405,12 @@ static int parse_assignment(struct scanner *s, struct cfg *cfg)
 int cfg_parse(struct cfg *cfg, const char *text, size_t length, const char *source, bool loose,
 	      struct tools_error *error)
 {
-	struct scanner s = { .at = text, .end = text + length, .source = source, .line = 1,
-			     .loose = loose, .error = error };
+	struct scanner s = { .at = text,
+			     .end = text + length,
+			     .source = source,
+			     .line = 1,
+			     .loose = loose,
+			     .error = error };
 	int c, rc;
 
 	for (;;) {

@@ -12,8 +12,8 @@
 struct cfg_value {
 	bool is_list;
 	bool quoted;
-	char *text;			/* of an atom */
-	struct cfg_value *items;	/* of a list */
+	char *text; /* of an atom */
+	struct cfg_value *items; /* of a list */
 	unsigned int n_items;
 	unsigned int line;
 };
@@ -21,7 +21,7 @@ struct cfg_value {
 struct cfg_setting {
 	char *key;
 	struct cfg_value value;
-	const char *source;		/* not ours: file name, or "command line" */
+	const char *source; /* not ours: file name, or "command line" */
 	unsigned int line;
 };
 
@@ -31,9 +31,9 @@ struct cfg {
 };
 
 /*
- * Appends what @text sets to @cfg; a key set before is replaced, or added to by +=. @source must outlive @cfg.
- * With @loose an unquoted value that is neither number nor list counts as a string (command lines).
- * -EINVAL: @error names source and line. -ENOMEM.
+ * Appends what @text sets to @cfg; a key set before is replaced, or added to by +=. @source must
+ * outlive @cfg. With @loose an unquoted value that is neither number nor list counts as a string
+ * (command lines). -EINVAL: @error names source and line. -ENOMEM.
  */
 int cfg_parse(struct cfg *cfg, const char *text, size_t length, const char *source, bool loose,
 	      struct tools_error *error);

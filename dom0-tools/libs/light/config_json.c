@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The JSON form of a configuration, libxl_domain_config of 4.17: the same members in the same order,
- * those at their default left out, enumerations by lower-case name.
+ * The JSON form of a configuration, libxl_domain_config of 4.17: the same members in the same
+ * order, those at their default left out, enumerations by lower-case name.
  *
- * One table for each structure drives both directions. What stands in a file and in no table is kept
- * as a tree and written back at the end of its object.
+ * One table for each structure drives both directions. What stands in a file and in no table is
+ * kept as a tree and written back at the end of its object.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,16 +13,33 @@
 #include "private.h"
 
 enum kind {
-	J_STRING, J_INT, J_U32, J_I64, J_U64, J_LONG, J_MEMKB, J_BOOL, J_TRI, J_ENUM, J_UUID, J_MAC, J_BITMAP,
-	J_STRINGS, J_EMPTY, J_SCHED, J_HARD, J_SOFT, J_TYPE,
+	J_STRING,
+	J_INT,
+	J_U32,
+	J_I64,
+	J_U64,
+	J_LONG,
+	J_MEMKB,
+	J_BOOL,
+	J_TRI,
+	J_ENUM,
+	J_UUID,
+	J_MAC,
+	J_BITMAP,
+	J_STRINGS,
+	J_EMPTY,
+	J_SCHED,
+	J_HARD,
+	J_SOFT,
+	J_TYPE,
 };
 
 struct field {
 	const char *name;
 	enum kind kind;
 	size_t offset;
-	long initial;			/* left out when equal */
-	const char *const *names;	/* J_ENUM: by number; "" where there is none */
+	long initial; /* left out when equal */
+	const char *const *names; /* J_ENUM: by number; "" where there is none */
 };
 
 #define C(member) offsetof(struct light_config, member)
@@ -31,11 +48,14 @@ struct field {
 #define P(member) offsetof(struct light_sched, member)
 
 static const char *const type_names[] = { "", "hvm", "pv", "pvh", NULL };
-static const char *const tsc_names[] = { "default", "always_emulate", "native", "native_paravirt", NULL };
+static const char *const tsc_names[] = { "default", "always_emulate", "native", "native_paravirt",
+					 NULL };
 static const char *const dm_names[] = { "unknown", "qemu_xen_traditional", "qemu_xen", NULL };
-static const char *const pt_names[] = { "default", "disabled", "enabled", "sync_pt", "share_pt", NULL };
+static const char *const pt_names[] = { "default", "disabled", "enabled",
+					"sync_pt", "share_pt", NULL };
 static const char *const backend_names[] = { "unknown", "phy", "tap", "qdisk", "standalone", NULL };
-static const char *const format_names[] = { "unknown", "qcow", "qcow2", "vhd", "raw", "empty", "qed", NULL };
+static const char *const format_names[] = { "unknown", "qcow",	"qcow2", "vhd",
+					    "raw",     "empty", "qed",	 NULL };
 static const char *const spec_names[] = { "unknown", "xen", "virtio", NULL };
 static const char *const transport_names[] = { "unknown", "mmio", NULL };
 static const char *const nic_names[] = { "unknown", "vif_ioemu", "vif", NULL };
@@ -43,8 +63,9 @@ static const char *const scheduler_names[] = {
 	"unknown", "", "", "", "sedf", "credit", "credit2", "arinc653", "rtds", "null", NULL,
 };
 static const char *const action_names[] = {
-	"", "destroy", "restart", "restart_rename", "preserve", "coredump_destroy", "coredump_restart",
-	"soft_reset", NULL,
+	"",	    "destroy",		"restart",	    "restart_rename",
+	"preserve", "coredump_destroy", "coredump_restart", "soft_reset",
+	NULL,
 };
 
 static const struct field create_fields[] = {
@@ -157,7 +178,7 @@ static const struct field nic_fields[] = {
 	{ "rate_interval_usecs", J_U32, N(rate_interval_us), 0, NULL },
 	{ "gatewaydev", J_STRING, N(gatewaydev), 0, NULL },
 	{ "trusted", J_TRI, N(trusted), 0, NULL },
-	{ "user_backend", J_BOOL, N(user_backend), 0, NULL },	/* ours alone */
+	{ "user_backend", J_BOOL, N(user_backend), 0, NULL }, /* ours alone */
 	{ NULL, J_EMPTY, 0, 0, NULL },
 };
 
@@ -222,15 +243,16 @@ static void write_bytes(struct json_writer *w, const struct field *f, const uint
 	if (f->kind == J_UUID)
 		light_uuid_format(bytes, text);
 	else
-		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2],
-			 bytes[3], bytes[4], bytes[5]);
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1],
+			 bytes[2], bytes[3], bytes[4], bytes[5]);
 	json_string(w, f->name, text);
 }
 
 static void write_number(struct json_writer *w, const struct field *f, const void *at)
 {
-	long value = f->kind == J_INT ? *(const int *)at : f->kind == J_U32 ? (long)*(const uint32_t *)at :
-		*(const int64_t *)at;
+	long value = f->kind == J_INT ? *(const int *)at :
+		     f->kind == J_U32 ? (long)*(const uint32_t *)at :
+					*(const int64_t *)at;
 
 	if (value != f->initial)
 		json_int(w, f->name, value);
@@ -243,7 +265,8 @@ static void write_composite(struct json_writer *w, const struct field *f,
 		write_bitmaps(w, f->name, config->hard_affinity, config->n_hard);
 	if (f->kind == J_SOFT)
 		write_bitmaps(w, f->name, config->soft_affinity, config->n_soft);
-	if (f->kind == J_HARD || f->kind == J_SOFT || (f->kind == J_TYPE && config->type != LIGHT_TYPE_PV))
+	if (f->kind == J_HARD || f->kind == J_SOFT ||
+	    (f->kind == J_TYPE && config->type != LIGHT_TYPE_PV))
 		return;
 	json_open_object(w, f->name);
 	if (f->kind == J_SCHED)
@@ -251,7 +274,8 @@ static void write_composite(struct json_writer *w, const struct field *f,
 	if (f->kind == J_TYPE)
 		write_fields(w, pv_fields, config, config->kept_type);
 	if (f->kind == J_EMPTY)
-		write_fields(w, no_fields, config, *(struct json_value *const *)((const char *)config + f->offset));
+		write_fields(w, no_fields, config,
+			     *(struct json_value *const *)((const char *)config + f->offset));
 	json_close_object(w);
 }
 
@@ -265,7 +289,10 @@ static void write_field(struct json_writer *w, const struct field *f, const void
 		if (*(char *const *)at)
 			json_string(w, f->name, *(char *const *)at);
 		break;
-	case J_INT: case J_U32: case J_I64: case J_LONG:
+	case J_INT:
+	case J_U32:
+	case J_I64:
+	case J_LONG:
 		write_number(w, f, at);
 		break;
 	case J_U64:
@@ -290,7 +317,8 @@ static void write_field(struct json_writer *w, const struct field *f, const void
 		if (number != f->initial)
 			json_string(w, f->name, f->names[number]);
 		break;
-	case J_UUID: case J_MAC:
+	case J_UUID:
+	case J_MAC:
 		write_bytes(w, f, at);
 		break;
 	case J_BITMAP:
@@ -346,7 +374,8 @@ static void write_config(struct json_writer *w, const char *key, const struct li
 	}
 	if (config->n_nics)
 		json_close_array(w);
-	for (member = config->kept_top ? config->kept_top->child : NULL; member; member = member->next)
+	for (member = config->kept_top ? config->kept_top->child : NULL; member;
+	     member = member->next)
 		json_write(w, member->name, member);
 	write_fields(w, action_fields, config, NULL);
 	json_close_object(w);
@@ -366,7 +395,7 @@ void light_config_write_wrapped(struct json_writer *writer, const char *key,
 
 char *light_config_to_json(const struct light_config *config, int domid)
 {
-	struct json_writer w = {0};
+	struct json_writer w = { 0 };
 
 	if (domid >= 0)
 		light_config_write_wrapped(&w, NULL, config, domid);
@@ -377,7 +406,7 @@ char *light_config_to_json(const struct light_config *config, int domid)
 
 char *light_disk_to_json(const struct light_disk *disk)
 {
-	struct json_writer w = {0};
+	struct json_writer w = { 0 };
 
 	json_open_object(&w, NULL);
 	write_fields(&w, disk_fields, disk, disk->kept);
@@ -387,7 +416,7 @@ char *light_disk_to_json(const struct light_disk *disk)
 
 char *light_nic_to_json(const struct light_nic *nic)
 {
-	struct json_writer w = {0};
+	struct json_writer w = { 0 };
 
 	json_open_object(&w, NULL);
 	write_fields(&w, nic_fields, nic, nic->kept);
@@ -398,8 +427,8 @@ char *light_nic_to_json(const struct light_nic *nic)
 /* --- Reading --- */
 static int bad(struct tools_error *error, const char *name, const char *wanted)
 {
-	return tools_fail(error, -EINVAL, "bad-config", "JSON configuration: member `%.40s': wanted %s", name,
-			  wanted);
+	return tools_fail(error, -EINVAL, "bad-config",
+			  "JSON configuration: member `%.40s': wanted %s", name, wanted);
 }
 
 static int read_bitmap(struct light_bitmap *map, const struct json_value *value)
@@ -408,8 +437,9 @@ static int read_bitmap(struct light_bitmap *map, const struct json_value *value)
 	int rc = value->type == JSON_ARRAY ? 0 : -EINVAL;
 
 	for (bit = value->child; bit && !rc; bit = bit->next)
-		rc = bit->type != JSON_INT || bit->integer < 0 || bit->integer >= LIGHT_MAX_CPUS ? -EINVAL :
-			light_bitmap_set(map, (unsigned int)bit->integer, true);
+		rc = bit->type != JSON_INT || bit->integer < 0 || bit->integer >= LIGHT_MAX_CPUS ?
+			     -EINVAL :
+			     light_bitmap_set(map, (unsigned int)bit->integer, true);
 	return rc;
 }
 
@@ -470,7 +500,7 @@ static int read_composite(const struct field *f, struct light_config *config,
 		return read_fields(sched_fields, &config->sched, value, &config->kept_sched, error);
 	case J_TYPE:
 		return read_fields(pv_fields, config, value, &config->kept_type, error);
-	default:	/* J_EMPTY: of it we only keep */
+	default: /* J_EMPTY: of it we only keep */
 		return read_fields(no_fields, config, value,
 				   (struct json_value **)((char *)config + f->offset), error);
 	}
@@ -541,7 +571,12 @@ static int read_field(const struct field *f, void *object, struct json_value *va
 	void *at = (char *)object + f->offset;
 
 	switch (f->kind) {
-	case J_INT: case J_U32: case J_I64: case J_LONG: case J_U64: case J_MEMKB:
+	case J_INT:
+	case J_U32:
+	case J_I64:
+	case J_LONG:
+	case J_U64:
+	case J_MEMKB:
 		return read_number(f, at, value);
 	case J_BOOL:
 		*(bool *)at = value->integer != 0;
@@ -550,7 +585,11 @@ static int read_field(const struct field *f, void *object, struct json_value *va
 		return read_bitmap(at, value);
 	case J_STRINGS:
 		return read_strings(at, value);
-	case J_STRING: case J_TRI: case J_ENUM: case J_UUID: case J_MAC:
+	case J_STRING:
+	case J_TRI:
+	case J_ENUM:
+	case J_UUID:
+	case J_MAC:
 		return value->type == JSON_STRING ? read_text(f, at, value->text) : -EINVAL;
 	default:
 		return read_composite(f, object, value, error);
@@ -615,7 +654,7 @@ static int read_devices(struct light_config *config, struct json_value *list, bo
 		if (!disk && !nic)
 			return -ENOMEM;
 		rc = disks ? read_fields(disk_fields, disk, item, &disk->kept, error) :
-			read_fields(nic_fields, nic, item, &nic->kept, error);
+			     read_fields(nic_fields, nic, item, &nic->kept, error);
 	}
 	return rc;
 }
@@ -644,7 +683,7 @@ static int read_top(struct light_config *config, struct json_value *member,
 int light_config_from_json(struct light_config *config, const char *text, size_t length,
 			   struct tools_error *error)
 {
-	struct tools_error local = {0};
+	struct tools_error local = { 0 };
 	struct json_value *tree, *member;
 	bool used;
 	int rc = 0;

@@ -13,7 +13,7 @@
 #include <tools/kill_point.h>
 #include "create.h"
 
-#define EXTRA_KIB	1024	/* what a domain costs beside its memory */
+#define EXTRA_KIB 1024 /* what a domain costs beside its memory */
 
 static int canceled(struct creation *c)
 {
@@ -22,7 +22,8 @@ static int canceled(struct creation *c)
 
 static bool cancel_asked(struct creation *c)
 {
-	return c->light->cancel_fd >= 0 && light_wait(c->light, NULL, 0, tools_now_ms() + 1) == -ECANCELED;
+	return c->light->cancel_fd >= 0 &&
+	       light_wait(c->light, NULL, 0, tools_now_ms() + 1) == -ECANCELED;
 }
 
 static int step_bootloader(struct creation *c)
@@ -46,10 +47,15 @@ static int check_name(struct creation *c)
 	int rc = light_name_to_domid(c->light, c->run.name);
 
 	if (rc >= 0)
-		return tools_hint(c->error, tools_fail(c->error, -EEXIST, "name-taken", "domain %d has the name `%s' "
-						       "already", rc, c->run.name), "create takes name=OTHER");
-	return rc == -ESRCH ? 0 : tools_fail(c->error, rc, "store", "cannot read the domains' names: %s",
-					     strerror(-rc));
+		return tools_hint(c->error,
+				  tools_fail(c->error, -EEXIST, "name-taken",
+					     "domain %d has the name `%s' "
+					     "already",
+					     rc, c->run.name),
+				  "create takes name=OTHER");
+	return rc == -ESRCH ? 0 :
+			      tools_fail(c->error, rc, "store",
+					 "cannot read the domains' names: %s", strerror(-rc));
 }
 
 static int make_domain(struct creation *c)
@@ -71,13 +77,17 @@ static int make_domain(struct creation *c)
 		config.flags |= XEN_DOMCTL_CDF_vpmu;
 	rc = ctl_createdomain(c->light->ctl, &domid, &config);
 	if (rc)
-		return tools_hint(c->error, tools_fail(c->error, rc, "hypervisor", "the hypervisor makes no domain: %s",
-						       strerror(-rc)), "dmesg shows what it says");
+		return tools_hint(c->error,
+				  tools_fail(c->error, rc, "hypervisor",
+					     "the hypervisor makes no domain: %s", strerror(-rc)),
+				  "dmesg shows what it says");
 	kill_point();
 	c->domid = domid;
 	rc = marker_set_domid(&c->marker, domid);
 	kill_point();
-	return rc ? tools_fail(c->error, rc, "marker", "cannot write %s: %s", c->marker.path, strerror(-rc)) : 0;
+	return rc ? tools_fail(c->error, rc, "marker", "cannot write %s: %s", c->marker.path,
+			       strerror(-rc)) :
+		    0;
 }
 
 /* Staked now, so that nobody else gets the memory while the kernel is read. */
@@ -87,17 +97,20 @@ static int claim(struct creation *c)
 
 	if (c->run.claim_mode == LIGHT_NO || c->create->build)
 		return 0;
-	rc = ctl_claim_pages(c->light->ctl, (domid_t)c->domid, (unsigned long)(c->run.target_memkb / 4));
+	rc = ctl_claim_pages(c->light->ctl, (domid_t)c->domid,
+			     (unsigned long)(c->run.target_memkb / 4));
 	if (rc == -ENOSYS || rc == -EOPNOTSUPP)
 		return 0;
 	c->claimed = !rc;
-	return rc ? tools_fail(c->error, rc, "no-memory", "the hypervisor has not %llu MiB for the domain: %s",
-			       (unsigned long long)c->run.target_memkb >> 10, strerror(-rc)) : 0;
+	return rc ? tools_fail(c->error, rc, "no-memory",
+			       "the hypervisor has not %llu MiB for the domain: %s",
+			       (unsigned long long)c->run.target_memkb >> 10, strerror(-rc)) :
+		    0;
 }
 
 static int make_ports(struct creation *c)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	int store, console, rc;
 
 	batch_read(&batch, "/tool/xenstored/domid");
@@ -109,12 +122,14 @@ static int make_ports(struct creation *c)
 	}
 	batch_free(&batch);
 	if (rc)
-		return tools_fail(c->error, rc, "store", "the store does not answer: %s", strerror(-rc));
+		return tools_fail(c->error, rc, "store", "the store does not answer: %s",
+				  strerror(-rc));
 	store = ctl_alloc_unbound(c->light->ctl, (domid_t)c->domid, c->store_domid);
-	console = store < 0 ? store : ctl_alloc_unbound(c->light->ctl, (domid_t)c->domid, c->console_domid);
+	console = store < 0 ? store :
+			      ctl_alloc_unbound(c->light->ctl, (domid_t)c->domid, c->console_domid);
 	if (console < 0)
-		return tools_fail(c->error, console, "hypervisor", "no event channels for the domain: %s",
-				  strerror(-console));
+		return tools_fail(c->error, console, "hypervisor",
+				  "no event channels for the domain: %s", strerror(-console));
 	c->store_port = (evtchn_port_t)store;
 	c->console_port = (evtchn_port_t)console;
 	return 0;
@@ -156,12 +171,13 @@ static int step_nodes(struct creation *c)
 	if (rc)
 		return rc;
 	text = light_config_to_json(c->create->config, -1);
-	rc = text ? userdata_write(c->light, c->domid, c->run.uuid, "libxl-json", text, strlen(text) + 1) :
-		-ENOMEM;
+	rc = text ? userdata_write(c->light, c->domid, c->run.uuid, "libxl-json", text,
+				   strlen(text) + 1) :
+		    -ENOMEM;
 	free(text);
 	if (rc)
-		return tools_fail(c->error, rc, "userdata", "cannot write below %s: %s", c->light->lib_dir,
-				  strerror(-rc));
+		return tools_fail(c->error, rc, "userdata", "cannot write below %s: %s",
+				  c->light->lib_dir, strerror(-rc));
 	light_unlock_tool(c->lock);
 	c->lock = -1;
 	return group_start(&c->devices);
@@ -184,15 +200,22 @@ static int step_kernel(struct creation *c)
 
 static int step_build(struct creation *c)
 {
-	struct light_build stream = { .domid = (domid_t)c->domid, .store_domid = c->store_domid,
-				      .console_domid = c->console_domid, .store_port = c->store_port,
+	struct light_build stream = { .domid = (domid_t)c->domid,
+				      .store_domid = c->store_domid,
+				      .console_domid = c->console_domid,
+				      .store_port = c->store_port,
 				      .console_port = c->console_port };
 	struct guest_build build = {
-		.domid = (domid_t)c->domid, .memory_kib = c->run.target_memkb,
-		.max_memory_kib = c->run.max_memkb, .vcpus = (unsigned int)c->run.max_vcpus,
-		.kernel = &c->kernel_image, .ramdisk = c->ramdisk ? &c->ramdisk_image : NULL,
-		.command_line = c->cmdline, .store_domid = c->store_domid,
-		.console_domid = c->console_domid, .store_port = c->store_port,
+		.domid = (domid_t)c->domid,
+		.memory_kib = c->run.target_memkb,
+		.max_memory_kib = c->run.max_memkb,
+		.vcpus = (unsigned int)c->run.max_vcpus,
+		.kernel = &c->kernel_image,
+		.ramdisk = c->ramdisk ? &c->ramdisk_image : NULL,
+		.command_line = c->cmdline,
+		.store_domid = c->store_domid,
+		.console_domid = c->console_domid,
+		.store_port = c->store_port,
 		.console_port = c->console_port,
 	};
 	int rc;
@@ -200,8 +223,8 @@ static int step_build(struct creation *c)
 	if (!c->light->fm) {
 		rc = foreignmemory_open(&c->light->fm);
 		if (rc)
-			return tools_fail(c->error, rc, "hypervisor", "cannot map other domains' memory: %s",
-					  strerror(-rc));
+			return tools_fail(c->error, rc, "hypervisor",
+					  "cannot map other domains' memory: %s", strerror(-rc));
 		c->light->owns_fm = true;
 	}
 	if (c->create->build) {
@@ -239,31 +262,31 @@ static int step_start(struct creation *c)
 		c->create->console_ready(c->domid, c->create->cookie);
 	if (!c->create->keep_paused)
 		rc = ctl_unpausedomain(c->light->ctl, (domid_t)c->domid);
-	return rc ? tools_fail(c->error, rc, "hypervisor", "the domain does not start: %s", strerror(-rc)) : 0;
+	return rc ? tools_fail(c->error, rc, "hypervisor", "the domain does not start: %s",
+			       strerror(-rc)) :
+		    0;
 }
 
 static int step_marker(struct creation *c)
 {
 	int rc = marker_create(c->light, &c->marker, c->run.uuid, c->run.name);
 
-	return rc ? tools_hint(c->error, tools_fail(c->error, rc, "marker", "cannot write below %s: %s",
-						    c->light->run_dir, strerror(-rc)), "is it mounted, writable?") : 0;
+	return rc ? tools_hint(c->error,
+			       tools_fail(c->error, rc, "marker", "cannot write below %s: %s",
+					  c->light->run_dir, strerror(-rc)),
+			       "is it mounted, writable?") :
+		    0;
 }
 
 static const struct {
 	const char *name;
 	int (*run)(struct creation *c);
 } steps[] = {
-	{ "check", creation_prepare },
-	{ "bootloader", step_bootloader },
-	{ "marker", step_marker },
-	{ "domain", step_reserve },
-	{ "nodes", step_nodes },
-	{ "kernel", step_kernel },
-	{ "build", step_build },
-	{ "introduce", creation_last_nodes },
-	{ "devices", step_devices },
-	{ "start", step_start },
+	{ "check", creation_prepare }, { "bootloader", step_bootloader },
+	{ "marker", step_marker },     { "domain", step_reserve },
+	{ "nodes", step_nodes },       { "kernel", step_kernel },
+	{ "build", step_build },       { "introduce", creation_last_nodes },
+	{ "devices", step_devices },   { "start", step_start },
 };
 
 static uint64_t now_ns(void)
@@ -276,7 +299,9 @@ static uint64_t now_ns(void)
 
 static void undo(struct creation *c)
 {
-	struct removal removal = { .domid = c->domid, .exists = true, .name = c->run.name,
+	struct removal removal = { .domid = c->domid,
+				   .exists = true,
+				   .name = c->run.name,
 				   .cause = "its creation failed" };
 	int cancel = c->light->cancel_fd;
 
@@ -307,8 +332,13 @@ static void release(struct creation *c, bool failed)
 
 int light_create(struct light *light, struct light_create *create, struct tools_error *error)
 {
-	struct creation c = { .light = light, .create = create, .error = error, .lock = -1,
-			      .marker = { .fd = -1 }, .kernel_image = { .fd = -1 }, .ramdisk_image = { .fd = -1 },
+	struct creation c = { .light = light,
+			      .create = create,
+			      .error = error,
+			      .lock = -1,
+			      .marker = { .fd = -1 },
+			      .kernel_image = { .fd = -1 },
+			      .ramdisk_image = { .fd = -1 },
 			      .devices = { .light = light, .adding = true, .error = error } };
 	uint64_t begin;
 	unsigned int i;
@@ -321,7 +351,8 @@ int light_create(struct light *light, struct light_create *create, struct tools_
 		begin = now_ns();
 		rc = steps[i].run(&c);
 		kill_point();
-		create->timing[create->n_timing++] = (struct light_timing){ steps[i].name, now_ns() - begin };
+		create->timing[create->n_timing++] = (struct light_timing){ steps[i].name,
+									    now_ns() - begin };
 	}
 	if (rc)
 		create->domid = 0;

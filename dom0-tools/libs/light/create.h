@@ -11,20 +11,20 @@
 struct creation {
 	struct light *light;
 	struct light_create *create;
-	struct light_config run;	/* the configuration with everything filled in */
+	struct light_config run; /* the configuration with everything filled in */
 	struct tools_error *error;
 
 	struct marker marker;
-	int lock;			/* the tool's, while memory and name are being taken */
-	uint32_t domid;			/* 0: none yet */
+	int lock; /* the tool's, while memory and name are being taken */
+	uint32_t domid; /* 0: none yet */
 	uint32_t poolid;
 	uint8_t grant_version;
 	domid_t store_domid, console_domid;
 	evtchn_port_t store_port, console_port;
 	xen_pfn_t store_mfn, console_mfn;
 	struct boot_files boot;
-	const char *kernel, *ramdisk, *cmdline;	/* what is booted: of the boot loader or of run */
-	struct disk_backing *backings;	/* one for each disk */
+	const char *kernel, *ramdisk, *cmdline; /* what is booted: of the boot loader or of run */
+	struct disk_backing *backings; /* one for each disk */
 	struct group devices;
 	struct guest_image kernel_image, ramdisk_image;
 	bool claimed;

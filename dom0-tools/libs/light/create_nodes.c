@@ -15,9 +15,17 @@
 
 /* Nodes that the guest may write. */
 static const char *const guest_owned[] = {
-	"device/suspend/event-channel", "control/shutdown", "control/feature-poweroff",
-	"control/feature-reboot", "control/feature-suspend", "control/sysrq", "data", "drivers", "feature",
-	"attr", "error",
+	"device/suspend/event-channel",
+	"control/shutdown",
+	"control/feature-poweroff",
+	"control/feature-reboot",
+	"control/feature-suspend",
+	"control/sysrq",
+	"data",
+	"drivers",
+	"feature",
+	"attr",
+	"error",
 };
 
 static void add_domain(struct creation *c, struct batch *b, const char *uuid)
@@ -37,7 +45,9 @@ static void add_domain(struct creation *c, struct batch *b, const char *uuid)
 	batch_mkdir(b, "/libxl/%u/device", d);
 	batch_write(b, "pv", "/libxl/%u/type", d);
 	batch_write(b, "qemu_xen", "/libxl/%u/dm-version", d);
-	/* Its end is the monitor's business; a domain without this node has a watcher of its own. */
+	/*
+	 * Its end is the monitor's business; a domain without this node has a watcher of its own.
+	 */
 	if (!c->create->no_monitor)
 		batch_write(b, "1", "/libxl/%u/kl/monitor", d);
 	batch_write(b, c->run.name, "/local/domain/%u/name", d);
@@ -95,8 +105,10 @@ static int add_devices(struct creation *c, struct batch *b)
 		if (!m)
 			return -ENOMEM;
 		if (!c->backings[i].native && c->run.disks[i].script) {
-			m->script = c->run.disks[i].script[0] == '/' ? strdup(c->run.disks[i].script) :
-				tools_asprintf("%s/%s", c->light->script_dir, c->run.disks[i].script);
+			m->script = c->run.disks[i].script[0] == '/' ?
+					    strdup(c->run.disks[i].script) :
+					    tools_asprintf("%s/%s", c->light->script_dir,
+							   c->run.disks[i].script);
 			if (!m->script)
 				return -ENOMEM;
 		}
@@ -111,8 +123,10 @@ static int add_devices(struct creation *c, struct batch *b)
 			return -ENOMEM;
 		if (c->run.run_hotplug_scripts == LIGHT_NO)
 			continue;
-		m->script = c->run.nics[i].script[0] == '/' ? strdup(c->run.nics[i].script) :
-			tools_asprintf("%s/%s", c->light->script_dir, c->run.nics[i].script);
+		m->script = c->run.nics[i].script[0] == '/' ?
+				    strdup(c->run.nics[i].script) :
+				    tools_asprintf("%s/%s", c->light->script_dir,
+						   c->run.nics[i].script);
 		if (!m->script)
 			return -ENOMEM;
 	}
@@ -121,7 +135,7 @@ static int add_devices(struct creation *c, struct batch *b)
 
 int creation_first_nodes(struct creation *c)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	char uuid[37];
 	int rc;
 
@@ -131,12 +145,14 @@ int creation_first_nodes(struct creation *c)
 	rc = add_devices(c, &batch);
 	rc = rc ? rc : batch_commit(&batch, c->light->store);
 	batch_free(&batch);
-	return rc ? tools_fail(c->error, rc, "store", "cannot write the domain's nodes: %s", strerror(-rc)) : 0;
+	return rc ? tools_fail(c->error, rc, "store", "cannot write the domain's nodes: %s",
+			       strerror(-rc)) :
+		    0;
 }
 
 int creation_last_nodes(struct creation *c)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	struct batch *b = &batch;
 	uint32_t d = c->domid;
 	char path[80];
@@ -145,7 +161,8 @@ int creation_last_nodes(struct creation *c)
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/static-max", d);
 	batch_printf(b, path, "%llu", (unsigned long long)c->run.max_memkb);
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/target", d);
-	batch_printf(b, path, "%llu", (unsigned long long)(c->run.target_memkb - c->run.video_memkb));
+	batch_printf(b, path, "%llu",
+		     (unsigned long long)(c->run.target_memkb - c->run.video_memkb));
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/videoram", d);
 	batch_printf(b, path, "%llu", (unsigned long long)c->run.video_memkb);
 	snprintf(path, sizeof(path), "/local/domain/%u/domid", d);
@@ -155,13 +172,17 @@ int creation_last_nodes(struct creation *c)
 	snprintf(path, sizeof(path), "/local/domain/%u/store/ring-ref", d);
 	batch_printf(b, path, "%lu", (unsigned long)c->store_mfn);
 	for (i = 0; i < c->run.max_vcpus; i++)
-		batch_write(b, light_bitmap_test(&c->run.avail_vcpus, (unsigned int)i) ||
-			    (!i && !c->run.avail_vcpus.bytes) ? "online" : "offline",
+		batch_write(b,
+			    light_bitmap_test(&c->run.avail_vcpus, (unsigned int)i) ||
+					    (!i && !c->run.avail_vcpus.bytes) ?
+				    "online" :
+				    "offline",
 			    "/local/domain/%u/cpu/%d/availability", d, i);
 	console_nodes(b, d, c->console_domid, c->console_port, c->console_mfn);
 	rc = batch_commit(b, c->light->store);
 	batch_free(b);
 	rc = rc ? rc : store_introduce(c->light->store, (domid_t)d, c->store_mfn, c->store_port);
-	return rc ? tools_fail(c->error, rc, "store", "cannot introduce the domain to the store: %s",
-			       strerror(-rc)) : 0;
+	return rc ? tools_fail(c->error, rc, "store",
+			       "cannot introduce the domain to the store: %s", strerror(-rc)) :
+		    0;
 }

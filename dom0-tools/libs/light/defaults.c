@@ -9,14 +9,17 @@
 #include "cfg.h"
 #include "private.h"
 
-#define XL_CONF		"/etc/xen/xl.conf"
-#define XL_LOCK		"/var/lock/xl"
+#define XL_CONF "/etc/xen/xl.conf"
+#define XL_LOCK "/var/lock/xl"
 
 void light_defaults_init(struct light_defaults *defaults)
 {
 	*defaults = (struct light_defaults){
-		.autoballoon = -1, .run_hotplug_scripts = true, .claim_mode = 1,
-		.max_grant_frames = LIGHT_GRANT_DEFAULT, .max_maptrack_frames = LIGHT_GRANT_DEFAULT,
+		.autoballoon = -1,
+		.run_hotplug_scripts = true,
+		.claim_mode = 1,
+		.max_grant_frames = LIGHT_GRANT_DEFAULT,
+		.max_maptrack_frames = LIGHT_GRANT_DEFAULT,
 		.max_grant_version = LIGHT_GRANT_DEFAULT,
 		.lockfile = strdup(XL_LOCK),
 	};
@@ -37,8 +40,9 @@ void light_defaults_free(struct light_defaults *defaults)
 
 static int wrong(const struct cfg_setting *set, const char *wanted, struct tools_error *error)
 {
-	return tools_fail(error, -EINVAL, "bad-config", "%s:%u: key `%s': found %s, wanted %s", set->source,
-			  set->line, set->key, set->value.is_list ? "a list" : set->value.text, wanted);
+	return tools_fail(error, -EINVAL, "bad-config", "%s:%u: key `%s': found %s, wanted %s",
+			  set->source, set->line, set->key,
+			  set->value.is_list ? "a list" : set->value.text, wanted);
 }
 
 static int get_number(const struct cfg *cfg, const char *key, int64_t *value,
@@ -98,7 +102,7 @@ static int get_cpus(const struct cfg *cfg, const char *key, struct light_bitmap 
 	if (!set || (!set->value.is_list && !strcmp(set->value.text, "all")))
 		return 0;
 	return set->value.is_list ? wrong(set, "one string", error) :
-		light_cpus_parse(map, set->value.text, NULL, error);
+				    light_cpus_parse(map, set->value.text, NULL, error);
 }
 
 static int apply(struct light_defaults *d, const struct cfg *cfg, struct tools_error *error)
@@ -124,10 +128,14 @@ static int apply(struct light_defaults *d, const struct cfg *cfg, struct tools_e
 	rc = rc ? rc : get_word(cfg, "domid_policy", policies, &word, "xen or random", error);
 	d->domid_random = word;
 	word = 0;
-	rc = rc ? rc : get_word(cfg, "disk.default.backendtype", backends, &word, "kernel or user", error);
+	rc = rc ? rc :
+		  get_word(cfg, "disk.default.backendtype", backends, &word, "kernel or user",
+			   error);
 	d->disk_user = word;
 	word = 0;
-	rc = rc ? rc : get_word(cfg, "vif.default.backendtype", backends, &word, "kernel or user", error);
+	rc = rc ? rc :
+		  get_word(cfg, "vif.default.backendtype", backends, &word, "kernel or user",
+			   error);
 	d->vif_user = word;
 	rc = rc ? rc : get_string(cfg, "lockfile", &d->lockfile, error);
 	rc = rc ? rc : get_string(cfg, "blkdev_start", &d->blkdev_start, error);
@@ -147,7 +155,7 @@ static int apply(struct light_defaults *d, const struct cfg *cfg, struct tools_e
 int light_defaults_load(struct light_defaults *defaults, const char *path,
 			struct tools_error *error)
 {
-	struct cfg cfg = {0};
+	struct cfg cfg = { 0 };
 	size_t length;
 	char *text;
 	int rc;
@@ -158,7 +166,8 @@ int light_defaults_load(struct light_defaults *defaults, const char *path,
 	if (rc == -ENOENT)
 		return 0;
 	if (rc)
-		return tools_fail(error, rc, "bad-config", "cannot read %s: %s", path, strerror(-rc));
+		return tools_fail(error, rc, "bad-config", "cannot read %s: %s", path,
+				  strerror(-rc));
 	rc = cfg_parse(&cfg, text, length, path, false, error);
 	if (!rc)
 		rc = apply(defaults, &cfg, error);

@@ -23,7 +23,7 @@
 static int ask_to_close(struct group *group)
 {
 	char front[DEVICE_PATH_MAX], back[DEVICE_PATH_MAX];
-	struct batch states = {0}, batch = {0};
+	struct batch states = { 0 }, batch = { 0 };
 	struct member *m;
 	unsigned int i;
 	int rc;
@@ -78,8 +78,10 @@ static void name_holder(struct group *group, struct light_destroy *report)
 	for (i = 0; i < group->count && !report->holder[0]; i++) {
 		device_backend_path(&group->members[i].device, back);
 		strncat(back, "/state", sizeof(back) - strlen(back) - 1);
-		if (!store_read_ulong(group->light->store, 0, back, &state) && state != XenbusStateClosed)
-			snprintf(report->holder, sizeof(report->holder), "%s %u (backend in domain %u, state %lu)",
+		if (!store_read_ulong(group->light->store, 0, back, &state) &&
+		    state != XenbusStateClosed)
+			snprintf(report->holder, sizeof(report->holder),
+				 "%s %u (backend in domain %u, state %lu)",
 				 group->members[i].device.kind, group->members[i].device.devid,
 				 group->members[i].device.backend_domid, state);
 	}
@@ -107,26 +109,29 @@ static int wait_gone(struct light *light, uint32_t domid, struct xen_domctl_getd
 static int remove_nodes(struct light *light, const struct removal *removal, struct group *group,
 			bool zombie)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	uint32_t domid = removal->domid;
 	char *vm = NULL, path[64];
 	unsigned int i;
 	int rc;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
-	if (!store_read(light->store, 0, path, &vm, NULL) && !strncmp(vm, "/vm/", 4) && !strchr(vm + 4, '/'))
+	if (!store_read(light->store, 0, path, &vm, NULL) && !strncmp(vm, "/vm/", 4) &&
+	    !strchr(vm + 4, '/'))
 		batch_rm(&batch, "%s", vm);
 	for (i = 0; i < group->count; i++)
-		batch_rm(&batch, "/local/domain/%u/backend/%s/%u", group->members[i].device.backend_domid,
+		batch_rm(&batch, "/local/domain/%u/backend/%s/%u",
+			 group->members[i].device.backend_domid,
 			 group->members[i].device.backend_kind, domid);
 	batch_rm(&batch, "/local/domain/0/backend/console/%u", domid);
 	batch_rm(&batch, "/libxl/%u", domid);
 	batch_rm(&batch, "/local/domain/%u", domid);
 	if (zombie) {
-		batch_write(&batch, removal->name ? removal->name : "(null)", LIGHT_DEAD_PATH "/%u", domid);
-		batch_perms(&batch, 0, -1, LIGHT_DEAD_PATH "/%u", domid);
-		batch_write(&batch, removal->cause ? removal->cause : "destroyed", LIGHT_DEAD_PATH "/%u/cause",
+		batch_write(&batch, removal->name ? removal->name : "(null)", LIGHT_DEAD_PATH "/%u",
 			    domid);
+		batch_perms(&batch, 0, -1, LIGHT_DEAD_PATH "/%u", domid);
+		batch_write(&batch, removal->cause ? removal->cause : "destroyed",
+			    LIGHT_DEAD_PATH "/%u/cause", domid);
 	} else {
 		batch_rm(&batch, LIGHT_DEAD_PATH "/%u", domid);
 	}
@@ -164,8 +169,9 @@ int domain_remove(struct light *light, struct removal *removal, struct tools_err
 		rc = ctl_destroydomain(light->ctl, (domid_t)domid);
 		if (rc && rc != -ESRCH) {
 			group_free(&group);
-			return tools_fail(error, rc, "hypervisor", "the hypervisor does not destroy domain %u: %s",
-					  domid, strerror(-rc));
+			return tools_fail(error, rc, "hypervisor",
+					  "the hypervisor does not destroy domain %u: %s", domid,
+					  strerror(-rc));
 		}
 	}
 	rc = known ? wait_gone(light, domid, &info) : 0;
@@ -176,13 +182,14 @@ int domain_remove(struct light *light, struct removal *removal, struct tools_err
 	}
 	rc = remove_nodes(light, removal, &group, rc);
 	if (rc && !result)
-		result = tools_fail(error, rc, "store", "cannot remove the nodes of domain %u: %s", domid,
-				    strerror(-rc));
+		result = tools_fail(error, rc, "store", "cannot remove the nodes of domain %u: %s",
+				    domid, strerror(-rc));
 	if (known)
 		userdata_remove_all(light, domid, uuid);
 	group_free(&group);
 	if (result && error && !error->code)
-		tools_fail(error, result, "store", "domain %u: its devices were not all removed: %s", domid,
+		tools_fail(error, result, "store",
+			   "domain %u: its devices were not all removed: %s", domid,
 			   strerror(-result));
 	return result;
 }
@@ -204,7 +211,8 @@ int light_destroy(struct light *light, uint32_t domid, struct light_destroy *rep
 		return tools_fail(error, rc, "no-domain", "no domain %u", domid);
 	name = light_domid_to_name(light, domid);
 	removal.name = name;
-	removal.cause = info.flags & XEN_DOMINF_shutdown ? "shut down, then destroyed" : "destroyed";
+	removal.cause = info.flags & XEN_DOMINF_shutdown ? "shut down, then destroyed" :
+							   "destroyed";
 	rc = domain_remove(light, &removal, error);
 	free(name);
 	return rc;
@@ -292,7 +300,7 @@ static int detach(struct light *light, uint32_t domid, const char *kind, const c
 		  bool force, struct tools_error *error)
 {
 	struct group group = { .light = light, .force = force, .error = error };
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	unsigned int devid;
 	int lock, rc = read_id(light, kind, domid, which, &devid);
 
@@ -313,7 +321,8 @@ static int detach(struct light *light, uint32_t domid, const char *kind, const c
 		group_remove_nodes(&group, &batch);
 		rc = batch_commit(&batch, light->store);
 		if (rc)
-			tools_fail(error, rc, "store", "cannot remove the device's nodes: %s", strerror(-rc));
+			tools_fail(error, rc, "store", "cannot remove the device's nodes: %s",
+				   strerror(-rc));
 		forget_device(light, domid, kind, devid);
 		light_unlock_domain(light, domid, lock);
 	}

@@ -22,8 +22,8 @@ void device_frontend_path(const struct device *device, char path[DEVICE_PATH_MAX
 	if (!strcmp(device->kind, "console") && !device->devid)
 		snprintf(path, DEVICE_PATH_MAX, "/local/domain/%u/console", device->domid);
 	else
-		snprintf(path, DEVICE_PATH_MAX, "/local/domain/%u/device/%s/%u", device->domid, device->kind,
-			 device->devid);
+		snprintf(path, DEVICE_PATH_MAX, "/local/domain/%u/device/%s/%u", device->domid,
+			 device->kind, device->devid);
 }
 
 void device_backend_path(const struct device *device, char path[DEVICE_PATH_MAX])
@@ -46,8 +46,10 @@ int device_parse(struct device *device, uint32_t domid, const char *kind, unsign
 
 	*device = (struct device){ .domid = domid, .devid = devid };
 	snprintf(device->kind, sizeof(device->kind), "%s", kind);
-	return sscanf(backend_path, "/local/domain/%u/backend/%15[^/]/%u/%u%c", &device->backend_domid,
-		      device->backend_kind, &frontend, &id, &rest) == 4 ? 0 : -EINVAL;
+	return sscanf(backend_path, "/local/domain/%u/backend/%15[^/]/%u/%u%c",
+		      &device->backend_domid, device->backend_kind, &frontend, &id, &rest) == 4 ?
+		       0 :
+		       -EINVAL;
 }
 
 /* --- What is left open --- */
@@ -77,29 +79,39 @@ int disk_defaults(struct light *light, struct light_disk *disk, struct tools_err
 	if (!disk->trusted)
 		disk->trusted = LIGHT_YES;
 	if (disk->specification == 2)
-		return tools_fail(error, -EOPNOTSUPP, "device", "disk %s: virtio is not offered", disk->vdev);
+		return tools_fail(error, -EOPNOTSUPP, "device", "disk %s: virtio is not offered",
+				  disk->vdev);
 	disk->specification = 1;
 	if (disk->backend == LIGHT_BACKEND_TAP || disk->backend == LIGHT_BACKEND_STANDALONE)
-		return tools_hint(error, tools_fail(error, -EOPNOTSUPP, "device", "disk %s: backendtype %s is not "
-						    "offered", disk->vdev,
-						    disk->backend == LIGHT_BACKEND_TAP ? "tap" : "standalone"),
-				  "leave backendtype out");
+		return tools_hint(
+			error,
+			tools_fail(error, -EOPNOTSUPP, "device",
+				   "disk %s: backendtype %s is not "
+				   "offered",
+				   disk->vdev,
+				   disk->backend == LIGHT_BACKEND_TAP ? "tap" : "standalone"),
+			"leave backendtype out");
 	if (disk->backend == LIGHT_BACKEND_QDISK && disk->script)
-		return tools_fail(error, -EINVAL, "bad-config", "disk %s: script= and backendtype=qdisk exclude "
-				  "each other", disk->vdev);
-	if (disk->format == LIGHT_FORMAT_EMPTY)
-		return tools_fail(error, -EOPNOTSUPP, "device", "disk %s: an empty drive needs a device model",
+		return tools_fail(error, -EINVAL, "bad-config",
+				  "disk %s: script= and backendtype=qdisk exclude "
+				  "each other",
 				  disk->vdev);
+	if (disk->format == LIGHT_FORMAT_EMPTY)
+		return tools_fail(error, -EOPNOTSUPP, "device",
+				  "disk %s: an empty drive needs a device model", disk->vdev);
 	if (disk->format != LIGHT_FORMAT_RAW)
-		return tools_hint(error, tools_fail(error, -EOPNOTSUPP, "device", "disk %s: only raw images and "
-						    "block devices are offered", disk->vdev),
+		return tools_hint(error,
+				  tools_fail(error, -EOPNOTSUPP, "device",
+					     "disk %s: only raw images and "
+					     "block devices are offered",
+					     disk->vdev),
 				  "convert it: qemu-img convert -O raw OLD NEW");
 	if (!disk->backend)
 		disk->backend = LIGHT_BACKEND_PHY;
 	if (!disk->backend_domid && !disk->script && stat(disk->pdev_path, &st)) {
 		rc = -errno;
-		return tools_fail(error, rc, "device", "disk %s: %s: %s", disk->vdev, disk->pdev_path,
-				  strerror(-rc));
+		return tools_fail(error, rc, "device", "disk %s: %s: %s", disk->vdev,
+				  disk->pdev_path, strerror(-rc));
 	}
 	return 0;
 }
@@ -126,8 +138,10 @@ int nic_defaults(struct light *light, struct light_nic *nic, struct tools_error 
 	int rc = resolve_backend(light, nic->backend_domname, &nic->backend_domid, error);
 
 	if (!rc && nic->type == LIGHT_NIC_IOEMU)
-		rc = tools_fail(error, -EINVAL, "bad-config", "vif %d: a PV guest has no emulated interface "
-				"(type=ioemu)", nic->devid);
+		rc = tools_fail(error, -EINVAL, "bad-config",
+				"vif %d: a PV guest has no emulated interface "
+				"(type=ioemu)",
+				nic->devid);
 	if (!rc && !memcmp(nic->mac, none, 6))
 		rc = random_mac(nic->mac);
 	if (rc)
@@ -148,15 +162,20 @@ int nic_defaults(struct light *light, struct light_nic *nic, struct tools_error 
 
 void disk_device(const struct light_disk *disk, uint32_t domid, struct device *device)
 {
-	*device = (struct device){ .kind = "vbd", .domid = domid, .backend_domid = disk->backend_domid,
-				   .devid = (unsigned int)light_vdev_number(disk->vdev, NULL, NULL) };
+	*device =
+		(struct device){ .kind = "vbd",
+				 .domid = domid,
+				 .backend_domid = disk->backend_domid,
+				 .devid = (unsigned int)light_vdev_number(disk->vdev, NULL, NULL) };
 	/* A kind that dom0's kernel has no driver for is left to our daemon. */
 	strcpy(device->backend_kind, disk->backend == LIGHT_BACKEND_QDISK ? "qblk" : "vbd");
 }
 
 void nic_device(const struct light_nic *nic, uint32_t domid, struct device *device)
 {
-	*device = (struct device){ .kind = "vif", .domid = domid, .backend_domid = nic->backend_domid,
+	*device = (struct device){ .kind = "vif",
+				   .domid = domid,
+				   .backend_domid = nic->backend_domid,
 				   .devid = (unsigned int)nic->devid };
 	strcpy(device->backend_kind, nic->user_backend ? "qnic" : "vif");
 }
@@ -244,7 +263,10 @@ void disk_nodes(struct batch *batch, struct light *light, const struct light_dis
 	back_number(&e, "removable", disk->removable ? 1 : 0);
 	back(&e, "bootable", "1");
 	back(&e, "dev", disk->vdev);
-	back(&e, "type", backing->loop[0] ? "file" : disk->backend == LIGHT_BACKEND_QDISK ? "qdisk" : "phy");
+	back(&e, "type",
+	     backing->loop[0]			  ? "file" :
+	     disk->backend == LIGHT_BACKEND_QDISK ? "qdisk" :
+						    "phy");
 	back(&e, "mode", disk->readwrite ? "w" : "r");
 	back(&e, "device-type", disk->is_cdrom ? "cdrom" : "disk");
 	if (disk->direct_io_safe)
@@ -269,7 +291,8 @@ void disk_nodes(struct batch *batch, struct light *light, const struct light_dis
 	front(&e, "state", "1");
 }
 
-void nic_nodes(struct batch *batch, struct light *light, const struct light_nic *nic, uint32_t domid)
+void nic_nodes(struct batch *batch, struct light *light, const struct light_nic *nic,
+	       uint32_t domid)
 {
 	const uint8_t *m = nic->mac;
 	struct device device;
@@ -283,7 +306,8 @@ void nic_nodes(struct batch *batch, struct light *light, const struct light_nic 
 	back_script(&e, light, nic->script);
 	if (nic->ifname)
 		back(&e, "vifname", nic->ifname);
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+		 m[5]);
 	back(&e, "mac", text);
 	front(&e, "mac", text);
 	if (nic->ip)
@@ -311,10 +335,12 @@ void nic_nodes(struct batch *batch, struct light *light, const struct light_nic 
 	front(&e, "state", "1");
 }
 
-void console_nodes(struct batch *batch, uint32_t domid, uint32_t console_domid,
-		   evtchn_port_t port, xen_pfn_t mfn)
+void console_nodes(struct batch *batch, uint32_t domid, uint32_t console_domid, evtchn_port_t port,
+		   xen_pfn_t mfn)
 {
-	struct device device = { .kind = "console", .backend_kind = "console", .domid = domid,
+	struct device device = { .kind = "console",
+				 .backend_kind = "console",
+				 .domid = domid,
 				 .backend_domid = console_domid };
 	struct ends e;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The devices a domain has, by the tools' own record (/libxl/N/device): for listing, and as a group
- * for removal. Scripts, loop devices and backends are taken from there, never from nodes that a guest
- * or a backend could have written.
+ * for removal. Scripts, loop devices and backends are taken from there, never from nodes that a
+ * guest or a backend could have written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@ static void expand(struct batch *to, const struct batch *lists, bool list, const
 		r = &lists->list[i];
 		name = r->reply;
 		end = name ? name + r->reply_length : NULL;
-		for (; name && name < end && *name && to->count < MAX_DEVICES; name += strlen(name) + 1) {
+		for (; name && name < end && *name && to->count < MAX_DEVICES;
+		     name += strlen(name) + 1) {
 			if (list)
 				batch_list(to, "%s/%s", r->path, name);
 			else
@@ -66,7 +67,7 @@ static int fill_member(struct member *m, const char *script, const char *type, c
 
 static int add_members(struct group *group, uint32_t domid, const struct batch *backends)
 {
-	struct batch records = {0};
+	struct batch records = { 0 };
 	struct device device;
 	char kind[16];
 	const struct store_request *r;
@@ -80,13 +81,14 @@ static int add_members(struct group *group, uint32_t domid, const struct batch *
 			continue;
 		rc = group_add(group, &device) ? 0 : -ENOMEM;
 		for (k = 0; k < RECORD_KEYS; k++)
-			batch_read(&records, "/libxl/%u/device/%s/%u/%s", domid, kind, devid, record_keys[k]);
+			batch_read(&records, "/libxl/%u/device/%s/%u/%s", domid, kind, devid,
+				   record_keys[k]);
 	}
 	rc = rc ? rc : batch_run(&records, group->light->store, 0);
 	for (i = first; i < group->count && !rc; i++) {
 		k = (i - first) * RECORD_KEYS;
-		rc = fill_member(&group->members[i], records.list[k].reply, records.list[k + 1].reply,
-				 records.list[k + 2].reply);
+		rc = fill_member(&group->members[i], records.list[k].reply,
+				 records.list[k + 1].reply, records.list[k + 2].reply);
 	}
 	batch_free(&records);
 	return rc;
@@ -96,7 +98,7 @@ static int add_members(struct group *group, uint32_t domid, const struct batch *
 static int read_backends(struct light *light, uint32_t domid, const char *only,
 			 struct batch *backends)
 {
-	struct batch kinds = {0}, ids = {0};
+	struct batch kinds = { 0 }, ids = { 0 };
 	int rc = 0;
 
 	if (only) {
@@ -118,7 +120,7 @@ static int read_backends(struct light *light, uint32_t domid, const char *only,
 
 int group_of_domain(struct group *group, uint32_t domid)
 {
-	struct batch backends = {0};
+	struct batch backends = { 0 };
 	int rc = read_backends(group->light, domid, NULL, &backends);
 
 	if (!rc)
@@ -143,7 +145,8 @@ static void queue_details(struct batch *batch, const struct device *device)
 	batch_read(batch, "%s/%s", front, vif ? "tx-ring-ref" : "ring-ref");
 	batch_read(batch, "%s/%s", front, vif ? "rx-ring-ref" : "ring-ref0");
 	batch_read(batch, "/libxl/%u/device/%s/%u/mac", device->domid, device->kind, device->devid);
-	batch_read(batch, "/libxl/%u/device/%s/%u/params", device->domid, device->kind, device->devid);
+	batch_read(batch, "/libxl/%u/device/%s/%u/params", device->domid, device->kind,
+		   device->devid);
 }
 
 static int number(const char *text, int none)
@@ -156,7 +159,8 @@ static int take_details(struct light_device *out, const struct device *device,
 {
 	char path[DEVICE_PATH_MAX];
 
-	*out = (struct light_device){ .devid = device->devid, .frontend_domid = device->domid,
+	*out = (struct light_device){ .devid = device->devid,
+				      .frontend_domid = device->domid,
 				      .backend_domid = device->backend_domid };
 	snprintf(out->kind, sizeof(out->kind), "%s", device->kind);
 	device_frontend_path(device, path);
@@ -175,11 +179,10 @@ static int take_details(struct light_device *out, const struct device *device,
 	return out->frontend && out->backend ? 0 : -ENOMEM;
 }
 
-int light_devices(struct light *light, uint32_t domid, const char *kind,
-		  struct light_device **list)
+int light_devices(struct light *light, uint32_t domid, const char *kind, struct light_device **list)
 {
 	struct group group = { .light = light };
-	struct batch backends = {0}, details = {0};
+	struct batch backends = { 0 }, details = { 0 };
 	unsigned int i;
 	int rc = read_backends(light, domid, kind, &backends);
 
@@ -193,7 +196,8 @@ int light_devices(struct light *light, uint32_t domid, const char *kind,
 		rc = *list ? 0 : -ENOMEM;
 	}
 	for (i = 0; i < group.count && !rc; i++)
-		rc = take_details(&(*list)[i], &group.members[i].device, &details.list[i * LIST_KEYS]);
+		rc = take_details(&(*list)[i], &group.members[i].device,
+				  &details.list[i * LIST_KEYS]);
 	if (rc && *list) {
 		light_devices_free(*list, group.count);
 		*list = NULL;

@@ -5,7 +5,8 @@
  *
  * In: the backend reaches InitWait, the script runs ("online" for interfaces, "add" for disks).
  * Out: the backend is asked to close, reaches Closed or vanishes, the script runs ("offline",
- * "remove"), a loop device goes. Forced, the frontend's nodes go first, so that no guest is waited for.
+ * "remove"), a loop device goes. Forced, the frontend's nodes go first, so that no guest is waited
+ * for.
  */
 #include <errno.h>
 #include <signal.h>
@@ -58,7 +59,7 @@ static void member_failed(struct group *group, struct member *m, int result)
 static char *reason(struct group *group, const struct member *m)
 {
 	char back[DEVICE_PATH_MAX], *text = NULL;
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	unsigned int i;
 
 	device_backend_path(&m->device, back);
@@ -82,12 +83,15 @@ static void backend_failed(struct group *group, struct member *m, int state)
 	describe(m, what);
 	if (!group->result) {
 		if (state)
-			tools_fail(group->error, rc, "device", "%s: the backend gave up (state %d)%s%.300s", what, state,
+			tools_fail(group->error, rc, "device",
+				   "%s: the backend gave up (state %d)%s%.300s", what, state,
 				   why ? ": " : "", why ? why : "");
 		else
-			tools_fail(group->error, rc, "timeout", "%s: no answer from the backend in domain %u for %u s%s"
-				   "%.300s", what, m->device.backend_domid, BACKEND_MS / 1000, why ? ": " : "",
-				   why ? why : "");
+			tools_fail(group->error, rc, "timeout",
+				   "%s: no answer from the backend in domain %u for %u s%s"
+				   "%.300s",
+				   what, m->device.backend_domid, BACKEND_MS / 1000,
+				   why ? ": " : "", why ? why : "");
 		if (m->device.backend_kind[0] == 'q')
 			tools_hint(group->error, rc, "is the daemon %s running?",
 				   strcmp(m->device.kind, "vif") ? "blkback" : "netback");
@@ -110,8 +114,9 @@ static void start_script(struct group *group, struct member *m)
 	rc = script_start(m->script, &m->device, group->adding, &m->pid, &m->pidfd);
 	if (rc) {
 		if (!group->result)
-			tools_hint(group->error, tools_fail(group->error, rc, "hotplug", "cannot run %s: %s", m->script,
-							    strerror(-rc)),
+			tools_hint(group->error,
+				   tools_fail(group->error, rc, "hotplug", "cannot run %s: %s",
+					      m->script, strerror(-rc)),
 				   "scripts are looked for in %s", group->light->script_dir);
 		member_failed(group, m, rc);
 		return;
@@ -141,15 +146,17 @@ static void end_script(struct group *group, struct member *m, bool timeout)
 	why = reason(group, m);
 	describe(m, what);
 	if (!group->adding) {
-		light_say(group->light, "%s: %s failed%s%s", what, m->script, why ? ": " : "", why ? why : "");
+		light_say(group->light, "%s: %s failed%s%s", what, m->script, why ? ": " : "",
+			  why ? why : "");
 		m->step = MEMBER_DONE;
 	} else {
 		if (!group->result) {
-			tools_fail(group->error, -EIO, "hotplug", "%s: %s %s%s%.200s", what, m->script,
-				   timeout ? "did not end in time" : "failed", why ? ": " : "", why ? why : "");
+			tools_fail(group->error, -EIO, "hotplug", "%s: %s %s%s%.200s", what,
+				   m->script, timeout ? "did not end in time" : "failed",
+				   why ? ": " : "", why ? why : "");
 			if (group->error)
-				snprintf(group->error->log, sizeof(group->error->log), "%s/xen-hotplug.log",
-					 group->light->log_dir);
+				snprintf(group->error->log, sizeof(group->error->log),
+					 "%s/xen-hotplug.log", group->light->log_dir);
 		}
 		member_failed(group, m, timeout ? -ETIMEDOUT : -EIO);
 	}
@@ -179,15 +186,18 @@ static void take_state(struct group *group, struct member *m, int state)
 		backend_gone(group, m);
 	} else if (tools_now_ms() >= m->deadline) {
 		if (group->force) {
-			light_say(group->light, "a backend of domain %u does not let go: %s %u, state %d",
+			light_say(group->light,
+				  "a backend of domain %u does not let go: %s %u, state %d",
 				  m->device.domid, m->device.kind, m->device.devid, state);
 			backend_gone(group, m);
 			return;
 		}
 		if (!group->result)
-			tools_hint(group->error, tools_fail(group->error, -ETIMEDOUT, "timeout", "%s %u: the guest does "
-							    "not let go (backend state %d)", m->device.kind,
-							    m->device.devid, state),
+			tools_hint(group->error,
+				   tools_fail(group->error, -ETIMEDOUT, "timeout",
+					      "%s %u: the guest does "
+					      "not let go (backend state %d)",
+					      m->device.kind, m->device.devid, state),
 				   "with --force it is torn off");
 		member_failed(group, m, -ETIMEDOUT);
 	}
@@ -207,8 +217,9 @@ int group_start(struct group *group)
 		snprintf(state, sizeof(state), "%s/state", path);
 		snprintf(token, sizeof(token), "light%u", i);
 		rc = store_watch(group->light->store, state, token);
-		if (rc && rc != -EEXIST)	/* left by an unwatch that failed: as good */
-			return tools_fail(group->error, rc, "store", "cannot watch %s: %s", state, strerror(-rc));
+		if (rc && rc != -EEXIST) /* left by an unwatch that failed: as good */
+			return tools_fail(group->error, rc, "store", "cannot watch %s: %s", state,
+					  strerror(-rc));
 		m->watched = true;
 	}
 	return 0;
@@ -218,7 +229,7 @@ int group_start(struct group *group)
 static int look_at_backends(struct group *group)
 {
 	char path[DEVICE_PATH_MAX];
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	unsigned int i, n = 0;
 	int rc;
 
@@ -248,7 +259,8 @@ int group_progress(struct group *group)
 	light_drain_events(group->light);
 	rc = look_at_backends(group);
 	if (rc)
-		return tools_fail(group->error, rc, "store", "the store does not answer: %s", strerror(-rc));
+		return tools_fail(group->error, rc, "store", "the store does not answer: %s",
+				  strerror(-rc));
 	for (i = 0; i < group->count; i++) {
 		m = &group->members[i];
 		if (m->step == MEMBER_SCRIPT)
@@ -280,16 +292,19 @@ int group_finish(struct group *group)
 		if (!deadline)
 			return 0;
 		rc = light_wait(group->light, fds, n, deadline);
-		if (rc == -ETIMEDOUT) {		/* also of a store that has nothing more to say */
+		if (rc == -ETIMEDOUT) { /* also of a store that has nothing more to say */
 			for (i = 0; i < group->count; i++)
-				if (group->members[i].step < MEMBER_DONE && group->members[i].deadline <= deadline)
+				if (group->members[i].step < MEMBER_DONE &&
+				    group->members[i].deadline <= deadline)
 					group->members[i].deadline = 0;
 			continue;
 		}
 		if (rc == -ECANCELED)
-			return tools_fail(group->error, rc, "canceled", "given up while waiting for devices");
+			return tools_fail(group->error, rc, "canceled",
+					  "given up while waiting for devices");
 		if (rc < 0)
-			return tools_fail(group->error, rc, "store", "waiting for devices: %s", strerror(-rc));
+			return tools_fail(group->error, rc, "store", "waiting for devices: %s",
+					  strerror(-rc));
 	}
 }
 

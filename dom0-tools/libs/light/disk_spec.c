@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disk specifications: xl-disk-configuration(5), positional (target, format, vdev, access), key=value,
- * `target=` which takes the rest, and the prefixes of older tools (phy: file: tap:aio: raw: nbd: ...).
- * Also what the vif list takes, which is key=value throughout.
+ * Disk specifications: xl-disk-configuration(5), positional (target, format, vdev, access),
+ * key=value, `target=` which takes the rest, and the prefixes of older tools (phy: file: tap:aio:
+ * raw: nbd: ...). Also what the vif list takes, which is key=value throughout.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -18,7 +18,8 @@ struct disk_scan {
 
 static int bad(const struct disk_scan *s, const char *found, const char *wanted)
 {
-	return tools_fail(s->error, -EINVAL, "bad-config", "disk: found `%.60s', wanted %s", found, wanted);
+	return tools_fail(s->error, -EINVAL, "bad-config", "disk: found `%.60s', wanted %s", found,
+			  wanted);
 }
 
 static int set_string(const struct disk_scan *s, char **field, const char *value, const char *what)
@@ -27,7 +28,8 @@ static int set_string(const struct disk_scan *s, char **field, const char *value
 
 	if (*field && **field)
 		return tools_fail(s->error, -EINVAL, "bad-config",
-				  "disk: found `%.60s', but %s was given before (`%.60s')", value, what, *field);
+				  "disk: found `%.60s', but %s was given before (`%.60s')", value,
+				  what, *field);
 	copy = strdup(value);
 	if (!copy)
 		return -ENOMEM;
@@ -54,7 +56,9 @@ static int set_enum(const struct disk_scan *s, int *field, const char *value,
 
 static int set_format(const struct disk_scan *s, const char *value)
 {
-	static const char *const names[] = { "", "qcow", "qcow2", "vhd", "raw", "empty", "qed", NULL };
+	static const char *const names[] = {
+		"", "qcow", "qcow2", "vhd", "raw", "empty", "qed", NULL
+	};
 
 	return set_enum(s, &s->disk->format, *value ? value : "raw", names,
 			"a format: raw, qcow2, qcow, vhd, qed or empty");
@@ -164,7 +168,8 @@ static int set_pair(const struct disk_scan *s, const char *key, const char *valu
 	if (!strcmp(key, "backendtype") && !strcmp(value, "user"))
 		value = "qdisk";
 	if (!strcmp(key, "backendtype"))
-		return set_enum(s, &disk->backend, value, backends, "a backendtype: phy, or qdisk (a program of dom0)");
+		return set_enum(s, &disk->backend, value, backends,
+				"a backendtype: phy, or qdisk (a program of dom0)");
 	if (!strcmp(key, "specification"))
 		return set_enum(s, &disk->specification, value, specifications,
 				"a specification: xen or virtio");
@@ -172,8 +177,10 @@ static int set_pair(const struct disk_scan *s, const char *key, const char *valu
 		return set_string(s, &disk->script, value, "script");
 	if (!strncmp(key, "colo-", 5) || !strcmp(key, "active-disk") || !strcmp(key, "hidden-disk"))
 		return bad(s, key, "a disk without COLO replication, which is not offered");
-	return tools_hint(s->error, bad(s, key, "format, vdev, access, devtype, backend, backendtype, "
-					"specification, script or target"),
+	return tools_hint(s->error,
+			  bad(s, key,
+			      "format, vdev, access, devtype, backend, backendtype, "
+			      "specification, script or target"),
 			  "a path with a `=' in it is given as target=PATH, last");
 }
 
@@ -182,7 +189,8 @@ static int take_prefix(struct disk_scan *s, char **rest)
 {
 	static const char *const formats[] = { "raw", "qcow", "qcow2", "vhd", NULL };
 	static const char *const scripts[] = { "iscsi", "nbd", "enbd", "drbd", NULL };
-	static const char *const plain[] = { "tapdisk", "tap", "tap2", "aio", "ioemu", "file", "phy", NULL };
+	static const char *const plain[] = { "tapdisk", "tap",	"tap2", "aio",
+					     "ioemu",	"file", "phy",	NULL };
 	char word[24], *script, *p = *rest;
 	unsigned int i;
 	size_t n;
@@ -203,8 +211,10 @@ static int take_prefix(struct disk_scan *s, char **rest)
 		for (i = 0; scripts[i] && strcmp(scripts[i], word); i++)
 			;
 		if (!scripts[i])
-			return isalnum((unsigned char)p[1]) ? 0 :
-				bad(s, word, "a prefix that is known (phy: file: tap: raw: qcow2: nbd: iscsi: drbd:)");
+			return isalnum((unsigned char)p[1]) ?
+				       0 :
+				       bad(s, word,
+					   "a prefix that is known (phy: file: tap: raw: qcow2: nbd: iscsi: drbd:)");
 		script = tools_asprintf("block-%s", word);
 		rc = script ? set_string(s, &s->disk->script, script, "script") : -ENOMEM;
 		free(script);
@@ -287,14 +297,17 @@ int light_disk_parse(struct light_disk *disk, const char *const *words, unsigned
 			disk->format = LIGHT_FORMAT_EMPTY;
 	}
 	if (!disk->vdev || !*disk->vdev)
-		return tools_hint(error, tools_fail(error, -EINVAL, "bad-config", "disk: no vdev in `%.100s'",
-						    count ? words[0] : ""),
+		return tools_hint(error,
+				  tools_fail(error, -EINVAL, "bad-config",
+					     "disk: no vdev in `%.100s'", count ? words[0] : ""),
 				  "for example: /dev/vg/lv,raw,xvda,rw");
 	if (!disk->pdev_path && !disk->removable)
-		return tools_fail(error, -EINVAL, "bad-config", "disk %s: no target, and it is not removable",
-				  disk->vdev);
+		return tools_fail(error, -EINVAL, "bad-config",
+				  "disk %s: no target, and it is not removable", disk->vdev);
 	if (light_vdev_number(disk->vdev, NULL, NULL) < 0)
-		return tools_fail(error, -EINVAL, "bad-config", "disk: found vdev `%.40s', wanted xvda, "
-				  "xvda1, hda, sda, d0p1 or a number", disk->vdev);
+		return tools_fail(error, -EINVAL, "bad-config",
+				  "disk: found vdev `%.40s', wanted xvda, "
+				  "xvda1, hda, sda, d0p1 or a number",
+				  disk->vdev);
 	return 0;
 }

@@ -10,16 +10,16 @@
 #include <tools/light.h>
 #include "private.h"
 
-#define MAXMEM_SLACK_KIB	1024	/* what 4.17's tools allow a domain above its target */
-#define DOM0_FLOOR_KIB		(128 * 1024)
-#define TOOL_LOCK_MS		60000
-#define DOMAIN_LOCK_MS		20000
+#define MAXMEM_SLACK_KIB 1024 /* what 4.17's tools allow a domain above its target */
+#define DOM0_FLOOR_KIB	 (128 * 1024)
+#define TOOL_LOCK_MS	 60000
+#define DOMAIN_LOCK_MS	 20000
 
 /* --- Batches: many store requests, few round trips (batch.c) --- */
 struct batch {
 	struct store_request *list;
 	unsigned int count, room;
-	bool failed;			/* out of memory: batch_run() says so */
+	bool failed; /* out of memory: batch_run() says so */
 };
 
 void batch_write(struct batch *batch, const char *value, const char *path_format, ...)
@@ -46,8 +46,8 @@ void batch_free(struct batch *batch);
 
 /* --- Waiting (wait.c) --- */
 /*
- * Until a store event, @fds[] (n_fds, at most 16; -1: skip) readable, cancel or @deadline: 0: a store event may be there
- * (take it with store_event), 1: one of fds, -ETIMEDOUT, -ECANCELED.
+ * Until a store event, @fds[] (n_fds, at most 16; -1: skip) readable, cancel or @deadline: 0: a
+ * store event may be there (take it with store_event), 1: one of fds, -ETIMEDOUT, -ECANCELED.
  */
 int light_wait(struct light *light, const int *fds, unsigned int n_fds, uint64_t deadline);
 /* Drops all events that wait. */
@@ -55,8 +55,8 @@ void light_drain_events(struct light *light);
 
 /* --- Devices --- */
 struct device {
-	char kind[16];			/* of the frontend: "vbd", "vif" */
-	char backend_kind[16];		/* "vbd", "vif", "qnic", ... */
+	char kind[16]; /* of the frontend: "vbd", "vif" */
+	char backend_kind[16]; /* "vbd", "vif", "qnic", ... */
 	uint32_t domid, backend_domid;
 	unsigned int devid;
 };
@@ -77,16 +77,17 @@ void nic_device(const struct light_nic *nic, uint32_t domid, struct device *devi
 
 /* The nodes of a device, both ends and the tools' own record. */
 struct disk_backing {
-	bool native;			/* we did the script's work */
-	char device_number[24];		/* "fd:1", hexadecimal, for the backend */
-	char loop[32];			/* "/dev/loop3", or empty */
-	int loop_fd;			/* keeps it until the backend has it; -1 */
+	bool native; /* we did the script's work */
+	char device_number[24]; /* "fd:1", hexadecimal, for the backend */
+	char loop[32]; /* "/dev/loop3", or empty */
+	int loop_fd; /* keeps it until the backend has it; -1 */
 };
 void disk_nodes(struct batch *batch, struct light *light, const struct light_disk *disk,
 		const struct disk_backing *backing, uint32_t domid);
-void nic_nodes(struct batch *batch, struct light *light, const struct light_nic *nic, uint32_t domid);
-void console_nodes(struct batch *batch, uint32_t domid, uint32_t console_domid,
-		   evtchn_port_t port, xen_pfn_t mfn);
+void nic_nodes(struct batch *batch, struct light *light, const struct light_nic *nic,
+	       uint32_t domid);
+void console_nodes(struct batch *batch, uint32_t domid, uint32_t console_domid, evtchn_port_t port,
+		   xen_pfn_t mfn);
 
 /*
  * What stands behind a disk, done here for disks of domain 0 without a script of their own: the
@@ -104,22 +105,22 @@ enum member_step { MEMBER_BACKEND, MEMBER_SCRIPT, MEMBER_DONE, MEMBER_FAILED };
 struct member {
 	struct device device;
 	enum member_step step;
-	char *script;			/* full path or NULL: none to run */
-	char *loop;			/* to be detached when removed */
+	char *script; /* full path or NULL: none to run */
+	char *loop; /* to be detached when removed */
 	pid_t pid;
 	int pidfd;
 	uint64_t deadline;
 	bool watched;
-	bool forced;			/* the frontend was torn off */
+	bool forced; /* the frontend was torn off */
 };
 struct group {
 	struct light *light;
-	bool adding;			/* else removing */
-	bool force;			/* removing: do not wait for the guest */
+	bool adding; /* else removing */
+	bool force; /* removing: do not wait for the guest */
 	struct member *members;
 	unsigned int count;
 	struct tools_error *error;
-	int result;			/* of the first member that failed */
+	int result; /* of the first member that failed */
 };
 /* A member, zeroed but for the device; NULL: out of memory. */
 struct member *group_add(struct group *group, const struct device *device);
@@ -152,8 +153,8 @@ void marker_remove(struct marker *marker);
 /* --- Removal of whatever there is of a domain (destroy.c) --- */
 struct removal {
 	uint32_t domid;
-	bool exists;			/* in the hypervisor, with our handle */
-	const char *name, *cause;	/* remembered if it stays a zombie */
+	bool exists; /* in the hypervisor, with our handle */
+	const char *name, *cause; /* remembered if it stays a zombie */
 	struct light_destroy *report;
 };
 int domain_remove(struct light *light, struct removal *removal, struct tools_error *error);
@@ -167,8 +168,8 @@ int userdata_write(struct light *light, uint32_t domid, const uint8_t uuid[16], 
 
 /* --- Boot loaders (bootloader.c) --- */
 struct boot_files {
-	char *kernel, *ramdisk, *cmdline;	/* to free */
-	bool temporary;				/* kernel and ramdisk are ours to unlink */
+	char *kernel, *ramdisk, *cmdline; /* to free */
+	bool temporary; /* kernel and ramdisk are ours to unlink */
 };
 int bootloader_run(struct light *light, const struct light_config *config, bool interactive,
 		   struct boot_files *files, struct tools_error *error);

@@ -31,7 +31,8 @@ int marker_create(struct light *light, struct marker *marker, const uint8_t uuid
 		mkdir(light->run_dir, 0755);
 		mkdir(dir, 0755);
 	}
-	snprintf(marker->path, sizeof(marker->path), "%s/" PREFIX "%s.%d", dir, text, (int)getpid());
+	snprintf(marker->path, sizeof(marker->path), "%s/" PREFIX "%s.%d", dir, text,
+		 (int)getpid());
 	marker->fd = open(marker->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (marker->fd < 0)
 		return -errno;
@@ -155,14 +156,15 @@ static int undo_dead_creators(struct light *light, struct tools_error *error)
 static int sweep_store(struct light *light, struct tools_error *error)
 {
 	struct xen_domctl_getdomaininfo info;
-	struct removal removal = {0};
+	struct removal removal = { 0 };
 	char **names = NULL, path[64];
 	int count, i, rc = 0;
 
 	count = store_list(light->store, 0, "/libxl", &names);
 	for (i = 0; i < count && !rc; i++) {
 		removal.domid = (uint32_t)atoi(names[i]);
-		if (removal.domid && ctl_getdomaininfo(light->ctl, (domid_t)removal.domid, &info) == -ESRCH)
+		if (removal.domid &&
+		    ctl_getdomaininfo(light->ctl, (domid_t)removal.domid, &info) == -ESRCH)
 			rc = domain_remove(light, &removal, error);
 	}
 	free(names);

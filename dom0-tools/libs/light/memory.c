@@ -12,7 +12,7 @@
 #include <string.h>
 #include "domain.h"
 
-#define BALLOON_MS	10000	/* as long as there is progress, again */
+#define BALLOON_MS 10000 /* as long as there is progress, again */
 
 int light_free_memory(struct light *light, uint64_t *kib)
 {
@@ -45,26 +45,31 @@ static bool may_balloon(struct light *light)
 int light_set_memory_target(struct light *light, uint32_t domid, uint64_t kib, bool enforce,
 			    struct tools_error *error)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	unsigned long videoram, max;
 	char path[64];
 	int rc = 0;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/static-max", domid);
 	if (!store_read_ulong(light->store, 0, path, &max) && kib > max)
-		return tools_hint(error, tools_fail(error, -EINVAL, "bad-value", "%llu KiB is more than domain %u's "
-						    "maximum, %lu KiB", (unsigned long long)kib, domid, max),
+		return tools_hint(error,
+				  tools_fail(error, -EINVAL, "bad-value",
+					     "%llu KiB is more than domain %u's "
+					     "maximum, %lu KiB",
+					     (unsigned long long)kib, domid, max),
 				  "mem-max raises it");
 	if (!domid && kib < DOM0_FLOOR_KIB)
-		return tools_fail(error, -EINVAL, "bad-value", "domain 0 is not made smaller than %u KiB",
-				  DOM0_FLOOR_KIB);
+		return tools_fail(error, -EINVAL, "bad-value",
+				  "domain 0 is not made smaller than %u KiB", DOM0_FLOOR_KIB);
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/videoram", domid);
-	if (store_read_ulong(light->store, 0, path, &videoram) || videoram > kib || videoram > 1 << 20)
+	if (store_read_ulong(light->store, 0, path, &videoram) || videoram > kib ||
+	    videoram > 1 << 20)
 		videoram = 0;
 	if (enforce)
 		rc = ctl_max_mem(light->ctl, (domid_t)domid, kib + MAXMEM_SLACK_KIB);
 	if (rc)
-		return tools_fail(error, rc, "hypervisor", "cannot set the memory limit of domain %u: %s", domid,
+		return tools_fail(error, rc, "hypervisor",
+				  "cannot set the memory limit of domain %u: %s", domid,
 				  strerror(-rc));
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/target", domid);
 	batch_printf(&batch, path, "%llu", (unsigned long long)(kib - videoram));
@@ -77,9 +82,12 @@ static int too_little(struct light *light, uint64_t want, uint64_t have, const c
 		      struct tools_error *error)
 {
 	(void)light;
-	return tools_hint(error, tools_fail(error, -ENOMEM, "no-memory", "%llu MiB are needed and %llu MiB are "
-					    "free%s", (unsigned long long)want >> 10,
-					    (unsigned long long)have >> 10, why),
+	return tools_hint(error,
+			  tools_fail(error, -ENOMEM, "no-memory",
+				     "%llu MiB are needed and %llu MiB are "
+				     "free%s",
+				     (unsigned long long)want >> 10, (unsigned long long)have >> 10,
+				     why),
 			  "lower memory=, end a guest, or give dom0 less (mem-set 0 ...)");
 }
 
@@ -105,8 +113,9 @@ int light_make_free(struct light *light, uint64_t kib, struct tools_error *error
 	int rc = light_free_memory(light, &have), pause = 2;
 
 	if (rc || have >= kib)
-		return rc ? tools_fail(error, rc, "hypervisor", "cannot ask for the host's memory: %s",
-				       strerror(-rc)) : 0;
+		return rc ? tools_fail(error, rc, "hypervisor",
+				       "cannot ask for the host's memory: %s", strerror(-rc)) :
+			    0;
 	if (!may_balloon(light))
 		return too_little(light, kib, have, "; dom0 is not ballooned (autoballoon)", error);
 	rc = shrink_dom0(light, kib, have, error);
@@ -117,7 +126,8 @@ int light_make_free(struct light *light, uint64_t kib, struct tools_error *error
 	/* The balloon has no event to wait for: pauses that grow, and a limit without progress. */
 	while (have < kib) {
 		if (poll(&cancel, 1, pause) > 0)
-			return tools_fail(error, -ECANCELED, "canceled", "given up while dom0's memory was freed");
+			return tools_fail(error, -ECANCELED, "canceled",
+					  "given up while dom0's memory was freed");
 		pause = pause < 100 ? 2 * pause : 100;
 		rc = light_free_memory(light, &have);
 		if (rc)

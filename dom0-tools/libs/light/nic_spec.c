@@ -11,8 +11,8 @@
 
 static int bad(struct tools_error *error, const char *key, const char *found, const char *wanted)
 {
-	return tools_fail(error, -EINVAL, "bad-config", "vif: %s: found `%.60s', wanted %s", key, found,
-			  wanted);
+	return tools_fail(error, -EINVAL, "bad-config", "vif: %s: found `%.60s', wanted %s", key,
+			  found, wanted);
 }
 
 static int replace(char **field, const char *value)
@@ -37,7 +37,8 @@ int light_mac_parse(const char *text, uint8_t mac[6])
 		if (!isxdigit((unsigned char)*text))
 			return -EINVAL;
 		byte = strtoul(text, &end, 16);
-		if (byte > 255 || end - text > 2 || (i < 5 ? *end != ':' && *end != '-' : *end != 0))
+		if (byte > 255 || end - text > 2 ||
+		    (i < 5 ? *end != ':' && *end != '-' : *end != 0))
 			return -EINVAL;
 		out[i] = (uint8_t)byte;
 		text = end + 1;
@@ -102,8 +103,10 @@ static int parse_number(struct tools_error *error, const char *key, const char *
 	errno = 0;
 	n = strtol(value, &end, 10);
 	if (errno || end == value || *end || n < low || n > high)
-		return tools_fail(error, -EINVAL, "bad-config", "vif: %s: found `%.60s', wanted a number "
-				  "from %d to %d", key, value, low, high);
+		return tools_fail(error, -EINVAL, "bad-config",
+				  "vif: %s: found `%.60s', wanted a number "
+				  "from %d to %d",
+				  key, value, low, high);
 	*out = (int)n;
 	return 0;
 }
@@ -111,7 +114,10 @@ static int parse_number(struct tools_error *error, const char *key, const char *
 static int set_pair(struct light_nic *nic, const char *key, const char *value,
 		    const struct light_parse *how, struct tools_error *error)
 {
-	static const struct { const char *key; size_t offset; } strings[] = {
+	static const struct {
+		const char *key;
+		size_t offset;
+	} strings[] = {
 		{ "bridge", offsetof(struct light_nic, bridge) },
 		{ "netdev", offsetof(struct light_nic, gatewaydev) },
 		{ "gatewaydev", offsetof(struct light_nic, gatewaydev) },
@@ -135,11 +141,14 @@ static int set_pair(struct light_nic *nic, const char *key, const char *value,
 	}
 	if (!strcmp(key, "mac"))
 		return light_mac_parse(value, nic->mac) ?
-			bad(error, key, value, "six bytes in hex: 00:16:3e:12:34:56") : 0;
+			       bad(error, key, value, "six bytes in hex: 00:16:3e:12:34:56") :
+			       0;
 	if (!strcmp(key, "rate")) {
 		rc = parse_rate(nic, value);
-		return rc ? bad(error, key, value, rc == -ERANGE ? "a smaller rate or interval" :
-				"a rate: 10Mb/s, 250KB/s or 1MB/s@20ms") : 0;
+		return rc ? bad(error, key, value,
+				rc == -ERANGE ? "a smaller rate or interval" :
+						"a rate: 10Mb/s, 250KB/s or 1MB/s@20ms") :
+			    0;
 	}
 	if (!strcmp(key, "devid"))
 		return parse_number(error, key, value, 0, 0xffff, &nic->devid);
@@ -156,10 +165,13 @@ static int set_pair(struct light_nic *nic, const char *key, const char *value,
 		return 0;
 	}
 	if (!strncmp(key, "colo_", 5) || !strcmp(key, "forwarddev"))
-		return bad(error, key, value, "an interface without COLO replication, which is not offered");
-	return tools_fail(error, -EINVAL, "bad-config", "vif: found `%.40s', wanted mac, bridge, script, "
+		return bad(error, key, value,
+			   "an interface without COLO replication, which is not offered");
+	return tools_fail(error, -EINVAL, "bad-config",
+			  "vif: found `%.40s', wanted mac, bridge, script, "
 			  "ip, vifname, model, type, rate, mtu, devid, gatewaydev, backend, "
-			  "backendtype, trusted or untrusted", key);
+			  "backendtype, trusted or untrusted",
+			  key);
 }
 
 static int set_word(struct light_nic *nic, char *word, const struct light_parse *how,
@@ -169,7 +181,7 @@ static int set_word(struct light_nic *nic, char *word, const struct light_parse 
 
 	while (isspace((unsigned char)*word))
 		word++;
-	for (end = word + strlen(word); end > word && isspace((unsigned char)end[-1]); )
+	for (end = word + strlen(word); end > word && isspace((unsigned char)end[-1]);)
 		*--end = 0;
 	if (!*word)
 		return 0;
@@ -213,7 +225,8 @@ int light_nic_parse(struct light_nic *nic, const char *const *words, unsigned in
 		copy = strdup(words[i]);
 		if (!copy)
 			return -ENOMEM;
-		for (word = strtok_r(copy, ",", &rest); word && !rc; word = strtok_r(NULL, ",", &rest))
+		for (word = strtok_r(copy, ",", &rest); word && !rc;
+		     word = strtok_r(NULL, ",", &rest))
 			rc = set_word(nic, word, how, error);
 		free(copy);
 	}

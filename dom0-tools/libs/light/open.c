@@ -2,8 +2,8 @@
 /*
  * The handle, and domains by name and number.
  *
- * Names live in the store, one node a domain; all are read in one batch, so finding a domain costs one
- * round trip however many there are.
+ * Names live in the store, one node a domain; all are read in one batch, so finding a domain costs
+ * one round trip however many there are.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -55,17 +55,21 @@ int light_open(struct light **out, struct tools_error *error)
 	int rc = ctl_open(&ctl);
 
 	if (rc == -EPROTO)
-		return tools_fail(error, rc, "hypervisor", "the hypervisor speaks another version of the "
+		return tools_fail(error, rc, "hypervisor",
+				  "the hypervisor speaks another version of the "
 				  "control interface than 4.17's");
 	if (rc)
-		return tools_hint(error, tools_fail(error, rc, "hypervisor", "no access to the hypervisor: %s",
-						    strerror(-rc)),
+		return tools_hint(error,
+				  tools_fail(error, rc, "hypervisor",
+					     "no access to the hypervisor: %s", strerror(-rc)),
 				  "is this dom0, as root, with /dev/xen/privcmd?");
 	rc = store_open(&store);
 	if (rc) {
 		ctl_close(ctl);
-		return tools_hint(error, tools_fail(error, rc, "store", "no connection to xenstored: %s",
-						    strerror(-rc)), "is xenstored running?");
+		return tools_hint(error,
+				  tools_fail(error, rc, "store", "no connection to xenstored: %s",
+					     strerror(-rc)),
+				  "is xenstored running?");
 	}
 	rc = light_open_with(out, ctl, store, NULL);
 	if (rc) {
@@ -99,7 +103,7 @@ void light_close(struct light *light)
 
 int light_names(struct light *light, const uint32_t *domids, unsigned int count, char **names)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	unsigned int i;
 	int rc;
 
@@ -173,7 +177,9 @@ static int search_name(struct light *light, const char *name, struct search *sea
 {
 	int rc;
 
-	*search = (struct search){ .name = name, .found = -ESRCH, .distance = strlen(name) < 5 ? 2 : 4 };
+	*search = (struct search){ .name = name,
+				   .found = -ESRCH,
+				   .distance = strlen(name) < 5 ? 2 : 4 };
 	rc = each_name(light, compare_name, search);
 	return rc < 0 ? rc : search->found;
 }
@@ -214,7 +220,7 @@ int light_find(struct light *light, const char *name_or_id, struct tools_error *
 
 char *light_domid_to_name(struct light *light, uint32_t domid)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	char *name;
 
 	batch_read(&batch, "/local/domain/%u/name", domid);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From settings to a configuration: every key of xl.cfg that means something for the guests we build.
+ * From settings to a configuration: every key of xl.cfg that means something for the guests we
+ * build.
  *
  * Each mistake names source, line, key, what was found and what would be right. What 4.17's parser
  * accepts is accepted; what it silently ignores is remarked upon.
@@ -37,10 +38,10 @@ void light_remark(const struct light_parse *how, const char *format, ...)
 
 static int wrong(const struct parse *p, const struct cfg_setting *set, const char *wanted)
 {
-	return tools_fail(p->error, -EINVAL, "bad-config", "%s:%u: key `%s': found %s%.80s%s, wanted %s",
-			  set->source, set->line, set->key, set->value.is_list ? "a list" : "`",
-			  set->value.is_list ? "" : set->value.text, set->value.is_list ? "" : "'",
-			  wanted);
+	return tools_fail(
+		p->error, -EINVAL, "bad-config", "%s:%u: key `%s': found %s%.80s%s, wanted %s",
+		set->source, set->line, set->key, set->value.is_list ? "a list" : "`",
+		set->value.is_list ? "" : set->value.text, set->value.is_list ? "" : "'", wanted);
 }
 
 /* Puts "source:line: key" before what a sub-parser said. */
@@ -129,7 +130,8 @@ static int parse_type(const struct parse *p)
 		return wrong(p, cfg_find(p->cfg, "type"), "pv");
 	else
 		p->config->type = LIGHT_TYPE_PV;
-	if (builder && strcmp(builder, "hvm") && strcmp(builder, "generic") && strcmp(builder, "linux"))
+	if (builder && strcmp(builder, "hvm") && strcmp(builder, "generic") &&
+	    strcmp(builder, "linux"))
 		return wrong(p, cfg_find(p->cfg, "builder"), "generic (better: type=\"pv\")");
 	if (builder && type && !strcmp(builder, "hvm") != (p->config->type == LIGHT_TYPE_HVM))
 		return wrong(p, cfg_find(p->cfg, "builder"), "what key `type' says, or no builder");
@@ -139,7 +141,8 @@ static int parse_type(const struct parse *p)
 		return 0;
 	rc = wrong(p, cfg_find(p->cfg, type ? "type" : "builder"),
 		   "pv: guests of this type are not built");
-	return tools_hint(p->error, rc, "a PV kernel can be started with type=\"pv\" and kernel= or bootloader=");
+	return tools_hint(p->error, rc,
+			  "a PV kernel can be started with type=\"pv\" and kernel= or bootloader=");
 }
 
 static int parse_name(const struct parse *p)
@@ -149,8 +152,10 @@ static int parse_name(const struct parse *p)
 	int rc;
 
 	if (!set)
-		return tools_fail(p->error, -EINVAL, "bad-config", "%s: key `name' is missing: a domain "
-				  "must have one", p->how->source);
+		return tools_fail(p->error, -EINVAL, "bad-config",
+				  "%s: key `name' is missing: a domain "
+				  "must have one",
+				  p->how->source);
 	rc = get_string(p, "name", &p->config->name);
 	if (rc)
 		return rc;
@@ -160,8 +165,10 @@ static int parse_name(const struct parse *p)
 	if (*c || !*p->config->name || c - p->config->name > LIGHT_NAME_MAX)
 		return wrong(p, set, "1 to 127 characters without space or slash");
 	if (!p->config->name[strspn(p->config->name, "0123456789")])
-		light_remark(p->how, "%s:%u: key `name': a name of digits can be taken for a domain's number",
-			     set->source, set->line);
+		light_remark(
+			p->how,
+			"%s:%u: key `name': a name of digits can be taken for a domain's number",
+			set->source, set->line);
 	return 0;
 }
 
@@ -193,7 +200,8 @@ static int parse_cmdline(const struct parse *p)
 	if (rc)
 		return rc;
 	if (cmdline && (root || extra))
-		light_remark(p->how, "%s: root= and extra= are ignored in favour of cmdline=", p->how->source);
+		light_remark(p->how, "%s: root= and extra= are ignored in favour of cmdline=",
+			     p->how->source);
 	if (cmdline)
 		p->config->cmdline = strdup(cmdline);
 	else if (root && extra)
@@ -257,8 +265,9 @@ static int parse_affinity(const struct parse *p, const char *key, struct light_b
 		if (i && !set->value.is_list)
 			rc = light_bitmap_copy(&(*maps)[i], &(*maps)[0]);
 		else
-			rc = located(p, set, value->line, light_cpus_parse(&(*maps)[i], value->text,
-									  p->how->host, p->error));
+			rc = located(
+				p, set, value->line,
+				light_cpus_parse(&(*maps)[i], value->text, p->how->host, p->error));
 	}
 	if (set->value.is_list || maps == &p->config->soft_affinity)
 		p->config->numa_placement = LIGHT_NO;
@@ -290,7 +299,11 @@ static int parse_vcpus(const struct parse *p)
 static int parse_scheduling(const struct parse *p)
 {
 	struct light_sched *sched = &p->config->sched;
-	static const struct { const char *key; size_t offset; long high; } table[] = {
+	static const struct {
+		const char *key;
+		size_t offset;
+		long high;
+	} table[] = {
 		{ "cpu_weight", offsetof(struct light_sched, weight), 65535 },
 		{ "cap", offsetof(struct light_sched, cap), 100 * LIGHT_MAX_CPUS },
 		{ "period", offsetof(struct light_sched, period), INT_MAX },
@@ -302,7 +315,8 @@ static int parse_scheduling(const struct parse *p)
 	int rc;
 
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		rc = get_number(p, table[i].key, 0, table[i].high, (long *)((char *)sched + table[i].offset));
+		rc = get_number(p, table[i].key, 0, table[i].high,
+				(long *)((char *)sched + table[i].offset));
 		if (rc < 0)
 			return rc;
 	}
@@ -313,7 +327,10 @@ static int parse_limits(const struct parse *p)
 {
 	struct light_config *config = p->config;
 	const struct light_defaults *defaults = p->how->defaults;
-	struct { const char *key; int64_t *field, fallback; } table[] = {
+	struct {
+		const char *key;
+		int64_t *field, fallback;
+	} table[] = {
 		{ "max_grant_frames", &config->max_grant_frames,
 		  defaults ? defaults->max_grant_frames : LIGHT_GRANT_DEFAULT },
 		{ "max_maptrack_frames", &config->max_maptrack_frames,
@@ -340,7 +357,10 @@ static int parse_limits(const struct parse *p)
 static int parse_actions(const struct parse *p)
 {
 	struct light_config *config = p->config;
-	struct { const char *key; int *field, fallback; } table[] = {
+	struct {
+		const char *key;
+		int *field, fallback;
+	} table[] = {
 		{ "on_poweroff", &config->on_poweroff, LIGHT_ACTION_DESTROY },
 		{ "on_reboot", &config->on_reboot, LIGHT_ACTION_RESTART },
 		{ "on_watchdog", &config->on_watchdog, LIGHT_ACTION_DESTROY },
@@ -360,7 +380,8 @@ static int parse_actions(const struct parse *p)
 			continue;
 		*table[i].field = light_action_parse(text);
 		if (*table[i].field < 0)
-			return wrong(p, cfg_find(p->cfg, table[i].key), "destroy, restart, rename-restart, "
+			return wrong(p, cfg_find(p->cfg, table[i].key),
+				     "destroy, restart, rename-restart, "
 				     "preserve, coredump-destroy, coredump-restart or soft-reset");
 	}
 	return 0;
@@ -368,7 +389,8 @@ static int parse_actions(const struct parse *p)
 
 static int parse_tsc_mode(const struct parse *p)
 {
-	static const char *const names[] = { "default", "always_emulate", "native", "native_paravirt" };
+	static const char *const names[] = { "default", "always_emulate", "native",
+					     "native_paravirt" };
 	const struct cfg_setting *set = cfg_find(p->cfg, "tsc_mode");
 	int i;
 
@@ -408,7 +430,8 @@ static int parse_bootloader(const struct parse *p)
 	for (i = 0; set->value.is_list && i < set->value.n_items && !rc; i++) {
 		if (set->value.items[i].is_list)
 			return wrong(p, set, "a list of strings");
-		rc = add_string(&p->config->bootloader_args, set->value.items[i].text, SIZE_MAX / 2);
+		rc = add_string(&p->config->bootloader_args, set->value.items[i].text,
+				SIZE_MAX / 2);
 	}
 	if (set->value.is_list)
 		return rc;
@@ -458,7 +481,8 @@ static int parse_devices(const struct parse *p)
 
 static int parse_rest(const struct parse *p)
 {
-	static const char *const modes[] = { "default", "disabled", "enabled", "sync_pt", "share_pt" };
+	static const char *const modes[] = { "default", "disabled", "enabled", "sync_pt",
+					     "share_pt" };
 	struct light_config *config = p->config;
 	const struct cfg_setting *set;
 	long value = 0;
@@ -471,8 +495,9 @@ static int parse_rest(const struct parse *p)
 	rc = rc ? rc : get_number(p, "rtc_timeoffset", INT_MIN, INT_MAX, &value);
 	config->rtc_timeoffset = (uint32_t)value;
 	rc = rc < 0 ? rc : get_string(p, "init_seclabel", &config->ssid_label);
-	rc = rc ? rc : get_string(p, "seclabel", config->ssid_label ? &config->exec_ssid_label :
-				  &config->ssid_label);
+	rc = rc ? rc :
+		  get_string(p, "seclabel",
+			     config->ssid_label ? &config->exec_ssid_label : &config->ssid_label);
 	if (rc)
 		return rc;
 	set = cfg_find(p->cfg, "passthrough");
@@ -482,7 +507,8 @@ static int parse_rest(const struct parse *p)
 	if (set && (set->value.is_list || config->passthrough > 1))
 		return wrong(p, set, "default or disabled: hardware is not given to guests");
 	set = cfg_find(p->cfg, "cpuid");
-	if (set && (set->value.is_list ? set->value.n_items != 0 : strcmp(set->value.text, "host") != 0))
+	if (set &&
+	    (set->value.is_list ? set->value.n_items != 0 : strcmp(set->value.text, "host") != 0))
 		return wrong(p, set, "\"host\": CPU features of PV guests are not masked");
 	return 0;
 }
@@ -500,17 +526,18 @@ static int check_keys(const struct parse *p)
 		key = light_key_find(set->key);
 		if (!key) {
 			nearest = light_key_nearest(set->key);
-			light_remark(p->how, "%s:%u: key `%.40s' is unknown and ignored%s%s%s", set->source,
-				     set->line, set->key, nearest ? ": did you mean `" : "",
-				     nearest ? nearest : "", nearest ? "'?" : "");
+			light_remark(p->how, "%s:%u: key `%.40s' is unknown and ignored%s%s%s",
+				     set->source, set->line, set->key,
+				     nearest ? ": did you mean `" : "", nearest ? nearest : "",
+				     nearest ? "'?" : "");
 			continue;
 		}
 		if (key->status == KEY_STRANGE)
-			light_remark(p->how, "%s:%u: key `%s' is ignored: %s", set->source, set->line, set->key,
-				     key->note);
+			light_remark(p->how, "%s:%u: key `%s' is ignored: %s", set->source,
+				     set->line, set->key, key->note);
 		else if (key->status == KEY_ARM || key->status == KEY_NOTED)
-			light_remark(p->how, "%s:%u: key `%s' has no effect: %s", set->source, set->line, set->key,
-				     key->note);
+			light_remark(p->how, "%s:%u: key `%s' has no effect: %s", set->source,
+				     set->line, set->key, key->note);
 		else if (key->status == KEY_REFUSED && (!set->value.is_list || set->value.n_items))
 			return wrong(p, set, key->note);
 		else if (set->value.is_list && !(key->kind & KEY_LIST))
@@ -525,7 +552,8 @@ static int parse_all(const struct parse *p)
 	struct light_config *config = p->config;
 	int rc = check_keys(p);
 
-	config->run_hotplug_scripts = !defaults || defaults->run_hotplug_scripts ? LIGHT_YES : LIGHT_NO;
+	config->run_hotplug_scripts = !defaults || defaults->run_hotplug_scripts ? LIGHT_YES :
+										   LIGHT_NO;
 	config->claim_mode = !defaults || defaults->claim_mode ? LIGHT_YES : LIGHT_NO;
 	rc = rc ? rc : parse_type(p);
 	rc = rc ? rc : parse_name(p);
@@ -541,9 +569,13 @@ static int parse_all(const struct parse *p)
 	rc = rc ? rc : parse_cmdline(p);
 	rc = rc ? rc : parse_bootloader(p);
 	if (!rc && !config->kernel && !config->bootloader)
-		rc = tools_hint(p->error, tools_fail(p->error, -EINVAL, "bad-config", "%s: neither key `kernel' nor "
-						     "key `bootloader' is there", p->how->source),
-				"a guest that keeps its kernel on its disk is started with bootloader=\"pygrub\"");
+		rc = tools_hint(
+			p->error,
+			tools_fail(p->error, -EINVAL, "bad-config",
+				   "%s: neither key `kernel' nor "
+				   "key `bootloader' is there",
+				   p->how->source),
+			"a guest that keeps its kernel on its disk is started with bootloader=\"pygrub\"");
 	rc = rc ? rc : parse_rest(p);
 	rc = rc ? rc : parse_devices(p);
 	if (!rc && defaults && defaults->blkdev_start) {
@@ -557,13 +589,14 @@ int light_config_parse(struct light_config *config, const char *text, size_t len
 		       char *const *overrides, unsigned int n_overrides,
 		       const struct light_parse *how, struct tools_error *error)
 {
-	struct cfg cfg = {0};
+	struct cfg cfg = { 0 };
 	struct parse p = { &cfg, config, how, error };
 	unsigned int i;
 	int rc = cfg_parse(&cfg, text, length, how->source, false, error);
 
 	for (i = 0; i < n_overrides && !rc; i++)
-		rc = cfg_parse(&cfg, overrides[i], strlen(overrides[i]), "command line", true, error);
+		rc = cfg_parse(&cfg, overrides[i], strlen(overrides[i]), "command line", true,
+			       error);
 	if (!rc)
 		rc = parse_all(&p);
 	if (rc == -ENOMEM)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Before a domain is made: what the user left open is filled in as 4.17's tools do, and whatever can
- * be found wrong is found now, when there is nothing to undo.
+ * Before a domain is made: what the user left open is filled in as 4.17's tools do, and whatever
+ * can be found wrong is found now, when there is nothing to undo.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include "create.h"
 
-#define MEMORY_DEFAULT_KIB	(32 * 1024)
-#define EVENT_CHANNELS_DEFAULT	1023
+#define MEMORY_DEFAULT_KIB     (32 * 1024)
+#define EVENT_CHANNELS_DEFAULT 1023
 
 static int check_file(struct creation *c, const char *path, const char *what)
 {
@@ -28,7 +28,7 @@ static int check_file(struct creation *c, const char *path, const char *what)
 static int find_pool(struct creation *c)
 {
 	const char *name = c->run.pool_name;
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	char **pools = NULL, *end;
 	int count, i, rc = -ENOENT;
 
@@ -49,8 +49,11 @@ static int find_pool(struct creation *c)
 			}
 	batch_free(&batch);
 	free(pools);
-	return rc ? tools_hint(c->error, tools_fail(c->error, -EINVAL, "bad-config", "no CPU pool `%s'", name),
-			       "cpupool-list shows them") : 0;
+	return rc ? tools_hint(
+			    c->error,
+			    tools_fail(c->error, -EINVAL, "bad-config", "no CPU pool `%s'", name),
+			    "cpupool-list shows them") :
+		    0;
 }
 
 static void fill_in(struct light_config *run)
@@ -58,7 +61,8 @@ static void fill_in(struct light_config *run)
 	if (run->max_vcpus < 1)
 		run->max_vcpus = 1;
 	if (run->max_memkb == LIGHT_MEMKB_DEFAULT)
-		run->max_memkb = run->target_memkb == LIGHT_MEMKB_DEFAULT ? MEMORY_DEFAULT_KIB : run->target_memkb;
+		run->max_memkb = run->target_memkb == LIGHT_MEMKB_DEFAULT ? MEMORY_DEFAULT_KIB :
+									    run->target_memkb;
 	if (run->target_memkb == LIGHT_MEMKB_DEFAULT)
 		run->target_memkb = run->max_memkb;
 	if (run->video_memkb == LIGHT_MEMKB_DEFAULT)
@@ -67,7 +71,9 @@ static void fill_in(struct light_config *run)
 		run->event_channels = EVENT_CHANNELS_DEFAULT;
 }
 
-/* Interfaces: numbers for those without, addresses, scripts; the saved configuration learns them. */
+/*
+ * Interfaces: numbers for those without, addresses, scripts; the saved configuration learns them.
+ */
 static int prepare_nics(struct creation *c)
 {
 	struct light_config *saved = c->create->config;
@@ -82,7 +88,8 @@ static int prepare_nics(struct creation *c)
 			c->run.nics[i].devid = next++;
 		for (j = 0; j < i; j++)
 			if (c->run.nics[j].devid == c->run.nics[i].devid)
-				return tools_fail(c->error, -EINVAL, "bad-config", "two interfaces have devid %d",
+				return tools_fail(c->error, -EINVAL, "bad-config",
+						  "two interfaces have devid %d",
 						  c->run.nics[i].devid);
 		rc = nic_defaults(c->light, &c->run.nics[i], c->error);
 		saved->nics[i].devid = c->run.nics[i].devid;
@@ -104,8 +111,8 @@ static int prepare_disks(struct creation *c)
 		number = light_vdev_number(c->run.disks[i].vdev, NULL, NULL);
 		for (j = 0; j < i; j++)
 			if (light_vdev_number(c->run.disks[j].vdev, NULL, NULL) == number)
-				rc = tools_fail(c->error, -EINVAL, "bad-config", "two disks are called %s",
-						c->run.disks[i].vdev);
+				rc = tools_fail(c->error, -EINVAL, "bad-config",
+						"two disks are called %s", c->run.disks[i].vdev);
 	}
 	return rc;
 }
@@ -117,12 +124,15 @@ static int check_host(struct creation *c)
 	int rc = ctl_physinfo(c->light->ctl, &info);
 
 	if (rc)
-		return tools_fail(c->error, rc, "hypervisor", "the hypervisor does not answer: %s", strerror(-rc));
+		return tools_fail(c->error, rc, "hypervisor", "the hypervisor does not answer: %s",
+				  strerror(-rc));
 	if (!(info.capabilities & XEN_SYSCTL_PHYSCAP_pv))
-		return tools_fail(c->error, -EOPNOTSUPP, "hypervisor", "this hypervisor has no PV guests");
+		return tools_fail(c->error, -EOPNOTSUPP, "hypervisor",
+				  "this hypervisor has no PV guests");
 	c->grant_version = c->run.max_grant_version >= 0 ? (uint8_t)c->run.max_grant_version :
-		info.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2 ? 2 :
-		info.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v1 ? 1 : 0;
+			   info.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2 ? 2 :
+			   info.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v1 ? 1 :
+									      0;
 	return 0;
 }
 
@@ -135,7 +145,8 @@ static int check_config(struct creation *c)
 	if (!run->name || !*run->name)
 		return tools_fail(c->error, -EINVAL, "bad-config", "the domain has no name");
 	if (run->tsc_mode == 3)
-		return tools_fail(c->error, -EINVAL, "bad-config", "tsc_mode=native_paravirt is gone");
+		return tools_fail(c->error, -EINVAL, "bad-config",
+				  "tsc_mode=native_paravirt is gone");
 	if (run->max_memkb < run->target_memkb)
 		return tools_fail(c->error, -EINVAL, "bad-config", "maxmem is less than memory");
 	return 0;
@@ -150,7 +161,8 @@ int creation_prepare(struct creation *c)
 	if (!saved->uuid_set) {
 		rc = light_uuid_generate(saved->uuid);
 		if (rc)
-			return tools_fail(c->error, rc, "hypervisor", "no random numbers for a uuid");
+			return tools_fail(c->error, rc, "hypervisor",
+					  "no random numbers for a uuid");
 		saved->uuid_set = true;
 	}
 	rc = light_config_copy(&c->run, saved);
@@ -168,7 +180,8 @@ int creation_prepare(struct creation *c)
 	c->cmdline = c->run.cmdline ? c->run.cmdline : "";
 	if (!rc && !c->create->build && !c->run.bootloader) {
 		if (!c->kernel)
-			return tools_fail(c->error, -EINVAL, "bad-config", "neither a kernel nor a boot loader");
+			return tools_fail(c->error, -EINVAL, "bad-config",
+					  "neither a kernel nor a boot loader");
 		rc = check_file(c, c->kernel, "kernel");
 		rc = rc ? rc : check_file(c, c->ramdisk, "ramdisk");
 	}

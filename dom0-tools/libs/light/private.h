@@ -17,22 +17,25 @@ unsigned int light_word_distance(const char *a, const char *b);
 
 /* --- What xl.cfg's keys are (keys.c) --- */
 enum key_kind {
-	KEY_STRING = 1, KEY_NUMBER = 2, KEY_LIST = 4,
-	KEY_BOOL = KEY_NUMBER, KEY_ANY = 7,
+	KEY_STRING = 1,
+	KEY_NUMBER = 2,
+	KEY_LIST = 4,
+	KEY_BOOL = KEY_NUMBER,
+	KEY_ANY = 7,
 };
 enum key_status {
-	KEY_OK,		/* understood and acted upon */
-	KEY_HVM,	/* of fully virtualised guests: no effect on PV, as in 4.17 */
-	KEY_REFUSED,	/* asks for something that is not built: an error */
-	KEY_NOTED,	/* accepted, has no effect; one remark */
-	KEY_ARM,	/* of another architecture */
-	KEY_STRANGE,	/* never was a key, but is found in the wild: a remark with what to write */
+	KEY_OK, /* understood and acted upon */
+	KEY_HVM, /* of fully virtualised guests: no effect on PV, as in 4.17 */
+	KEY_REFUSED, /* asks for something that is not built: an error */
+	KEY_NOTED, /* accepted, has no effect; one remark */
+	KEY_ARM, /* of another architecture */
+	KEY_STRANGE, /* never was a key, but is found in the wild: a remark with what to write */
 };
 struct light_key {
 	const char *name;
-	unsigned char kind;	/* KEY_* or-ed */
+	unsigned char kind; /* KEY_* or-ed */
 	unsigned char status;
-	const char *note;	/* why, or what instead */
+	const char *note; /* why, or what instead */
 };
 /* NULL: unknown. */
 const struct light_key *light_key_find(const char *name);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running hotplug scripts by the contract that scripts of Xen's users are written for: arguments,
- * and an environment with script, XENBUS_TYPE, XENBUS_PATH, XENBUS_BASE_PATH, and for interfaces vif and netdev.
+ * and an environment with script, XENBUS_TYPE, XENBUS_PATH, XENBUS_BASE_PATH, and for interfaces
+ * vif and netdev.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +32,12 @@ static bool overridden(const char *entry, char *const *ours)
 	return false;
 }
 
-/* The environment: ours first, then what we were given. Free the array and its first @*n_ours entries. */
-static char **make_environment(const char *script, const struct device *device, unsigned int *n_ours)
+/*
+ * The environment: ours first, then what we were given. Free the array and its first @*n_ours
+ * entries.
+ */
+static char **make_environment(const char *script, const struct device *device,
+			       unsigned int *n_ours)
 {
 	unsigned int inherited = 0, n = 0, i;
 	char **list;
@@ -44,8 +49,8 @@ static char **make_environment(const char *script, const struct device *device, 
 		return NULL;
 	list[n++] = tools_asprintf("script=%s", script);
 	list[n++] = tools_asprintf("XENBUS_TYPE=%s", device->backend_kind);
-	list[n++] = tools_asprintf("XENBUS_PATH=backend/%s/%u/%u", device->backend_kind, device->domid,
-				   device->devid);
+	list[n++] = tools_asprintf("XENBUS_PATH=backend/%s/%u/%u", device->backend_kind,
+				   device->domid, device->devid);
 	list[n++] = tools_asprintf("XENBUS_BASE_PATH=backend");
 	if (!strcmp(device->kind, "vif")) {
 		list[n++] = tools_asprintf("vif=vif%u.%u", device->domid, device->devid);
@@ -54,7 +59,7 @@ static char **make_environment(const char *script, const struct device *device, 
 	*n_ours = n;
 	for (i = 0; i < n; i++)
 		if (!list[i])
-			return list;	/* out of memory: a shorter list, seen by the caller */
+			return list; /* out of memory: a shorter list, seen by the caller */
 	for (i = 0; environ[i]; i++) {
 		if (!overridden(environ[i], list))
 			list[n++] = environ[i];

@@ -12,7 +12,8 @@ struct device;
 
 /*
  * Starts @script for @device, in a process group of its own: "online"/"offline" type_if=vif for
- * interfaces, "add"/"remove" for disks. *pidfd becomes readable at its end; the caller waits for *pid. -errno.
+ * interfaces, "add"/"remove" for disks. *pidfd becomes readable at its end; the caller waits for
+ * *pid. -errno.
  */
 int script_start(const char *script, const struct device *device, bool adding, pid_t *pid,
 		 int *pidfd);

@@ -18,7 +18,8 @@ int light_shutdown_request(struct light *light, uint32_t domid, const char *what
 	if (rc)
 		return tools_fail(error, rc, "no-domain", "no domain %u", domid);
 	if (!domid)
-		return tools_fail(error, -EPERM, "not-allowed", "domain 0 is shut down from inside");
+		return tools_fail(error, -EPERM, "not-allowed",
+				  "domain 0 is shut down from inside");
 	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domid);
 	rc = store_write(light->store, 0, path, what, strlen(what));
 	if (rc)
@@ -32,7 +33,7 @@ static bool is_over(struct light *light, uint32_t domid)
 	struct xen_domctl_getdomaininfo info;
 
 	return ctl_getdomaininfo(light->ctl, (domid_t)domid, &info) ||
-		info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying);
+	       info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying);
 }
 
 int light_wait_shutdown(struct light *light, const uint32_t *domids, unsigned int count, bool any,
@@ -88,23 +89,24 @@ int light_rename(struct light *light, uint32_t domid, const char *old_name, cons
 		 struct tools_error *error)
 {
 	char path[64], *name = NULL, *vm = NULL;
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	size_t length;
 	int rc;
 
 	if (!*new_name || strlen(new_name) > LIGHT_NAME_MAX || strchr(new_name, '/'))
-		return tools_fail(error, -EINVAL, "bad-value", "`%.60s' is no name for a domain", new_name);
+		return tools_fail(error, -EINVAL, "bad-value", "`%.60s' is no name for a domain",
+				  new_name);
 	rc = light_name_to_domid(light, new_name);
 	if (rc >= 0 && (uint32_t)rc != domid)
-		return tools_fail(error, -EEXIST, "name-taken", "domain %d has the name `%s' already", rc,
-				  new_name);
+		return tools_fail(error, -EEXIST, "name-taken",
+				  "domain %d has the name `%s' already", rc, new_name);
 	snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
 	rc = store_read(light->store, 0, path, &name, &length);
 	if (rc)
 		return tools_fail(error, rc, "no-domain", "no domain %u", domid);
 	if (old_name && strcmp(name, old_name)) {
-		rc = tools_fail(error, -ESTALE, "changed", "domain %u is called `%s' now, not `%s'", domid, name,
-				old_name);
+		rc = tools_fail(error, -ESTALE, "changed", "domain %u is called `%s' now, not `%s'",
+				domid, name, old_name);
 		free(name);
 		return rc;
 	}
@@ -122,7 +124,7 @@ int light_rename(struct light *light, uint32_t domid, const char *old_name, cons
 /* /vm/OLD becomes /vm/NEW: the few nodes that tools look for. */
 static int move_vm(struct light *light, uint32_t domid, const char *name, const char *uuid)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	char path[64], *vm = NULL;
 	int rc;
 
@@ -169,8 +171,8 @@ int light_preserve(struct light *light, uint32_t domid, const char *suffix, cons
 	if (!rc)
 		userdata_remove_all(light, domid, was);
 	if (rc)
-		tools_fail(error, rc, rc == -EEXIST ? "name-taken" : "hypervisor", "cannot keep domain %u as `%s': %s",
-			   domid, name, strerror(-rc));
+		tools_fail(error, rc, rc == -EEXIST ? "name-taken" : "hypervisor",
+			   "cannot keep domain %u as `%s': %s", domid, name, strerror(-rc));
 	free(config);
 	free(name);
 	return rc;

@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include "domain.h"
 
-#define CONFIG_LIMIT	(16 << 20)
+#define CONFIG_LIMIT (16 << 20)
 
 char *userdata_path(struct light *light, uint32_t domid, const uint8_t uuid[16], const char *name,
 		    const char *kind)
@@ -63,8 +63,8 @@ static int lock_path(struct light *light, const char *path, unsigned int ms)
 		if (fd < 0)
 			return -errno;
 		rc = flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-		if (!rc && !fstat(fd, &by_fd) && !stat(path, &by_path) && by_fd.st_ino == by_path.st_ino &&
-		    by_fd.st_dev == by_path.st_dev)
+		if (!rc && !fstat(fd, &by_fd) && !stat(path, &by_path) &&
+		    by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev)
 			return fd;
 		close(fd);
 		if (rc && rc != -EWOULDBLOCK && rc != -EINTR)
@@ -140,17 +140,22 @@ int light_lock_tool(struct light *light, unsigned int ms, struct tools_error *er
 	int fd = open_lock(path);
 
 	if (fd < 0)
-		return tools_fail(error, -errno, "lock", "cannot open the lock %s: %s", path, strerror(errno));
+		return tools_fail(error, -errno, "lock", "cannot open the lock %s: %s", path,
+				  strerror(errno));
 	while (fcntl(fd, F_SETLK, &whole)) {
 		if (errno != EACCES && errno != EAGAIN && errno != EINTR) {
-			tools_fail(error, -errno, "lock", "cannot lock %s: %s", path, strerror(errno));
+			tools_fail(error, -errno, "lock", "cannot lock %s: %s", path,
+				   strerror(errno));
 			close(fd);
 			return -EIO;
 		}
 		if (tools_now_ms() >= deadline) {
 			close(fd);
-			return tools_hint(error, tools_fail(error, -ETIMEDOUT, "timeout", "another tool has held "
-							    "%s for %u s", path, ms / 1000),
+			return tools_hint(error,
+					  tools_fail(error, -ETIMEDOUT, "timeout",
+						     "another tool has held "
+						     "%s for %u s",
+						     path, ms / 1000),
 					  "see who: fuser %s", path);
 		}
 		if (!said && tools_now_ms() + ms > deadline + 1000) {
@@ -159,7 +164,8 @@ int light_lock_tool(struct light *light, unsigned int ms, struct tools_error *er
 		}
 		if (pause_for(light, wait)) {
 			close(fd);
-			return tools_fail(error, -ECANCELED, "canceled", "given up while waiting for %s", path);
+			return tools_fail(error, -ECANCELED, "canceled",
+					  "given up while waiting for %s", path);
 		}
 		wait = wait < 64 ? 2 * wait : 64;
 	}
@@ -251,7 +257,8 @@ void userdata_remove_all(struct light *light, uint32_t domid, const uint8_t uuid
 	n = (size_t)snprintf(tail, sizeof(tail), ".%u.%s.", domid, text);
 	while ((entry = readdir(dir))) {
 		/* "userdata-?" and then the tail; locks go with their holders. */
-		if (strncmp(entry->d_name, "userdata-", 9) || strncmp(entry->d_name + 10, tail, n) ||
+		if (strncmp(entry->d_name, "userdata-", 9) ||
+		    strncmp(entry->d_name + 10, tail, n) ||
 		    strstr(entry->d_name, "domain-userdata-lock"))
 			continue;
 		path = tools_asprintf("%s/%s", light->lib_dir, entry->d_name);
@@ -262,8 +269,7 @@ void userdata_remove_all(struct light *light, uint32_t domid, const uint8_t uuid
 	closedir(dir);
 }
 
-int light_domain_config_save(struct light *light, uint32_t domid,
-			     const struct light_config *config)
+int light_domain_config_save(struct light *light, uint32_t domid, const struct light_config *config)
 {
 	char *text = light_config_to_json(config, -1);
 	int rc;
@@ -279,7 +285,7 @@ int light_domain_config_save(struct light *light, uint32_t domid,
 /* What the store says now: name, memory, vcpus. */
 static int config_from_store(struct light *light, uint32_t domid, struct light_config *config)
 {
-	struct batch batch = {0};
+	struct batch batch = { 0 };
 	struct store_request *r;
 	uint64_t videoram;
 	int i, rc;
@@ -299,12 +305,14 @@ static int config_from_store(struct light *light, uint32_t domid, struct light_c
 	}
 	videoram = !rc && r[3].reply ? strtoull(r[3].reply, NULL, 10) : 0;
 	if (!rc && r[1].reply)
-		config->target_memkb = strtoull(r[1].reply, NULL, 10) + (videoram < 1 << 20 ? videoram : 0);
+		config->target_memkb = strtoull(r[1].reply, NULL, 10) +
+				       (videoram < 1 << 20 ? videoram : 0);
 	if (!rc && r[2].reply)
 		config->max_memkb = strtoull(r[2].reply, NULL, 10);
 	for (i = 0; i < config->max_vcpus && !rc; i++)
 		if (r[4 + i].reply)
-			rc = light_bitmap_set(&config->avail_vcpus, (unsigned int)i, !strcmp(r[4 + i].reply, "online"));
+			rc = light_bitmap_set(&config->avail_vcpus, (unsigned int)i,
+					      !strcmp(r[4 + i].reply, "online"));
 	batch_free(&batch);
 	return rc;
 }
@@ -312,7 +320,7 @@ static int config_from_store(struct light *light, uint32_t domid, struct light_c
 /* Weight and cap as they are; what cannot be asked stays as it was written. */
 static void config_from_scheduler(struct light *light, uint32_t domid, struct light_config *config)
 {
-	struct xen_domctl_scheduler_op op = {0};
+	struct xen_domctl_scheduler_op op = { 0 };
 	uint32_t id;
 
 	if (ctl_sched_id(light->ctl, &id))
@@ -322,7 +330,8 @@ static void config_from_scheduler(struct light *light, uint32_t domid, struct li
 	    ctl_sched_get(light->ctl, (domid_t)domid, &op))
 		return;
 	config->sched.scheduler = (int)id;
-	config->sched.weight = id == XEN_SCHEDULER_CREDIT2 ? op.u.credit2.weight : op.u.credit.weight;
+	config->sched.weight = id == XEN_SCHEDULER_CREDIT2 ? op.u.credit2.weight :
+							     op.u.credit.weight;
 	config->sched.cap = id == XEN_SCHEDULER_CREDIT2 ? op.u.credit2.cap : op.u.credit.cap;
 }
 
@@ -355,16 +364,18 @@ int light_domain_config(struct light *light, uint32_t domid, struct light_config
 	config_from_scheduler(light, domid, config);
 	rc = config_from_store(light, domid, config);
 	if (rc)
-		return tools_fail(error, rc, "store", "cannot read domain %u from the store: %s", domid,
-				  strerror(-rc));
+		return tools_fail(error, rc, "store", "cannot read domain %u from the store: %s",
+				  domid, strerror(-rc));
 	return found == -ENOENT ? -ENOENT : 0;
 }
 
 int light_restart_config(struct light *light, uint32_t domid, struct light_config *config,
 			 struct tools_error *error)
 {
-	const struct light_parse how = { .source = "<updated>", .defaults = &light->defaults,
-					 .warn = light->warn, .cookie = light->warn_cookie };
+	const struct light_parse how = { .source = "<updated>",
+					 .defaults = &light->defaults,
+					 .warn = light->warn,
+					 .cookie = light->warn_cookie };
 	uint8_t uuid[16];
 	size_t length;
 	char *text;
@@ -375,8 +386,9 @@ int light_restart_config(struct light *light, uint32_t domid, struct light_confi
 	if (!rc)
 		rc = light_domain_uuid(light, domid, uuid);
 	if (rc)
-		return tools_fail(error, rc, "userdata", "cannot read the updated configuration of domain %u: %s",
-				  domid, strerror(-rc));
+		return tools_fail(error, rc, "userdata",
+				  "cannot read the updated configuration of domain %u: %s", domid,
+				  strerror(-rc));
 	rc = light_config_parse(config, text, length, NULL, 0, &how, error);
 	free(text);
 	memcpy(config->uuid, uuid, 16);

@@ -36,7 +36,7 @@ int light_bitmap_set(struct light_bitmap *map, unsigned int bit, bool value)
 	if (value)
 		map->bits[bit / 8] |= (uint8_t)(1u << (bit % 8));
 	else
-		map->bits[bit / 8] &= (uint8_t)~(1u << (bit % 8));
+		map->bits[bit / 8] &= (uint8_t) ~(1u << (bit % 8));
 	return 0;
 }
 
@@ -127,15 +127,17 @@ int light_cpus_parse(struct light_bitmap *map, const char *text, const struct li
 	for (word = strtok_r(copy, ",", &rest); word && !rc; word = strtok_r(NULL, ",", &rest)) {
 		while (isspace((unsigned char)*word))
 			word++;
-		for (p = word + strlen(word); p > word && isspace((unsigned char)p[-1]); )
+		for (p = word + strlen(word); p > word && isspace((unsigned char)p[-1]);)
 			*--p = 0;
 		if (!strcmp(word, "all") || !strcmp(word, "nodes:all") || !strcmp(word, "node:all"))
 			rc = apply_all(map, host);
 		else
 			rc = apply_range(map, word + (*word == '^'), *word != '^', host);
 		if (rc == -EINVAL)
-			rc = tools_fail(error, rc, "bad-config", "CPU list: found `%.40s', wanted numbers, "
-					"ranges (0-3), ^exclusions, node:N or all", word);
+			rc = tools_fail(error, rc, "bad-config",
+					"CPU list: found `%.40s', wanted numbers, "
+					"ranges (0-3), ^exclusions, node:N or all",
+					word);
 	}
 	free(copy);
 	return rc;
@@ -175,15 +177,16 @@ int light_size_parse(const char *text, uint64_t *kib)
 int light_uuid_parse(const char *text, uint8_t uuid[16])
 {
 	unsigned int i, digit, n = 0;
-	uint8_t out[16] = {0};
+	uint8_t out[16] = { 0 };
 
 	for (i = 0; text[i]; i++) {
 		if (text[i] == '-')
 			continue;
 		if (!isxdigit((unsigned char)text[i]) || n == 32)
 			return -EINVAL;
-		digit = isdigit((unsigned char)text[i]) ? (unsigned int)(text[i] - '0') :
-			(unsigned int)(tolower((unsigned char)text[i]) - 'a' + 10);
+		digit = isdigit((unsigned char)text[i]) ?
+				(unsigned int)(text[i] - '0') :
+				(unsigned int)(tolower((unsigned char)text[i]) - 'a' + 10);
 		out[n / 2] |= (uint8_t)(digit << (n % 2 ? 0 : 4));
 		n++;
 	}
@@ -270,7 +273,8 @@ int light_vdev_number(const char *vdev, unsigned int *disk, unsigned int *partit
 	int number;
 
 	if (numbered(vdev, &d, &p) || lettered(vdev, "xvd", (1u << 20) - 1, 255, &d, &p)) {
-		number = d <= 15 && p <= 15 ? (int)(202u << 8 | d << 4 | p) : (int)(1u << 28 | d << 8 | p);
+		number = d <= 15 && p <= 15 ? (int)(202u << 8 | d << 4 | p) :
+					      (int)(1u << 28 | d << 8 | p);
 	} else if (lettered(vdev, "hd", 3, 63, &d, &p)) {
 		number = (int)((d < 2 ? 3u : 22u) << 8 | (d & 1) << 6 | p);
 	} else if (lettered(vdev, "sd", 15, 15, &d, &p)) {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include "domain.h"
 
-#define MAX_FDS		16
-#define LONGEST_MS	60000	/* then the caller looks again */
+#define MAX_FDS	   16
+#define LONGEST_MS 60000 /* then the caller looks again */
 
 void light_drain_events(struct light *light)
 {
@@ -30,7 +30,10 @@ int light_wait(struct light *light, const int *fds, unsigned int n_fds, uint64_t
 	if (now >= deadline)
 		return -ETIMEDOUT;
 	ms = deadline - now > LONGEST_MS ? LONGEST_MS : (unsigned int)(deadline - now);
-	/* With nothing but the store to wait for, its own wait does. The event only says: look again. */
+	/*
+	 * With nothing but the store to wait for, its own wait does. The event only says: look
+	 * again.
+	 */
 	if (!n_fds && light->cancel_fd < 0) {
 		rc = store_wait_event(light->store, ms, &buffer, &path, &token);
 		if (!rc)
