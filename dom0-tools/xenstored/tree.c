@@ -56,28 +56,38 @@ static unsigned int domain_prefix(const char *text, unsigned int length)
 
 bool path_parse(struct xsd *x, const char *text, unsigned int length, struct path *p)
 {
-	bool slash = false;
+	uint32_t hash = x->seed;
+	unsigned int level = 0, name = 1;	/* where the name at hand begins */
 
 	if (!length || text[0] != '/' || length > XENSTORE_ABS_PATH_MAX)
 		return false;
-	for (unsigned int i = 0; i < length; i++) {
-		if (text[i] == '/') {
-			if (slash)
+	p->text = text;
+	p->length = length;
+	p->hash[0] = hash;
+	p->end[0] = 1;
+	for (unsigned int i = 1; i < length; i++) {
+		unsigned char c = text[i];
+
+		if (!name_char[c]) {
+			if (c != '/' || i == name)
 				return false;
-			slash = true;
-		} else {
-			if (!name_char[(unsigned char)text[i]])
-				return false;
-			slash = false;
+			level++;
+			p->hash[level] = hash;
+			p->end[level] = i;
+			name = i + 1;
 		}
+		hash = (hash ^ c) * 16777619u;
 	}
-	if (slash && length > 1)
-		return false;
-	if (length > x->quota[QUOTA_PATH] &&
-	    length > x->quota[QUOTA_PATH] + domain_prefix(text, length))
-		return false;
-	path_hash(x, text, length, p);
-	return true;
+	if (length > 1) {
+		if (name == length)
+			return false;
+		level++;
+		p->hash[level] = hash;
+		p->end[level] = length;
+	}
+	p->levels = level;
+	return length <= x->quota[QUOTA_PATH] ||
+	       length <= x->quota[QUOTA_PATH] + domain_prefix(text, length);
 }
 
 /* Whether @n's path is @text: compared from its end, up through the parents. */

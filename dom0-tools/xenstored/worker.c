@@ -345,7 +345,9 @@ int worker_run(const struct options *o, bool crashed, bool adopted, int ready_fd
 	}
 	had = xsd_start(x, o->run_dir, crashed, adopted);
 	if (had < 0) {
-		fprintf(stderr, "xenstored: %s: %s\n", o->run_dir, strerror(-had));
+		fprintf(stderr, had == -EPROTO ? "xenstored: the journal in %s is damaged (%s); "
+			"without it the store would be empty\n" : "xenstored: %s: %s\n", o->run_dir,
+			strerror(-had));
 		return EXIT_FATAL;
 	}
 	for (unsigned int i = 0; i < QUOTA_KINDS; i++)

@@ -469,6 +469,7 @@ static void drain(void)
 static void test_kills(void **state)
 {
 	const char *kills_text = getenv("KILLS"), *seed = getenv("SEED");
+	static const unsigned int spans[] = { 60, 250, 1000 };
 	unsigned int kills = 0, wanted = kills_text ? atoi(kills_text) : 1000, rounds = 0;
 	int tool;
 
@@ -487,7 +488,7 @@ static void test_kills(void **state)
 		}
 		if (!dice(16))
 			passing_domain(tool, RINGS + 1 + dice(2));
-		kills += run_daemon(1 + dice(dice(4) ? 60 : 400));
+		kills += run_daemon(1 + dice(spans[dice(3)]));
 		for (unsigned int i = 0; i < CLIENTS; i++)
 			receive_some(&clients[i]);
 		if (++rounds % 200 == 0)

@@ -259,6 +259,7 @@ struct port *world_start(struct world *w, bool crashed)
 
 void world_run(struct port *p)
 {
+	struct world *w = p->w;
 	struct xsd *x = &p->x;
 	uint64_t before;
 	int quiet = 0;
@@ -266,9 +267,13 @@ void world_run(struct port *p)
 	while (quiet < 2) {
 		before = x->count_requests + x->count_events + x->next_epoch;
 		adopt(p);
-		for (unsigned int i = 1; i < x->conn_room; i++)
+		w->turn++;
+		for (unsigned int n = 0; n < x->conn_room; n++) {
+			unsigned int i = (n + w->turn * 7) % x->conn_room;
+
 			if (x->conns[i] && !x->conns[i]->stalled)
 				conn_work(x, x->conns[i]);
+		}
 		while (xsd_step(x))
 			;
 		quiet = before == x->count_requests + x->count_events + x->next_epoch ? quiet + 1 : 0;

@@ -30,6 +30,7 @@ struct world {
 	uint64_t now;
 	long kill_at;			/* SIGKILL at this point from now; 0: never */
 	long points;			/* passed so far */
+	unsigned int turn;		/* whom world_run() serves first */
 	unsigned int log_lines;
 	char log[4096];			/* the last lines */
 	char dir[64];			/* of the journal */
