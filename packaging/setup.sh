@@ -112,14 +112,16 @@ fetch_guest() {
 # Debian's source package of lwIP, with its patches, as $CACHE/lwip. apt need not know deb-src lines:
 # it gets lists of its own for this.
 fetch_lwip() {
-	local work=$CACHE/lwip.new patch opts
+	local work=$CACHE/lwip.new patch opts site
 	[ "$(cat "$CACHE/lwip/.stamp" 2>/dev/null)" != "$LWIP_STAMP" ] || return 0
 	say "fetching lwIP's source"
+	# Where this machine's binary packages of Debian's main come from.
+	site=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' | sed -n 's/ bookworm main$//p' | head -n 1)
 	rm -rf "$work"
 	mkdir -p "$work/lists/partial" "$work/src"
 	cat >"$work/src.sources" <<-X
 		Types: deb-src
-		URIs: http://deb.debian.org/debian
+		URIs: $site
 		Suites: bookworm
 		Components: main
 		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
