@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of kl's verbs, in the order of `kl help`, and how a verb is found by its name or an
- * unambiguous prefix. A verb of xl that is not here has a row, too, that says why: it must be refused
- * by name, and prefixes must stay as ambiguous as they are with xl, since scripts rely on them.
+ * unambiguous prefix. A verb of xl that is not here has a row, too, that says why: it must be
+ * refused by name, and prefixes must stay as ambiguous as they are with xl, since scripts rely on
+ * them.
  */
 #include <string.h>
 #include "kl.h"
@@ -476,7 +477,9 @@ const struct kl_command kl_commands[] = {
 
 const unsigned int kl_command_count = sizeof(kl_commands) / sizeof(kl_commands[0]);
 
-/* The only row whose name starts with @name, among xl's verbs or among ours; NULL: none or several. */
+/*
+ * The only row whose name starts with @name, among xl's verbs or among ours; NULL: none or several.
+ */
 static const struct kl_command *by_prefix(const char *name, bool ours)
 {
 	const struct kl_command *found = NULL;

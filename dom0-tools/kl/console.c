@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl console: this terminal becomes the domain's console until Ctrl-] is typed or the domain is gone.
+ * kl console: this terminal becomes the domain's console until Ctrl-] is typed or the domain is
+ * gone.
  *
  * Our console daemon serves a socket per domain that first replays the last output; any number of
  * viewers may attach. With another daemon there is the pseudo-terminal that the store names. If the
@@ -224,7 +225,8 @@ int kl_console(struct kl *kl, domid_t domid, unsigned int number, char escape)
 	if (!domain_alive(&c))
 		return kl_check(kl, -ESRCH, "cannot attach to the console of domain %u", domid);
 	if (number)
-		snprintf(path, sizeof(path), "/local/domain/%u/device/console/%u/tty", domid, number);
+		snprintf(path, sizeof(path), "/local/domain/%u/device/console/%u/tty", domid,
+			 number);
 	else
 		snprintf(path, sizeof(path), "/local/domain/%u/console/tty", domid);
 	c.pty_path = path;
@@ -279,8 +281,10 @@ int cmd_console(struct kl *kl, int argc, char **argv)
 			return kl_error(kl, "bad-argument", "-e needs one character");
 		} else if (opt == 't' && strcmp(optarg, "pv")) {
 			if (!strcmp(optarg, "serial") || !strcmp(optarg, "vuart"))
-				return kl_error(kl, "unsupported", "%s consoles are for guests with "
-						"a device model", optarg);
+				return kl_error(kl, "unsupported",
+						"%s consoles are for guests with "
+						"a device model",
+						optarg);
 			return kl_error(kl, "bad-argument",
 					"console type supported are: pv, serial, vuart");
 		}

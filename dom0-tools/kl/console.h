@@ -10,9 +10,9 @@
 #define KL_CONSOLE_ESCAPE 0x1d	/* Ctrl-] */
 
 /*
- * Until @escape is typed, the domain is gone, or ^C where there is no terminal. Console @number (0: the
- * first). An exit status; what failed was told. May be called before the domain runs: it waits for the
- * daemon to serve the console.
+ * Until @escape is typed, the domain is gone, or ^C where there is no terminal. Console @number (0:
+ * the first). An exit status; what failed was told. May be called before the domain runs: it waits
+ * for the daemon to serve the console.
  */
 int kl_console(struct kl *kl, domid_t domid, unsigned int number, char escape);
 

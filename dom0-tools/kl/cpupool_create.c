@@ -80,8 +80,8 @@ static int set_key(struct kl *kl, struct pool_config *c, const char *at, unsigne
 	if (!*at || *at == '#')
 		return KL_OK;
 	if (!equals)
-		return kl_error(kl, "bad-config", "%s:%u: \"%s\" is not KEY = VALUE", c->source, line,
-				at);
+		return kl_error(kl, "bad-config", "%s:%u: \"%s\" is not KEY = VALUE", c->source,
+				line, at);
 	while (end > at && isspace((unsigned char)end[-1]))
 		end--;
 	value = slot(c, at, end - at);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl cpupool-numa-split: one CPU pool per NUMA node. Pool 0 keeps the node of CPU 0; domain 0 gives up
- * vcpus first if that node has fewer CPUs.
+ * kl cpupool-numa-split: one CPU pool per NUMA node. Pool 0 keeps the node of CPU 0; domain 0 gives
+ * up vcpus first if that node has fewer CPUs.
  */
 #include <errno.h>
 #include <poll.h>

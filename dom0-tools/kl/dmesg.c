@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl dmesg: the hypervisor's message ring. It is read piece by piece from where the last piece ended,
- * so that a ring of any size fits, and cleared only once all has been read.
+ * kl dmesg: the hypervisor's message ring. It is read piece by piece from where the last piece
+ * ended, so that a ring of any size fits, and cleared only once all has been read.
  */
 #include <errno.h>
 #include <stdlib.h>

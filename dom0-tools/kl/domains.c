@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains by name or number, as the user writes them. A number is taken as it is; a name is looked up
- * among all names (one batch), and a mistyped one is answered with the nearest.
+ * Domains by name or number, as the user writes them. A number is taken as it is; a name is looked
+ * up among all names (one batch), and a mistyped one is answered with the nearest.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -118,7 +118,8 @@ int kl_find_domain(struct kl *kl, const char *name, domid_t *domid)
 	err = search(&snap, name, domid);
 	if (err) {
 		like = nearest(&snap, name);
-		snprintf(e.text, sizeof(e.text), "%s is an invalid domain identifier (rc=-6)", name);
+		snprintf(e.text, sizeof(e.text), "%s is an invalid domain identifier (rc=-6)",
+			 name);
 		if (like)
 			snprintf(e.hint, sizeof(e.hint), "did you mean %s?", like);
 		kl_fail(kl, &e);

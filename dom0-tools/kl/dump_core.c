@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl dump-core DOMAIN FILE: the domain's memory and registers. The file appears under its name once it
- * is complete.
+ * kl dump-core DOMAIN FILE: the domain's memory and registers. The file appears under its name once
+ * it is complete.
  */
 #include <errno.h>
 #include <fcntl.h>

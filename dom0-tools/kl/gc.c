@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl gc: removes what interrupted creates and ended domains left: domains half made, nodes and files
- * of domains that are gone.
+ * kl gc: removes what interrupted creates and ended domains left: domains half made, nodes and
+ * files of domains that are gone.
  */
 #include <tools/json.h>
 #include <tools/light.h>

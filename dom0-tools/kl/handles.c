@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handles of a run of kl: opened when a verb first asks, closed by main. What cannot be opened is
- * explained here once, since the cause (no hypervisor, no right, no daemon) is the same for all verbs.
+ * The handles of a run of kl: opened when a verb first asks, closed by main. What cannot be opened
+ * is explained here once, since the cause (no hypervisor, no right, no daemon) is the same for all
+ * verbs.
  */
 #include <errno.h>
 #include <string.h>

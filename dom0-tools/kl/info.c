@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kl info: the host as "key : value" lines with xl's keys, in its order; programs look keys up by
- * name. `kl info KEY` prints the values of keys that start with KEY. Topology (-n) is in info_numa.c.
+ * name. `kl info KEY` prints the values of keys that start with KEY. Topology (-n) is in
+ * info_numa.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -172,7 +173,8 @@ static int version_lines(struct info *info)
 	int err = ctl_sched_id(ctl, &scheduler);
 
 	if (version < 0 || err)
-		return kl_check(info->kl, version < 0 ? version : err, "cannot ask for the version");
+		return kl_check(info->kl, version < 0 ? version : err,
+				"cannot ask for the version");
 	memset(&u, 0, sizeof(u));
 	number(info, "xen_major", version >> 16);
 	number(info, "xen_minor", version & 0xff);

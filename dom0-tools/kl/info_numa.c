@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl info -n: which CPU is on which core, socket and node; which PCI device is at which node; memory
- * and distances of the nodes.
+ * kl info -n: which CPU is on which core, socket and node; which PCI device is at which node;
+ * memory and distances of the nodes.
  */
 #include <dirent.h>
 #include <errno.h>

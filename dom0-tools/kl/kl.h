@@ -18,7 +18,8 @@
  *			return kl->status;
  *		if (kl_find_domain(kl, argv[optind], &domid) || !kl_ctl(kl))
  *			return KL_FAILED;
- *		return kl_check(kl, ctl_pausedomain(kl->ctl, domid), "cannot pause %s", argv[optind]);
+ *		return kl_check(kl, ctl_pausedomain(kl->ctl, domid), "cannot pause %s",
+ *				argv[optind]);
  *	}
  */
 #ifndef KL_KL_H
@@ -69,7 +70,7 @@ struct kl {
 	bool timestamps;		/* -T: messages start with time and pid */
 	bool json;			/* --json */
 	int status;			/* what to return after KL_STOP */
-	int cancel_fd;			/* readable once kl_interrupted(); -1 before kl_catch_interrupts() */
+	int cancel_fd; /* readable once kl_interrupted(); -1 before kl_catch_interrupts() */
 
 	/* Open once kl_ctl() etc. have succeeded; NULL before. Closed by main. */
 	struct ctl *ctl;
@@ -82,20 +83,24 @@ struct kl {
 struct ctl *kl_ctl(struct kl *kl);
 struct store *kl_store(struct kl *kl);
 struct foreignmemory *kl_foreignmemory(struct kl *kl);
-/* libs/light on these handles, xl.conf read, warnings shown, waits ended by kl_catch_interrupts(). */
+/*
+ * libs/light on these handles, xl.conf read, warnings shown, waits ended by kl_catch_interrupts().
+ */
 struct light *kl_light(struct kl *kl);
 void kl_close(struct kl *kl);
 
 /*
  * The next option, as getopt_long(3) with -h and --help added; -1 after the last if @required
- * arguments follow (from optind on); KL_STOP: help was asked for or the call was wrong, all is said.
+ * arguments follow (from optind on); KL_STOP: help was asked for or the call was wrong, all is
+ * said.
  */
 int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const struct option *longs,
 	      int required);
 
 /*
- * Messages to the user, always one line on standard error. kl_error() and kl_fail() return KL_FAILED;
- * with --json they print {"error": {"code", "message", "hint", "log"}} instead. @code is a stable word.
+ * Messages to the user, always one line on standard error. kl_error() and kl_fail() return
+ * KL_FAILED; with --json they print {"error": {"code", "message", "hint", "log"}} instead. @code is
+ * a stable word.
  */
 int kl_error(struct kl *kl, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -115,8 +120,8 @@ int kl_print_json(struct kl *kl, struct json_writer *w);
 void kl_help(struct kl *kl, const char *command);
 
 /*
- * A domain by number or name. 0; else the user was told and -errno. A number need not exist: what is
- * then done to it says so (as xl).
+ * A domain by number or name. 0; else the user was told and -errno. A number need not exist: what
+ * is then done to it says so (as xl).
  */
 int kl_find_domain(struct kl *kl, const char *name, domid_t *domid);
 /*

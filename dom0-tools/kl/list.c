@@ -267,7 +267,8 @@ static int list_some(struct kl *kl, int argc, char **argv, struct list_options *
 		kl_help(kl, kl->command->name);
 		return KL_FAILED;
 	}
-	status = argc > optind ? kl_snapshot_of(kl, argv + optind, 1, &snap) : kl_snapshot(kl, &snap);
+	status = argc > optind ? kl_snapshot_of(kl, argv + optind, 1, &snap) :
+				 kl_snapshot(kl, &snap);
 	if (status)
 		return status;
 	if (o->numa) {
@@ -342,7 +343,8 @@ int cmd_sharing(struct kl *kl, int argc, char **argv)
 		kl_help(kl, "sharing");
 		return KL_FAILED;
 	}
-	status = argc > optind ? kl_snapshot_of(kl, argv + optind, 1, &snap) : kl_snapshot(kl, &snap);
+	status = argc > optind ? kl_snapshot_of(kl, argv + optind, 1, &snap) :
+				 kl_snapshot(kl, &snap);
 	if (status)
 		return status;
 	status = kl_snapshot_names(kl, &snap);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl's entry: global options, the verb, its exit status. `kl [-vfNtT] [--json] VERB ...`, the same as
- * xl's; --json may stand before the verb or among its arguments (before a "--").
+ * kl's entry: global options, the verb, its exit status. `kl [-vfNtT] [--json] VERB ...`, the same
+ * as xl's; --json may stand before the verb or among its arguments (before a "--").
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -63,8 +63,9 @@ static int run(struct kl *kl, int argc, char **argv)
 	const struct kl_command *c = kl_lookup(argv[0]);
 
 	if (!c)
-		return kl_error(kl, "no-such-command", "command not implemented: %s (see '%s help')",
-				argv[0], kl->program);
+		return kl_error(kl, "no-such-command",
+				"command not implemented: %s (see '%s help')", argv[0],
+				kl->program);
 	kl->command = c;
 	if (kl->dry_run && !c->dry_run)
 		return kl_error(kl, "no-dry-run",

@@ -57,8 +57,10 @@ static int set_max(struct kl *kl, domid_t domid, uint64_t kib)
 	if (err)
 		return kl_check(kl, err, "cannot read %s", path);
 	if (kib < target)
-		return kl_error(kl, "bad-argument", "the maximum (%" PRIu64 " KiB) must not be below "
-				"the target (%lu KiB); lower that first with mem-set", kib, target);
+		return kl_error(kl, "bad-argument",
+				"the maximum (%" PRIu64 " KiB) must not be below "
+				"the target (%lu KiB); lower that first with mem-set",
+				kib, target);
 	err = ctl_max_mem(kl->ctl, domid, kib);
 	if (err)
 		return kl_check(kl, err, "the hypervisor refuses %" PRIu64 " KiB", kib);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl metrics: figures of host and domains in Prometheus' text format, for a node exporter's textfile
- * folder (-o FILE, replaced atomically) or anything else that scrapes. Names and units are stable;
- * each family carries its HELP and TYPE. Network cards and the store are in metrics_more.c.
+ * kl metrics: figures of host and domains in Prometheus' text format, for a node exporter's
+ * textfile folder (-o FILE, replaced atomically) or anything else that scrapes. Names and units are
+ * stable; each family carries its HELP and TYPE. Network cards and the store are in metrics_more.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -149,7 +149,8 @@ static int host_families(struct kl *kl, struct metrics *m)
 	single(m, "host_domains", "Domains, domain 0 included.", m->snap.count);
 	count = ctl_getcpuinfo(kl->ctl, idle, MAX_CPUS);
 	if (count > 0)
-		kl_metrics_family(m, "host_cpu_idle_seconds_total", "counter", "Time the CPU had nothing to do.");
+		kl_metrics_family(m, "host_cpu_idle_seconds_total", "counter",
+				  "Time the CPU had nothing to do.");
 	for (i = 0; i < count; i++)
 		strbuf_printf(&m->out, "xen_host_cpu_idle_seconds_total{cpu=\"%d\"} %.15g\n", i,
 			      idle[i] / 1e9);
@@ -167,7 +168,8 @@ static void version_family(struct kl *kl, struct metrics *m)
 	ctl_version(kl->ctl, XENVER_extraversion, &extra, sizeof(extra));
 	extra[sizeof(extra) - 1] = '\0';
 	kl_metrics_family(m, "hypervisor_info", "gauge", "The hypervisor's version, as a label.");
-	strbuf_printf(&m->out, "xen_hypervisor_info{version=\"%d.%d", version >> 16, version & 0xff);
+	strbuf_printf(&m->out, "xen_hypervisor_info{version=\"%d.%d", version >> 16,
+		      version & 0xff);
 	kl_metrics_label(m, extra);
 	strbuf_printf(&m->out, "\"} 1\n");
 }

@@ -16,7 +16,10 @@ struct metrics {
 void kl_metrics_family(struct metrics *m, const char *name, const char *type, const char *help);
 /* A label's value: backslash, quote and newline escaped, other control bytes dropped. */
 void kl_metrics_label(struct metrics *m, const char *text);
-/* "xen_NAME{domid="..",name=".."" of the domain at index @i: more labels or "} VALUE\n" are to follow. */
+/*
+ * "xen_NAME{domid="..",name=".."" of the domain at index @i: more labels or "} VALUE\n" are to
+ * follow.
+ */
 void kl_metrics_domain(struct metrics *m, const char *name, unsigned int i);
 
 /* Traffic of the domains' network cards, from this Linux's counters. */

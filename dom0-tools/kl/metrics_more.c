@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl metrics, continued: network cards (vifD.N in /proc/net/dev, whose receiving is the guest's sending)
- * and the store (its control commands "stats" and "quota"). What is not to be had is left out.
+ * kl metrics, continued: network cards (vifD.N in /proc/net/dev, whose receiving is the guest's
+ * sending) and the store (its control commands "stats" and "quota"). What is not to be had is left
+ * out.
  */
 #include <ctype.h>
 #include <inttypes.h>

@@ -141,7 +141,8 @@ int kl_check(struct kl *kl, int result, const char *format, ...)
 	snprintf(e.text + length, sizeof(e.text) - length, ": %s",
 		 result == -ESRCH ? "the domain does not exist" : strerror(-result));
 	if (result == -ETIMEDOUT)
-		tools_hint(&e, 0, "xenstored or the guest does not answer; nothing else was changed");
+		tools_hint(&e, 0,
+			   "xenstored or the guest does not answer; nothing else was changed");
 	else if (result == -EPERM)
 		tools_hint(&e, 0, "the hypervisor refuses this for this domain or this caller");
 	return kl_fail(kl, &e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl sched-credit, sched-credit2: weights, caps and the schedulers' own parameters, per CPU pool. The
- * two verbs differ in the scheduler they speak of and in its parameters; the rest is shared.
+ * kl sched-credit, sched-credit2: weights, caps and the schedulers' own parameters, per CPU pool.
+ * The two verbs differ in the scheduler they speak of and in its parameters; the rest is shared.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,8 +45,10 @@ static int set_domain(struct kl *kl, const struct sched *s, domid_t domid)
 		return kl_error(kl, "bad-argument", "Cpu weight out of range, valid values are "
 				"within range from 1 to 65535");
 	if (s->cap >= 0 && s->cap > (long)most)
-		return kl_error(kl, "bad-argument", "Cpu cap out of range, valid range is from 0 to "
-				"%u for specified number of vcpus", most);
+		return kl_error(kl, "bad-argument",
+				"Cpu cap out of range, valid range is from 0 to "
+				"%u for specified number of vcpus",
+				most);
 	weight = s->weight >= 0 ? s->weight : weight;
 	cap = s->cap >= 0 ? s->cap : cap;
 	if (s->id == XEN_SCHEDULER_CREDIT) {
@@ -134,14 +136,16 @@ static int set_params(struct kl *kl, const struct sched *s, uint32_t pool)
 		return kl_check(kl, err, "cannot get the scheduler's parameters");
 	if (s->rate > 0 && (s->rate < XEN_SYSCTL_SCHED_RATELIMIT_MIN ||
 			    s->rate > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
-		return kl_error(kl, "bad-argument", "Ratelimit out of range, valid range is from %d "
-				"to %d", XEN_SYSCTL_SCHED_RATELIMIT_MIN,
-				XEN_SYSCTL_SCHED_RATELIMIT_MAX);
+		return kl_error(kl, "bad-argument",
+				"Ratelimit out of range, valid range is from %d "
+				"to %d",
+				XEN_SYSCTL_SCHED_RATELIMIT_MIN, XEN_SYSCTL_SCHED_RATELIMIT_MAX);
 	if (s->slice >= 0 && (s->slice < XEN_SYSCTL_CSCHED_TSLICE_MIN ||
 			      s->slice > XEN_SYSCTL_CSCHED_TSLICE_MAX))
-		return kl_error(kl, "bad-argument", "Time slice out of range, valid range is from %d "
-				"to %d", XEN_SYSCTL_CSCHED_TSLICE_MIN,
-				XEN_SYSCTL_CSCHED_TSLICE_MAX);
+		return kl_error(kl, "bad-argument",
+				"Time slice out of range, valid range is from %d "
+				"to %d",
+				XEN_SYSCTL_CSCHED_TSLICE_MIN, XEN_SYSCTL_CSCHED_TSLICE_MAX);
 	if (s->id == XEN_SCHEDULER_CREDIT) {
 		c->tslice_ms = s->slice >= 0 ? s->slice : c->tslice_ms;
 		c->ratelimit_us = s->rate >= 0 ? s->rate : c->ratelimit_us;

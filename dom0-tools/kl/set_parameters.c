@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl set-parameters "NAME=VALUE noNAME ...": what the hypervisor lets one change of its command line at
- * run time. 4.17 has these as files below /params of its own file system (<xen/hypfs.h>).
+ * kl set-parameters "NAME=VALUE noNAME ...": what the hypervisor lets one change of its command
+ * line at run time. 4.17 has these as files below /params of its own file system (<xen/hypfs.h>).
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking a snapshot of all domains. The cost matters: with hundreds of domains a listing must not ask
- * the hypervisor or the store once per domain. Domains that are destroyed but still held by someone
- * have lost their place in the store; their names come from what destroy left (LIGHT_DEAD_PATH).
+ * Taking a snapshot of all domains. The cost matters: with hundreds of domains a listing must not
+ * ask the hypervisor or the store once per domain. Domains that are destroyed but still held by
+ * someone have lost their place in the store; their names come from what destroy left
+ * (LIGHT_DEAD_PATH).
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -19,7 +19,9 @@ struct kl_snapshot {
 int kl_snapshot(struct kl *kl, struct kl_snapshot *snap);
 /* Only those of @names (ids or names); -> exit status. A missing one fails as xl does. */
 int kl_snapshot_of(struct kl *kl, char **names, unsigned int count, struct kl_snapshot *snap);
-/* Adds the names: best effort, a store that does not answer leaves them NULL and is reported once. */
+/*
+ * Adds the names: best effort, a store that does not answer leaves them NULL and is reported once.
+ */
 int kl_snapshot_names(struct kl *kl, struct kl_snapshot *snap);
 void kl_snapshot_free(struct kl_snapshot *snap);
 
@@ -27,8 +29,8 @@ void kl_snapshot_free(struct kl_snapshot *snap);
 const char *kl_shown_name(const struct kl_snapshot *snap, unsigned int i);
 
 /*
- * Reads @count store paths in one batch; values[i] (free()) NULL where there is none. 0, or -errno of
- * the connection (then all are NULL).
+ * Reads @count store paths in one batch; values[i] (free()) NULL where there is none. 0, or -errno
+ * of the connection (then all are NULL).
  */
 int kl_read_many(struct kl *kl, unsigned int count, char *const *paths, char **values);
 

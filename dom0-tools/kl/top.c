@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl top: domains by CPU use, renewed every few seconds. On a terminal the screen is kept, sorted by
- * use, and q ends it; with -b, or into a file, one table after the other is printed. xentop is run
- * instead if it is installed and no option is given, since it can do more.
+ * kl top: domains by CPU use, renewed every few seconds. On a terminal the screen is kept, sorted
+ * by use, and q ends it; with -b, or into a file, one table after the other is printed. xentop is
+ * run instead if it is installed and no option is given, since it can do more.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -166,10 +166,10 @@ static int run(struct kl *kl, struct top *t)
 
 int cmd_top(struct kl *kl, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "batch", 0, NULL, 'b' }, { "delay", 1, NULL, 'd' }, { "iterations", 1, NULL, 'i' },
-		{ 0 }
-	};
+	static const struct option longs[] = { { "batch", 0, NULL, 'b' },
+					       { "delay", 1, NULL, 'd' },
+					       { "iterations", 1, NULL, 'i' },
+					       { 0 } };
 	struct top t = { .delay_ms = 3000, .rounds = -1 };
 	bool plain = true;
 	int opt;

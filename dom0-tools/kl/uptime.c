@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl uptime: how long domains have run. Domain 0's comes from Linux, the others' from the start time
- * that create wrote; a domain without one (made by hand) is left out.
+ * kl uptime: how long domains have run. Domain 0's comes from Linux, the others' from the start
+ * time that create wrote; a domain without one (made by hand) is left out.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl vcpu-pin DOMAIN VCPU|all HARD|- [SOFT|-]: which CPUs a vcpu may use (hard) and should use (soft).
+ * kl vcpu-pin DOMAIN VCPU|all HARD|- [SOFT|-]: which CPUs a vcpu may use (hard) and should use
+ * (soft).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ static int parse_vcpu(struct kl *kl, const char *text, struct pin *pin)
 	if (strcmp(text, "all"))
 		return kl_error(kl, "bad-argument", "Error: Invalid argument %s as VCPU.", text);
 	if (pin->force)
-		return kl_error(kl, "bad-argument", "Error: --force and 'all' as VCPU not allowed.");
+		return kl_error(kl, "bad-argument",
+				"Error: --force and 'all' as VCPU not allowed.");
 	pin->vcpu = -1;
 	return KL_OK;
 }
@@ -74,7 +76,10 @@ static int apply_masks(struct kl *kl, struct pin *pin)
 	return KL_OK;
 }
 
-/* One operation of our own, as the library's knows no flags. The hypervisor writes back what it uses. */
+/*
+ * One operation of our own, as the library's knows no flags. The hypervisor writes back what it
+ * uses.
+ */
 static int set_one(struct kl *kl, const struct pin *pin, unsigned int vcpu)
 {
 	struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpuaffinity, .domain = pin->domid };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl vcpu-set DOMAIN COUNT: how many vcpus a guest is asked to have online. The guest does it, seeing
- * its availability nodes change.
+ * kl vcpu-set DOMAIN COUNT: how many vcpus a guest is asked to have online. The guest does it,
+ * seeing its availability nodes change.
  */
 #include <errno.h>
 #include <limits.h>
@@ -89,8 +89,10 @@ static int set_online(struct kl *kl, domid_t domid, unsigned long count, bool ch
 	if (count == 0)
 		return kl_error(kl, "bad-argument", "a domain needs a vcpu");
 	if (count > info.max_vcpu_id + 1)
-		return kl_error(kl, "bad-argument", "%lu vcpus asked for, but the domain was created "
-				"with at most %u (maxvcpus)", count, info.max_vcpu_id + 1);
+		return kl_error(kl, "bad-argument",
+				"%lu vcpus asked for, but the domain was created "
+				"with at most %u (maxvcpus)",
+				count, info.max_vcpu_id + 1);
 	lock = light_lock_domain(kl->light, domid, LOCK_MS);
 	if (lock < 0)
 		return kl_check(kl, lock, "cannot lock domain %u", domid);

@@ -18,8 +18,14 @@ void fake_kl_reset(void)
 {
 	memset(&fake_kl, 0, sizeof(fake_kl));
 	fake_kl.host = (struct xen_sysctl_physinfo){
-		.nr_cpus = 4, .max_cpu_id = 3, .nr_nodes = 1, .threads_per_core = 1,
-		.cores_per_socket = 4, .cpu_khz = 2400123, .total_pages = 262144, .free_pages = 65536,
+		.nr_cpus = 4,
+		.max_cpu_id = 3,
+		.nr_nodes = 1,
+		.threads_per_core = 1,
+		.cores_per_socket = 4,
+		.cpu_khz = 2400123,
+		.total_pages = 262144,
+		.free_pages = 65536,
 		.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
 	};
 	fake_kl.pools = 1;
@@ -113,15 +119,17 @@ void call_free(struct call *call __attribute__((unused)), void *buffer,
 }
 
 int call_hypercall(struct call *call __attribute__((unused)), unsigned int op,
-		   unsigned long a1 __attribute__((unused)), unsigned long a2 __attribute__((unused)),
-		   unsigned long a3 __attribute__((unused)), unsigned long a4 __attribute__((unused)),
+		   unsigned long a1 __attribute__((unused)),
+		   unsigned long a2 __attribute__((unused)),
+		   unsigned long a3 __attribute__((unused)),
+		   unsigned long a4 __attribute__((unused)),
 		   unsigned long a5 __attribute__((unused)))
 {
 	return op == __HYPERVISOR_hypfs_op ? -ENOSYS : -EPERM;
 }
 
-long call_memory_op(struct call *call __attribute__((unused)), unsigned int cmd __attribute__((unused)),
-		    void *arg __attribute__((unused)))
+long call_memory_op(struct call *call __attribute__((unused)),
+		    unsigned int cmd __attribute__((unused)), void *arg __attribute__((unused)))
 {
 	return -ENOSYS;
 }
@@ -133,8 +141,8 @@ int ctl_domctl(struct ctl *ctl __attribute__((unused)), struct xen_domctl *op)
 	if (op->cmd == XEN_DOMCTL_setvcpuaffinity) {
 		const uint8_t *hard = op->u.vcpuaffinity.cpumap_hard.bitmap.p;
 
-		return change("affinity %u.%u flags %u hard %x", op->domain, op->u.vcpuaffinity.vcpu,
-			      op->u.vcpuaffinity.flags, hard[0]);
+		return change("affinity %u.%u flags %u hard %x", op->domain,
+			      op->u.vcpuaffinity.vcpu, op->u.vcpuaffinity.flags, hard[0]);
 	}
 	return enter() ? -EINVAL : 0;
 }
@@ -270,8 +278,8 @@ int ctl_numainfo(struct ctl *ctl __attribute__((unused)), struct xen_sysctl_memi
 }
 
 int ctl_pcitopoinfo(struct ctl *ctl __attribute__((unused)),
-		    const struct physdev_pci_device *devices __attribute__((unused)), uint32_t *nodes,
-		    unsigned int count)
+		    const struct physdev_pci_device *devices __attribute__((unused)),
+		    uint32_t *nodes, unsigned int count)
 {
 	memset(nodes, 0, count * sizeof(*nodes));
 	return count;
@@ -316,8 +324,8 @@ int ctl_cpupool(struct ctl *ctl __attribute__((unused)), struct xen_sysctl_cpupo
 	return -EINVAL;
 }
 
-int ctl_readconsole(struct ctl *ctl __attribute__((unused)), char *buffer, uint32_t bytes, bool clear,
-		    bool incremental, uint32_t *index)
+int ctl_readconsole(struct ctl *ctl __attribute__((unused)), char *buffer, uint32_t bytes,
+		    bool clear, bool incremental, uint32_t *index)
 {
 	uint32_t at = incremental ? *index : 0, n;
 
@@ -333,7 +341,8 @@ int ctl_readconsole(struct ctl *ctl __attribute__((unused)), char *buffer, uint3
 	return enter() ? -EPERM : (int)n;
 }
 
-int ctl_version(struct ctl *ctl __attribute__((unused)), unsigned int what, void *buffer, size_t bytes)
+int ctl_version(struct ctl *ctl __attribute__((unused)), unsigned int what, void *buffer,
+		size_t bytes)
 {
 	static const struct { unsigned int what; const char *text; } texts[] = {
 		{ XENVER_extraversion, ".7" }, { XENVER_capabilities, "xen-3.0-x86_64 " },
@@ -366,7 +375,8 @@ void foreignmemory_close(struct foreignmemory *fm __attribute__((unused)))
 {
 }
 
-int light_open_with(struct light **out __attribute__((unused)), struct ctl *ctl __attribute__((unused)),
+int light_open_with(struct light **out __attribute__((unused)),
+		    struct ctl *ctl __attribute__((unused)),
 		    struct store *store __attribute__((unused)),
 		    struct foreignmemory *fm __attribute__((unused)))
 {
@@ -377,15 +387,18 @@ void light_close(struct light *light __attribute__((unused)))
 {
 }
 
-int light_rename(struct light *light __attribute__((unused)), uint32_t domid __attribute__((unused)),
+int light_rename(struct light *light __attribute__((unused)),
+		 uint32_t domid __attribute__((unused)),
 		 const char *old_name __attribute__((unused)),
-		 const char *new_name __attribute__((unused)), struct tools_error *e __attribute__((unused)))
+		 const char *new_name __attribute__((unused)),
+		 struct tools_error *e __attribute__((unused)))
 {
 	return -ENODEV;
 }
 
 int light_set_memory_target(struct light *light __attribute__((unused)),
-			    uint32_t domid __attribute__((unused)), uint64_t kib __attribute__((unused)),
+			    uint32_t domid __attribute__((unused)),
+			    uint64_t kib __attribute__((unused)),
 			    bool enforce __attribute__((unused)),
 			    struct tools_error *e __attribute__((unused)))
 {
@@ -393,7 +406,8 @@ int light_set_memory_target(struct light *light __attribute__((unused)),
 }
 
 int light_lock_domain(struct light *light __attribute__((unused)),
-		      uint32_t domid __attribute__((unused)), unsigned int ms __attribute__((unused)))
+		      uint32_t domid __attribute__((unused)),
+		      unsigned int ms __attribute__((unused)))
 {
 	return -ENODEV;
 }
@@ -418,7 +432,8 @@ int light_domain_config_save(struct light *light __attribute__((unused)),
 	return -ENODEV;
 }
 
-int light_gc(struct light *light __attribute__((unused)), struct tools_error *e __attribute__((unused)))
+int light_gc(struct light *light __attribute__((unused)),
+	     struct tools_error *e __attribute__((unused)))
 {
 	return -ENODEV;
 }

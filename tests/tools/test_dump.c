@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Core dumps against the fake hypervisor: both forms of a guest's frame table, the file read back as ELF,
- * tables that lie, any one call failing, and nothing left mapped.
+ * Core dumps against the fake hypervisor: both forms of a guest's frame table, the file read back
+ * as ELF, tables that lie, any one call failing, and nothing left mapped.
  */
 /* LINK: dom0-tools/libs/dump/core.c dom0-tools/libs/dump/p2m.c dom0-tools/libs/util/core.c */
 /* LINK: dom0-tools/libs/ctl/core.c dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c */
@@ -126,7 +126,8 @@ static void read_at(struct world *w, uint64_t offset, void *to, size_t bytes)
 static void check_file(struct world *w)
 {
 	static const char *const names[] = {
-		"", ".shstrtab", ".note.Xen", ".xen_prstatus", ".xen_shared_info", ".xen_pages", ".xen_p2m"
+		"",	      ".shstrtab", ".note.Xen", ".xen_prstatus", ".xen_shared_info",
+		".xen_pages", ".xen_p2m"
 	};
 	Elf64_Ehdr e;
 	Elf64_Shdr s[7];
@@ -252,7 +253,8 @@ static void test_stopped(void **state)
 	bool called = false;
 
 	use_lists(w);
-	assert_int_equal(dump_core(w->ctl, w->fm, w->id, fileno(w->file), stop, &called, NULL), -EINTR);
+	assert_int_equal(dump_core(w->ctl, w->fm, w->id, fileno(w->file), stop, &called, NULL),
+			 -EINTR);
 	assert_true(called);
 }
 

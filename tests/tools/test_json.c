@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON: the writer's layout byte for byte, the parser on good, bad and hostile texts, both ways round.
+ * JSON: the writer's layout byte for byte, the parser on good, bad and hostile texts, both ways
+ * round.
  */
 /* LINK: dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c */
 /* LINK: dom0-tools/libs/util/core.c */
@@ -66,7 +67,8 @@ static void test_compact(void **state __attribute__((unused)))
 static void test_bad_bytes(void **state __attribute__((unused)))
 {
 	static const char *const samples[] = {
-		"\xff", "\xc3", "\xe2\x82", "\xe2\x28\xa1", "gr\xc3\xbc\xc3\x9f", "\x7f", "\xed\xa0\x80"
+		"\xff", "\xc3",	       "\xe2\x82", "\xe2\x28\xa1", "gr\xc3\xbc\xc3\x9f",
+		"\x7f", "\xed\xa0\x80"
 	};
 	unsigned int i;
 
@@ -100,7 +102,8 @@ static void round_trip(const char *in, const char *out)
 
 static void test_round_trip(void **state __attribute__((unused)))
 {
-	round_trip(" { \"a\" : [ 1 , -2, 3.5 ] , \"b\":{} } ", "{\"a\": [1, -2, 3.5], \"b\": {}}\n");
+	round_trip(" { \"a\" : [ 1 , -2, 3.5 ] , \"b\":{} } ",
+		   "{\"a\": [1, -2, 3.5], \"b\": {}}\n");
 	round_trip("\"\\u00e9\\ud83d\\ude00\\t\"", "\"\xc3\xa9\xf0\x9f\x98\x80\\t\"\n");
 	round_trip("18446744073709551615", "1.844674407e+19\n");
 	round_trip("[true,false,null]", "[true, false, null]\n");
@@ -109,8 +112,25 @@ static void test_round_trip(void **state __attribute__((unused)))
 static void test_refused(void **state __attribute__((unused)))
 {
 	static const char *const bad[] = {
-		"", "{", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "\"\\u12\"", "\"\\ud800\"",
-		"\"\\u0000\"", "\"\n\"", "tru", "+1", "1e", "--1", "[1] 2", "\"abc", "{\"a\":1,}", "nul",
+		"",
+		"{",
+		"[1,",
+		"[1,]",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{a:1}",
+		"\"\\u12\"",
+		"\"\\ud800\"",
+		"\"\\u0000\"",
+		"\"\n\"",
+		"tru",
+		"+1",
+		"1e",
+		"--1",
+		"[1] 2",
+		"\"abc",
+		"{\"a\":1,}",
+		"nul",
 		"1111111111111111111111111111111111111111111111111111111111111111111111",
 	};
 	struct tools_error e = { 0 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl's verbs against a small hypervisor and the fake store: what they print to the byte, how they refuse,
- * how few requests they make, and what happens when the store or the hypervisor fails.
+ * kl's verbs against a small hypervisor and the fake store: what they print to the byte, how they
+ * refuse, how few requests they make, and what happens when the store or the hypervisor fails.
  */
 /* LINK: dom0-tools/kl/commands.c dom0-tools/kl/console.c dom0-tools/kl/cpupool_create.c dom0-tools/kl/cpupool_list.c */
 /* LINK: dom0-tools/kl/cpupool_ops.c dom0-tools/kl/cpupool_split.c dom0-tools/kl/cpupools.c dom0-tools/kl/cpus.c */
@@ -418,7 +418,9 @@ static void test_manual(void **state __attribute__((unused)))
 	free(text);
 }
 
-/* The hypervisor or the store fails at any one call: an exit status and a message, never a crash. */
+/*
+ * The hypervisor or the store fails at any one call: an exit status and a message, never a crash.
+ */
 static void test_faults(void **state __attribute__((unused)))
 {
 	static const char *const verbs[] = {

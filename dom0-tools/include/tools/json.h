@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON as libxl's tools print it (indented by four spaces, empty containers on three lines), so that
- * what reads their files and output reads ours; and a parser into a tree, for what they wrote.
+ * JSON as libxl's tools print it (indented by four spaces, empty containers on three lines), so
+ * that what reads their files and output reads ours; and a parser into a tree, for what they wrote.
  */
 #ifndef TOOLS_JSON_H
 #define TOOLS_JSON_H
@@ -39,7 +39,9 @@ void json_null(struct json_writer *w, const char *key);
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/* The tree. Children are in the order of the text; unlink or change at will, free with json_free(). */
+/*
+ * The tree. Children are in the order of the text; unlink or change at will, free with json_free().
+ */
 struct json_value {
 	enum json_type type;
 	char *name;			/* key in the object around it, or NULL */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing a core dump: an ELF file of sections, no program headers (docs/misc/dump-core-format.txt of
- * Xen, version 0.1). In the file, in this order:
+ * Writing a core dump: an ELF file of sections, no program headers (docs/misc/dump-core-format.txt
+ * of Xen, version 0.1). In the file, in this order:
  *
  *	ELF header, section headers
  *	.note.Xen		what and from which hypervisor
@@ -82,7 +82,8 @@ static int put(struct dump *d, const void *bytes, size_t length)
 			continue;
 		if (n <= 0)
 			return tools_fail(d->error, n < 0 ? -errno : -EIO, "write",
-					  "cannot write the dump: %s", strerror(n < 0 ? errno : EIO));
+					  "cannot write the dump: %s",
+					  strerror(n < 0 ? errno : EIO));
 		p += n;
 		length -= n;
 	}
@@ -143,11 +144,17 @@ static uint64_t section(Elf64_Shdr *s, const char *name, uint32_t type, uint64_t
 static int put_headers(struct dump *d, size_t *pad)
 {
 	Elf64_Ehdr e = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT,
-			     ELFOSABI_SYSV },
-		.e_type = ET_CORE, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-		.e_shoff = sizeof(e), .e_ehsize = sizeof(e), .e_phentsize = sizeof(Elf64_Phdr),
-		.e_shentsize = sizeof(Elf64_Shdr), .e_shnum = SECTIONS, .e_shstrndx = SEC_STRINGS,
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			     EV_CURRENT, ELFOSABI_SYSV },
+		.e_type = ET_CORE,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_shoff = sizeof(e),
+		.e_ehsize = sizeof(e),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shnum = SECTIONS,
+		.e_shstrndx = SEC_STRINGS,
 	};
 	Elf64_Shdr s[SECTIONS] = { { 0 } };
 	uint64_t at = sizeof(e) + sizeof(s), size = sizeof(struct vcpu_guest_context);
@@ -265,8 +272,9 @@ static int read_frames(struct dump *d)
 		return max_mfn;
 	err = foreignmemory_map(d->fm, d->domid, PROT_READ, 1, &frame, NULL, &page);
 	if (err)
-		return tools_fail(d->error, err, "map", "cannot map the shared info of domain %u: %s",
-				  d->domid, strerror(-err));
+		return tools_fail(d->error, err, "map",
+				  "cannot map the shared info of domain %u: %s", d->domid,
+				  strerror(-err));
 	d->shared = malloc(PAGE);
 	if (d->shared)
 		memcpy(d->shared, page, PAGE);

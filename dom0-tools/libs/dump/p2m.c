@@ -2,10 +2,11 @@
 /*
  * Reading a PV guest's table of its frames (p2m) from outside.
  *
- * The guest publishes it in its shared info in one of two forms (<xen/arch-x86/xen.h>): as a range of
- * its virtual memory with the page tables that map it (p2m_cr3, p2m_vaddr), or as a tree of frame lists
- * of three levels. Both are walked page by page, keeping the last page of each level mapped, so that
- * even a guest that claims an enormous table costs time within bounds and no memory.
+ * The guest publishes it in its shared info in one of two forms (<xen/arch-x86/xen.h>): as a range
+ * of its virtual memory with the page tables that map it (p2m_cr3, p2m_vaddr), or as a tree of
+ * frame lists of three levels. Both are walked page by page, keeping the last page of each level
+ * mapped, so that even a guest that claims an enormous table costs time within bounds and no
+ * memory.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON trees: looking up, changing and freeing. Children are a singly linked list in the order of the
- * text, because texts are small and their order is worth keeping. Use: include/tools/json.h.
+ * JSON trees: looking up, changing and freeing. Children are a singly linked list in the order of
+ * the text, because texts are small and their order is worth keeping. Use: include/tools/json.h.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * JSON output in the layout of libxl's tools: four spaces a level, an empty container as an opening
- * line, an empty line and a closing line, a newline after the outermost value. Programs compare such
- * texts, so the layout is part of the contract. Use: include/tools/json.h.
+ * line, an empty line and a closing line, a newline after the outermost value. Programs compare
+ * such texts, so the layout is part of the contract. Use: include/tools/json.h.
  */
 #include <stdio.h>
 #include <string.h>
