@@ -90,7 +90,7 @@ struct daemon {
 	struct console **by_domid, **by_port;
 	unsigned int domids, ports;	/* sizes of these */
 	unsigned int held;		/* consoles that wait for their period's end */
-	bool retries;			/* some console has a retry */
+	bool retries;			/* some console has a retry, or the hypervisor's */
 	int hypervisor_port;
 	struct spool *hypervisor_log;
 	struct source event_source, store_source, watch_source;
@@ -133,6 +133,8 @@ void viewers_terminal(struct console *console, int change);
 
 /* --- hypervisor.c --- */
 int hypervisor_start(struct daemon *daemon);
+/* Tries to get its events, if it is logged and they are not bound; false: not yet. */
+bool hypervisor_bind(struct daemon *daemon);
 void hypervisor_event(struct daemon *daemon);
 
 #endif

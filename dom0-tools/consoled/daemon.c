@@ -343,6 +343,8 @@ static uint64_t retry_consoles(struct daemon *daemon, uint64_t now)
 		if (console->retry > 0 && console->retry < next)
 			next = console->retry;
 	}
+	if (daemon->hypervisor_log && !hypervisor_bind(daemon) && now + RETRY_MS < next)
+		next = now + RETRY_MS;
 	daemon->retries = next != UINT64_MAX;
 	store_events(daemon);
 	return next;

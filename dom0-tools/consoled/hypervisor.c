@@ -39,12 +39,21 @@ int hypervisor_start(struct daemon *daemon)
 	daemon->hypervisor_log = spool_get(&daemon->spools, path);
 	if (!daemon->hypervisor_log)
 		return -1;
-	daemon->hypervisor_port = evtchn_bind_virq(daemon->evtchn, VIRQ_CON_RING);
-	if (daemon->hypervisor_port < 0)
-		port_note("cannot follow the hypervisor's console: %s",
-			  strerror(-daemon->hypervisor_port));
-	read_ring(daemon);
+	daemon->hypervisor_port = -1;
+	if (!hypervisor_bind(daemon))
+		port_note("cannot follow the hypervisor's console yet");
 	return 0;
+}
+
+bool hypervisor_bind(struct daemon *daemon)
+{
+	if (daemon->hypervisor_log && daemon->hypervisor_port < 0) {
+		/* Only one process of dom0 has it: a dying predecessor may still do. */
+		daemon->hypervisor_port = evtchn_bind_virq(daemon->evtchn, VIRQ_CON_RING);
+		daemon->retries |= daemon->hypervisor_port < 0;
+		read_ring(daemon);
+	}
+	return daemon->hypervisor_port >= 0;
 }
 
 void hypervisor_event(struct daemon *daemon)

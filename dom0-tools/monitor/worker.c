@@ -258,6 +258,24 @@ static int plan_restart(struct light *light, const struct monitor_options *optio
 	return error;
 }
 
+/* From the configuration that it is to have from now on (config-update may have left another one). */
+static int restart(struct light *light, const struct monitor_options *options,
+		   const struct xen_domctl_getdomaininfo *info, int action)
+{
+	struct tools_error error = { 0 };
+	struct light_config next;
+	int result;
+
+	light_config_init(&next);
+	result = light_restart_config(light, info->domain, &next, &error);
+	if (result == 0)
+		result = plan_restart(light, options, info, action, &next);
+	else
+		monitor_log("domain %u cannot be restarted: %s", info->domain, error.text);
+	light_config_free(&next);
+	return result;
+}
+
 static int act(struct light *light, const struct monitor_options *options,
 	       const struct xen_domctl_getdomaininfo *info, const struct light_config *config)
 {
@@ -281,7 +299,7 @@ static int act(struct light *light, const struct monitor_options *options,
 		return store_write(light->store, 0, path, "preserved", 9);
 	}
 	if (action_restarts(action))
-		return plan_restart(light, options, info, action, config);
+		return restart(light, options, info, action);
 	snprintf(cause, sizeof(cause), "ended (%s)", reason_name(reason));
 	return destroy(light, info->domain, info->handle, name, cause);
 }

@@ -214,6 +214,12 @@ int light_domain_config(struct light *l, uint32_t domid, struct light_config *co
 	return 0;
 }
 
+int light_restart_config(struct light *l, uint32_t domid, struct light_config *config,
+			 struct tools_error *error)
+{
+	return light_domain_config(l, domid, config, error);
+}
+
 int light_domain_uuid(struct light *l, uint32_t domid, uint8_t uuid[16])
 {
 	(void)l;
