@@ -160,7 +160,9 @@ static int need_list(struct front_queue *q, struct shadow *s)
 	s->list_page = pv_pages_alloc(d, 1);
 	if (!s->list_page)
 		return -XEN_ENOMEM;
-	if (!pv_grant_share(d, q->front->bus.peer, s->list_page, false, &s->list_ref))
+	/* With persistent grants the backend maps every page for writing, and keeps it. */
+	if (!pv_grant_share(d, q->front->bus.peer, s->list_page, q->front->info.persistent,
+			    &s->list_ref))
 		return 0;
 	pv_pages_free(d, s->list_page, 1);
 	s->list_page = NULL;

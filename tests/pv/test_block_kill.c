@@ -16,9 +16,9 @@
 #include "block.h"
 #include "../../blkback/record.h"
 
-#define KILLED_SEEDS	150
-#define KILLS		6
-#define CALLS		400
+#define KILLED_SEEDS	40
+#define KILLS		5
+#define CALLS		150
 
 static jmp_buf death;
 static unsigned long points_left;	/* until the kill; 0: none planned */
@@ -98,7 +98,7 @@ static void killed(void **state)
 static void resumed(void **state)
 {
 	(void)state;
-	for (unsigned int seed = 1; seed <= 30; seed++) {
+	for (unsigned int seed = 1; seed <= 10; seed++) {
 		struct block_setup s = random_setup(seed);
 		struct block b;
 
