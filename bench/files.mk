@@ -14,7 +14,7 @@ $(BUILD)/bench/entry: bench/entry/entry.S
 	$(LD) -m elf_i386 -static -Ttext=0x100000 --build-id=none -o $@ $@.o
 
 # Programs for dom0, static, and the plugin that QEMU loads.
-BENCH_TOOLS := $(addprefix $(BUILD)/bench/,evtchn_turns pages mark load)
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,evtchn_turns pages mark load disk)
 BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror
 
 $(BENCH_TOOLS): $(BUILD)/bench/%: bench/system/%.c
