@@ -128,9 +128,10 @@ static void traffic(struct medium *m)
 		for (unsigned int k = 0; k < 8192 - 2 * odd; k++)
 			assert_int_equal(back[k], i + 1);
 	}
-	assert_int_equal(run(m, MEDIUM_DISCARD, 8192, NULL, 4096), 0);
-	assert_int_equal(run(m, MEDIUM_READ, 8192, back, 4096), 0);
-	assert_int_equal(back[4095], 0);
+	if (run(m, MEDIUM_DISCARD, 8192, NULL, 4096) != -EOPNOTSUPP) {	/* not every file system can */
+		assert_int_equal(run(m, MEDIUM_READ, 8192, back, 4096), 0);
+		assert_int_equal(back[4095], 0);
+	}
 	assert_int_equal(run(m, MEDIUM_READ, BYTES - 512, back, 512), 0);
 	assert_true(run(m, MEDIUM_READ, BYTES, back, 512) < 0);
 }
