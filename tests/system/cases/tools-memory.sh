@@ -4,6 +4,7 @@
 # the initramfs (logs, userdata). Under 16 MiB, and it comes back.
 # oracle: yes
 # timeout: 500
+# soak
 . "$(dirname "$0")/../lib/case.sh"
 
 dom0 --toolstack bare --smp 2 --mem 1800 --cmdline dom0_mem=600M --add "$TOP/$BUILD/guests/hello" --timeout 460 <<'EOS'
