@@ -4,19 +4,20 @@
 # way round. Once with our daemons, once (and shorter) with Debian's xenstored.
 # oracle: yes
 # variants: ours debian
-# timeout: 400
+# timeout: 300
 . "$(dirname "$0")/../lib/case.sh"
 
 daemons=consoled
 [ "$VARIANT" = debian ] || daemons=xenstored,consoled
-{ echo "daemons=$VARIANT"; cat <<'EOS'; } | toolstack --toolstack krypton:$daemons --smp 2 --timeout 380
+{ echo "daemons=$VARIANT"; cat <<'EOS'; } | toolstack --toolstack krypton:$daemons --smp 2 --timeout 280
 . /lib/kt.sh
 bridge
 before=$(free_memory)
 disk b 16
 debian d1 'vcpus = 2' 'maxmem = 256' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' ip=10.0.0.2 stay
 check "dry run as xl's" sh -c 'kl -N create /root/d1.cfg >/tmp/a; xl -N create /root/d1.cfg >/tmp/b; sed -i /uuid/d /tmp/a /tmp/b; diff /tmp/a /tmp/b'
-check "create" kl create --timings -p /root/d1.cfg
+check "create" sh -c 'kl create --timings -p /root/d1.cfg 2>/tmp/timings'
+cat /tmp/timings
 check "it is paused" within 5 in_state d1 p
 check "xl knows it" prints '"name": "d1"' xl list -l d1
 check "the name is taken" refuses kl create /root/d1.cfg
@@ -54,7 +55,6 @@ check "memory is back" memory_is_back $before
 [ $daemons = ours ] || finish
 
 check "xl creates" xl create -q /root/d1.cfg
-check "it boots again" on_console d1 DOMU-UP 90
 check "kl lists it" prints '"name": "d1"' kl list -l d1
 check "kl destroys it" kl destroy d1
 check "gone" gone d1 30
