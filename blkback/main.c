@@ -53,12 +53,14 @@ static struct device *find(struct daemon *d, const char *name)
 	return v;
 }
 
+/* Both keys: a toolstack without transactions writes the state last. */
 static bool exists(struct daemon *d, const char *name)
 {
 	char path[PV_PATH_MAX], value[PV_PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", d->tree, name);
-	return pv_store_read(d->domain, 0, path, "frontend", value, sizeof(value)) > 0;
+	return pv_store_read(d->domain, 0, path, "frontend", value, sizeof(value)) > 0 &&
+	       pv_store_read(d->domain, 0, path, "state", value, sizeof(value)) > 0;
 }
 
 static void add(struct daemon *d, const char *name)
