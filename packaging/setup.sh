@@ -109,8 +109,8 @@ fetch_guest() {
 	mv "$CACHE/root.new" "$CACHE/root"
 }
 
-# Debian's source package of lwIP, with its patches, as $CACHE/lwip. apt need not know deb-src lines:
-# it gets lists of its own for this.
+# Debian's source package of lwIP, with its patches, as $CACHE/lwip. The machine need not have deb-src
+# lines: apt gets some of its own for this, with the servers that it knows.
 fetch_lwip() {
 	local work=$CACHE/lwip.new patch opts site
 	[ "$(cat "$CACHE/lwip/.stamp" 2>/dev/null)" != "$LWIP_STAMP" ] || return 0
@@ -119,14 +119,9 @@ fetch_lwip() {
 	site=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' | sed -n 's/ bookworm main$//p' | head -n 1)
 	rm -rf "$work"
 	mkdir -p "$work/lists/partial" "$work/src"
-	cat >"$work/src.sources" <<-X
-		Types: deb-src
-		URIs: $site
-		Suites: bookworm
-		Components: main
-		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-	X
-	opts="-qq -o Dir::Etc::sourcelist=$work/src.sources -o Dir::Etc::sourceparts=-
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+		sort -u | sed 's/^/deb-src /' >"$work/src.list"
+	opts="-qq -o Dir::Etc::sourcelist=$work/src.list -o Dir::Etc::sourceparts=-
 		-o Dir::State::lists=$work/lists -o APT::Sandbox::User=$(id -un)"
 	(cd "$work" && apt-get $opts update && apt-get $opts source --download-only lwip >/dev/null) ||
 		{ say "no lwIP: the web server guest will not be built"; rm -rf "$work"; return 0; }

@@ -15,7 +15,7 @@ vcpus=$VARIANT
 bridge
 ip -6 addr add fd00::1/64 dev xenbr0
 check "daemon" netback_start
-dd if=/dev/urandom of=/dev/shm/bulk bs=1M count=24 2>/dev/null
+dd if=/dev/urandom of=/dev/shm/bulk bs=1M count=16 2>/dev/null
 sum=\$(md5sum </dev/shm/bulk | cut -c1-32)
 httpd -p 7000 -h /dev/shm
 debian d1 "vcpus = \$vcpus" ip=10.0.0.2 stay
