@@ -17,6 +17,7 @@
 #include "xsd.h"
 
 #define REFUSALS 3
+#define ENTRY_BYTES 1024		/* what one more entry is taken to need */
 #define PRIORITY_MS 1000		/* for dom0 */
 #define PRIORITY_GUEST_MS 200
 #define PRIORITY_PAUSE_MS 10000		/* after one that did not end in time */
@@ -64,8 +65,15 @@ void tx_end_priority(struct xsd *x, bool timed_out)
 	}
 }
 
+/* Memory of entries counts as the domain's: a guest may hold ten transactions. */
+static void charge(struct xsd *x, struct entry *e, int bytes)
+{
+	quota_add(x, e->tx->conn->domain, QUOTA_MEMORY, bytes);
+}
+
 static void entry_free(struct xsd *x, struct entry *e)
 {
+	charge(x, e, -(int)(sizeof(*e) + e->path_length + e->length));
 	perms_put(x, e->perms);
 	perms_put(x, e->old_perms);
 	free(e->value);
@@ -123,7 +131,10 @@ struct entry *tx_entry(struct xsd *x, struct transaction *tx, const char *path,
 
 bool tx_room(struct xsd *x, struct transaction *tx, unsigned int more)
 {
-	return privileged(tx->conn) || tx->entries + more <= x->quota[QUOTA_TX_NODES];
+	if (privileged(tx->conn))
+		return true;
+	return tx->entries + more <= x->quota[QUOTA_TX_NODES] &&
+	       quota_fits(x, tx->conn->domain, QUOTA_MEMORY, more * ENTRY_BYTES);
 }
 
 static struct entry *entry_make(struct xsd *x, struct transaction *tx, const char *path,
@@ -140,6 +151,7 @@ static struct entry *entry_make(struct xsd *x, struct transaction *tx, const cha
 	list_add_tail(&tx->all, &e->all);
 	table_add(&x->entries, &e->link, hash);
 	tx->entries++;
+	charge(x, e, sizeof(*e) + length);
 	return e;
 }
 
@@ -160,10 +172,11 @@ struct entry *tx_touch(struct xsd *x, struct transaction *tx, const char *path, 
 	return e;
 }
 
-void entry_set_value(struct entry *e, const void *value, unsigned int length)
+void entry_set_value(struct xsd *x, struct entry *e, const void *value, unsigned int length)
 {
 	char *copy = xcopy(value, length);
 
+	charge(x, e, (int)length - e->length);
 	free(e->value);
 	e->value = copy;
 	e->length = length;
@@ -247,7 +260,7 @@ void tx_restore(struct xsd *x, struct transaction *tx, const struct item_tx_entr
 	e->perms = item->perms ? perms_get(x, perms, item->perms) : NULL;
 	e->old_perms = item->old_perms ? perms_get(x, old, item->old_perms) : NULL;
 	if (item->flags & TX_VALUE)
-		entry_set_value(e, path + item->path, item->value);
+		entry_set_value(x, e, path + item->path, item->value);
 	tx->nodes_made += !!(item->flags & TX_CREATED);
 	tx->nodes_made -= !!(e->flags & TX_CREATED);
 	e->deps = item->deps;
@@ -276,7 +289,7 @@ static void doom(struct xsd *x, struct entry *e, struct node *n, unsigned int ki
 	if (kind & DEP_EXIST)
 		e->flags |= TX_KEPT;
 	if (kind & DEP_VALUE && !(e->flags & TX_VALUE))
-		entry_set_value(e, node_value(n), n->length);
+		entry_set_value(x, e, node_value(n), n->length);
 	if (kind & DEP_PERMS && !(e->flags & TX_PERMS))
 		entry_set_perms(x, e, n->perms);
 }

@@ -145,10 +145,12 @@ int view_write(struct request *r, const struct path *p, struct view *v, const vo
 
 	if (too_big(r, length, v->node, v->perms->count))
 		return -ENOSPC;
+	if (r->tx && !quota_fits(x, r->conn->domain, QUOTA_MEMORY, length))
+		return -ENOSPC;
 	if (r->tx) {
 		bool first = !(v->entry->flags & TX_MODIFIED);
 
-		entry_set_value(v->entry, value, length);
+		entry_set_value(x, v->entry, value, length);
 		v->entry->flags &= ~TX_QUIET;
 		if (first)
 			entry_move(v->entry);
@@ -180,7 +182,7 @@ static int create_in_tx(struct request *r, const struct path *p, unsigned int le
 		e->flags = (e->flags & ~(TX_GONE | TX_EXACT | TX_QUIET)) | TX_CREATED;
 		if (!last)
 			e->flags |= TX_QUIET;
-		entry_set_value(e, value, last ? length : 0);
+		entry_set_value(x, e, value, last ? length : 0);
 		entry_set_perms(x, e, perms);
 		entry_move(e);
 		list_del(&e->sibling);

@@ -385,7 +385,7 @@ struct entry *tx_touch(struct xsd *x, struct transaction *tx, const char *path, 
 bool tx_room(struct xsd *x, struct transaction *tx, unsigned int more);
 /* @moved: the entry's turn at commit is after all others from now on. */
 void tx_journal(struct xsd *x, struct entry *e, bool moved);
-void entry_set_value(struct entry *e, const void *value, unsigned int length);
+void entry_set_value(struct xsd *x, struct entry *e, const void *value, unsigned int length);
 void entry_set_perms(struct xsd *x, struct entry *e, struct perms *perms);
 void entry_move(struct entry *e);
 /* 0, -EAGAIN, -ENOSPC, STALL. Except for STALL the transaction is gone. */

@@ -568,10 +568,23 @@ static void test_quotas(void **state)
 	}
 	assert_non_null(strstr(events, "")); /* answers were taken by ring_events() */
 	assert_string_equal(RING(1, XS_READ, 0, "d/v"), "ENOENT");
-	assert_string_equal(ASK(XS_CONTROL, 0, "quota\0001"),
-			    "Domain 1:\nnodes           :        3\nwatches         :      128\n"
-			    "transactions    :       10\noutstanding     :        0\n"
-			    "memory          :        0\n");
+	assert_non_null(strstr(ASK(XS_CONTROL, 0, "quota\0001"),
+			       "Domain 1:\nnodes           :        3\nwatches         :      128\n"
+			       "transactions    :       10\noutstanding     :        0\nmemory "));
+	/* What its transactions hold counts. */
+	assert_in_range(domain_find(&p->x, 1)->used[QUOTA_MEMORY], 100, 2000);
+	ASK(XS_CONTROL, 0, "quota\0set\0memory\0003000");
+	assert_string_equal(ring_ask(1, XS_WRITE, 1, "d/x\0v", 5), "OK");
+	assert_string_equal(RING(1, XS_READ, 1, "d/q1"), "ENOENT");
+	assert_string_equal(RING(1, XS_READ, 1, "d/q2"), "ENOENT");
+	for (i = 0; i < 30 && strcmp(body, "ENOSPC"); i++) {
+		int n = sprintf(text, "d/q%d", i) + 1;
+
+		ring_ask(1, XS_READ, 1, text, n);
+	}
+	assert_string_equal(body, "ENOSPC");
+	assert_string_equal(RING(1, XS_RESET_WATCHES, 0, ""), "OK");
+	assert_int_equal(domain_find(&p->x, 1)->used[QUOTA_MEMORY], 0);
 }
 
 /* A guest that does not read: its queue is bounded, its requests wait, others do not notice. */
