@@ -6,7 +6,9 @@
 # timeout: 400
 . "$(dirname "$0")/../lib/case.sh"
 
-TEST_XENSTORE=$(find /usr/lib/xen-4.17/bin "${KRYPTON_CACHE:-/nonexistent}" -name test-xenstore 2>/dev/null | head -n 1)
+CACHE=${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}
+TEST_XENSTORE=$(find "$CACHE/root/usr/lib/xen-4.17/bin" \
+	/usr/lib/xen-4.17/bin -name test-xenstore 2>/dev/null | head -n 1)
 add=
 [ -z "$TEST_XENSTORE" ] || add="--add $TEST_XENSTORE:/guest/test-xenstore"
 
