@@ -51,7 +51,8 @@ void *pv_pages_alloc(struct pv_domain *d, unsigned int count)
 	r->first = take_pages(w, count);
 	r->count = count;
 	r->address = map_pages(w, r->first, count, NULL, PROT_READ | PROT_WRITE);
-	memset(r->address, 0, (size_t)count * PV_PAGE_SIZE);
+	if (count == 1)			/* more are always fresh, and untouched ones cost nothing */
+		memset(r->address, 0, PV_PAGE_SIZE);
 	r->next = d->regions;
 	d->regions = r;
 	for (unsigned int i = 0; i < count; i++)

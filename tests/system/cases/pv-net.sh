@@ -3,29 +3,27 @@
 # A Debian guest's network card on our netback: ping, bulk both ways with checksums over IPv4 and
 # IPv6, offloads used, unplugging and plugging in, a second card, the daemon killed under load.
 # oracle: yes
-# variants: 1 2
 # timeout: 400
 . "$(dirname "$0")/../lib/case.sh"
 
-toolstack --smp "$VARIANT" --timeout 380 --add "$TOP/$BUILD/tools/netback:/guest/netback" \
+toolstack --smp 2 --timeout 380 --add "$TOP/$BUILD/tools/netback:/guest/netback" \
 	--add "$HERE/lib/qnic.sh:/lib/qnic.sh" <<EOS
-vcpus=$VARIANT
 . /lib/kt.sh
 . /lib/qnic.sh
 bridge
 ip -6 addr add fd00::1/64 dev xenbr0
 check "daemon" netback_start
-dd if=/dev/urandom of=/dev/shm/bulk bs=1M count=16 2>/dev/null
+dd if=/dev/urandom of=/dev/shm/bulk bs=1M count=10 2>/dev/null
 sum=\$(md5sum </dev/shm/bulk | cut -c1-32)
 httpd -p 7000 -h /dev/shm
-debian d1 "vcpus = \$vcpus" ip=10.0.0.2 stay
+debian d1 'vcpus = 2' ip=10.0.0.2 stay
 check "create" xl create -p /root/d1.cfg
 id=\$(xl domid d1)
 check "card" qnic \$id 0
 check "unpause" xl unpause d1
 check "up" on_console d1 DOMU-UP
 check "ping" within 20 ping -c 1 -W 2 10.0.0.2
-check "ping, 1400 bytes, 20 times" prints ' 0% packet loss' ping -c 20 -i 0.2 -s 1400 10.0.0.2
+check "ping, 1400 bytes, 10 times" prints ' 0% packet loss' ping -c 10 -i 0.2 -s 1400 10.0.0.2
 check "connected" prints '^4\$' xenstore-read /local/domain/0/backend/qnic/\$id/0/state
 type_in d1 'mount -t tmpfs t /mnt; ip -6 addr add fd00::2/64 dev eth0; httpd -p 7001 -h /mnt; wget -q -O /mnt/bulk http://10.0.0.1:7000/bulk; md5sum /mnt/bulk; echo first=\$((1 + 1))'
 check "fetched" on_console d1 first=2 60
@@ -47,7 +45,6 @@ check "out of the guest while the daemon is killed every second" wget -q -O /dev
 check "as it was, in spite of it" [ "\$(md5sum </dev/shm/back | cut -c1-32)" = \$sum ]
 type_in d1 'rm /mnt/bulk6; wget -q -O /mnt/bulk7 http://10.0.0.1:7000/bulk; md5sum /mnt/bulk7'
 check "into the guest while the daemon is killed every second" on_console d1 "\$sum  /mnt/bulk7" 60
-sleep 3
 kill \$killer
 wait \$killer 2>/dev/null
 check "the guest saw no error" refuses console_has d1 'vif vif-0'
