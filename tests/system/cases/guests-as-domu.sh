@@ -3,15 +3,17 @@
 # Test guests as unprivileged domains, one after the other in one boot. The list holds those that
 # need neither dom0's rights nor more memory or ports than such a domain gets.
 # oracle: yes
-# timeout: 420
+# timeout: 500
 . "$(dirname "$0")/../lib/case.sh"
 
 add=()
-for name in hello event-lifetime event-races exceptions grant-counts page-refs emul-priv emul-ptwr; do
+for name in hello event-fifo event-lifetime event-races exceptions grant-counts guest-pointers \
+		multicall page-refs emul-priv emul-ptwr preemption pte-validation return-paths segments \
+		stale-memory start-info stolen-pages time tlb-stale type-races vcpus xstate; do
 	[ ! -e "$TOP/$BUILD/guests/$name" ] || add+=(--add "$TOP/$BUILD/guests/$name")
 done
 [ ${#add[@]} -gt 0 ] || { echo "no guests built; run make guests"; exit 1; }
-dom0 --smp 2 --mem 1024 --cmdline dom0_mem=400M --timeout 400 "${add[@]}" <<'EOS'
+dom0 --smp 2 --mem 1024 --cmdline dom0_mem=400M --timeout 480 "${add[@]}" <<'EOS'
 . /lib/kt.sh
 for guest in /guest/*; do
 	name=$(basename $guest)
