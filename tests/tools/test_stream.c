@@ -5,7 +5,8 @@
  */
 /* LINK: dom0-tools/libs/stream/rules.c dom0-tools/libs/stream/reader.c */
 /* LINK: dom0-tools/libs/stream/framing.c */
-/* LINK: dom0-tools/libs/stream/tables.c dom0-tools/libs/util/core.c */
+/* LINK: dom0-tools/libs/stream/tables.c dom0-tools/libs/stream/context.c */
+/* LINK: dom0-tools/libs/util/core.c */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -518,6 +519,75 @@ static void test_foreign(void **state __attribute__((unused)))
 			    "page table pfn 0x8 (level 3), entry 9: pfn 0x1000 has no memory");
 }
 
+/* Of pfn 0x10 a table of level 4, of 0x11 a pinned one; else plain pages. */
+static uint32_t type_of(void *cookie __attribute__((unused)), uint64_t pfn)
+{
+	return pfn == 0x10 ? XEN_DOMCTL_PFINFO_L4TAB :
+	       pfn == 0x11 ? XEN_DOMCTL_PFINFO_L4TAB | XEN_DOMCTL_PFINFO_LPINTAB :
+			     0;
+}
+
+static struct vcpu_guest_context sample_context(void)
+{
+	struct vcpu_guest_context c = { .gdt_ents = 513, .gdt_frames = { 0x5020, 0x5021, 0xbad } };
+
+	c.user_regs.rdx = 0x5030;
+	c.ctrlreg[3] = 0x5010000;
+	c.ctrlreg[1] = 0x5011000;
+	return c;
+}
+
+static void test_context(void **state __attribute__((unused)))
+{
+	struct vcpu_guest_context c = sample_context(), old;
+	struct tools_error e;
+
+	assert_int_equal(stream_context_to_pfns(&c, 0, &mfn_to_pfn, &e), 0);
+	assert_int_equal(c.user_regs.rdx, 0x30);
+	assert_int_equal(c.gdt_frames[1], 0x21);
+	assert_int_equal(c.gdt_frames[2], 0xbad);
+	assert_int_equal(c.ctrlreg[3], 0x10000);
+	assert_int_equal(c.ctrlreg[1], 0x11001);
+	assert_int_equal(stream_context_to_mfns(&c, 0, &pfn_to_mfn, type_of, &e), 0);
+	old = sample_context();
+	old.flags = VGCF_online;
+	assert_memory_equal(&c, &old, sizeof(c));
+
+	/* rdx is the start info on vcpu 0 only; without a table for user mode there is none. */
+	c.user_regs.rdx = 1;
+	c.ctrlreg[1] = 0;
+	assert_int_equal(stream_context_to_pfns(&c, 1, &mfn_to_pfn, &e), 0);
+	assert_int_equal(c.user_regs.rdx, 1);
+	assert_int_equal(c.ctrlreg[1], 0);
+}
+
+static void test_bad_context(void **state __attribute__((unused)))
+{
+	struct vcpu_guest_context c = sample_context(), old;
+	struct tools_error e;
+
+	c.gdt_frames[1] = 0x77;
+	old = c;
+	assert_int_equal(stream_context_to_pfns(&c, 0, &mfn_to_pfn, &e), -ERANGE);
+	assert_string_equal(e.text,
+			    "vcpu 0: its GDT has mfn 0x77, which is not memory of this domain");
+	assert_memory_equal(&c, &old, sizeof(c));
+	c.gdt_ents = FIRST_RESERVED_GDT_ENTRY + 1;
+	assert_int_equal(stream_context_to_pfns(&c, 0, &mfn_to_pfn, &e), -ERANGE);
+
+	c = sample_context();
+	assert_int_equal(stream_context_to_pfns(&c, 0, &mfn_to_pfn, &e), 0);
+	c.user_regs.rdx = 0x10; /* a page table */
+	assert_int_equal(stream_context_to_mfns(&c, 0, &pfn_to_mfn, type_of, &e), -EINVAL);
+	c.user_regs.rdx = 0x30;
+	c.ctrlreg[3] = 0x12000; /* a plain page */
+	assert_int_equal(stream_context_to_mfns(&c, 0, &pfn_to_mfn, type_of, &e), -EINVAL);
+	assert_non_null(
+		strstr(e.text, "its page table (cr3) has pfn 0x12 of type 0x0, not of level 4"));
+	c.ctrlreg[3] = 0x1000000;
+	assert_int_equal(stream_context_to_mfns(&c, 0, &pfn_to_mfn, type_of, &e), -ERANGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_order),	     cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_failed_stays), cmocka_unit_test(test_types),
 		cmocka_unit_test(test_tables),	     cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_context),	     cmocka_unit_test(test_bad_context),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

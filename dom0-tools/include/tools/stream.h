@@ -142,6 +142,24 @@ int stream_table_to_pfns(const void *table, void *out, uint32_t type, uint64_t p
 int stream_table_to_mfns(const void *table, void *out, uint32_t type, uint64_t pfn,
 			 const struct stream_lookup *pfn_to_mfn, struct tools_error *error);
 
+/*
+ * The frames in a vcpu's context (X86_PV_VCPU_BASIC): those of the GDT, the top page tables of
+ * kernel and user, and vcpu 0's start info, whose frame a guest leaves in rdx when it suspends. -ERANGE: one
+ * of them is not memory of this domain (@error names it and the frame), or the GDT is too long; the
+ * context is then unchanged.
+ */
+struct vcpu_guest_context;
+int stream_context_to_pfns(struct vcpu_guest_context *context, uint32_t vcpu,
+			   const struct stream_lookup *mfn_to_pfn, struct tools_error *error);
+/*
+ * The way back; @type_of (with @pfn_to_mfn's cookie) gives the type that a pfn came with: GDT and
+ * start info must be plain pages, the tables of level 4, else -EINVAL. The vcpu comes online.
+ */
+int stream_context_to_mfns(struct vcpu_guest_context *context, uint32_t vcpu,
+			   const struct stream_lookup *pfn_to_mfn,
+			   uint32_t (*type_of)(void *cookie, uint64_t pfn),
+			   struct tools_error *error);
+
 /* ---- reading ---- */
 
 enum stream_kind {
