@@ -82,7 +82,7 @@ static inline void sample_letter(struct strbuf *s, char letter)
 {
 	static const uint8_t info[8] = { 8, 4 };
 	static const uint8_t zeros[STREAM_PAGE_BYTES];
-	static const char text[] = "a later feature";
+	static const char text[] = "a late feature";	/* to be padded */
 	static const char pairs[] = "\2\0\0\0\0\0\0\0key\0value";
 	uint64_t tsc[3] = { 2600000ULL << 32, 123456789, 1 };
 	uint64_t frames[3] = { (uint64_t)SAMPLE_MAX_PFN << 32, 700, 701 };

@@ -458,6 +458,8 @@ static void test_tables(void **state __attribute__((unused)))
 			table[i] = i % 3 == 0 ? (0x5000ULL + i) << 12 | 0x67 | NX :
 				   i % 3 == 1 ? 0xdead000ULL :
 						0; /* not present: kept */
+		/* On either side of where Xen's slots of level 4 begin and end. */
+		table[255] = table[256] = table[271] = table[272] = 0x5123067;
 		assert_int_equal(stream_table_to_pfns(table, unaligned, type, 7,
 						      STREAM_FOREIGN_FAIL, &mfn_to_pfn, &e),
 				 0);
