@@ -23,7 +23,7 @@ $(TOOLS_DIR)/include/.done:
 	@mkdir -p $(@D)
 	@for d in linux asm-generic xen; do ln -sfn /usr/include/$$d $(@D)/$$d; done
 	@ln -sfn /usr/include/$$(gcc -print-multiarch)/asm $(@D)/asm
-	@for f in yajl lzma lzma.h zstd.h zstd_errors.h zdict.h zlib.h zconf.h lz4.h liburing liburing.h; do \
+	@for f in lzma lzma.h zstd.h zstd_errors.h zdict.h zlib.h zconf.h lz4.h; do \
 		if [ -e /usr/include/$$f ]; then ln -sfn /usr/include/$$f $(@D)/$$f; \
 		elif [ -e /usr/include/$$(gcc -print-multiarch)/$$f ]; then \
 			ln -sfn /usr/include/$$(gcc -print-multiarch)/$$f $(@D)/$$f; fi; done

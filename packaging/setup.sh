@@ -20,7 +20,7 @@ STAMP=5		# raise when the lists below change
 LWIP_STAMP=1
 
 TOOLS="gcc make clang python3 libc6-dev libxen-dev libcmocka-dev liblzma-dev libzstd-dev
-	zlib1g-dev liblz4-dev musl-tools libyajl-dev liburing-dev qemu-system-x86 qemu-utils grub-common grub-pc-bin
+	zlib1g-dev liblz4-dev musl-tools qemu-system-x86 qemu-utils grub-common grub-pc-bin
 	grub-efi-amd64-bin xorriso mtools ovmf seabios bochs bochsbios e2fsprogs cpio zstd
 	lz4 xz-utils kmod socat bash util-linux bsdutils patch"
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
+#include <tools/util.h>
 #include "consoled.h"
 
 static const char usage[] =
@@ -163,50 +164,6 @@ static void make_folder(const char *path)
 	}
 }
 
-/* The caller returns when the daemon serves: the parent waits for a byte. */
-static int into_background(void)
-{
-	int ends[2];
-	char byte;
-
-	if (pipe(ends) != 0)
-		exit(1);
-	switch (fork()) {
-	case -1:
-		perror("consoled: fork");
-		exit(1);
-	case 0:
-		close(ends[0]);
-		setsid();
-		return ends[1];
-	default:
-		close(ends[1]);
-		_exit(read(ends[0], &byte, 1) == 1 ? 0 : 1);
-	}
-}
-
-static void report_started(const struct settings *settings, int parent)
-{
-	FILE *file = settings->pid_file ? fopen(settings->pid_file, "we") : NULL;
-	int null;
-
-	if (file) {
-		fprintf(file, "%ld\n", (long)getpid());
-		fclose(file);
-	}
-	if (parent < 0)
-		return;
-	null = open("/dev/null", O_RDWR);
-	if (null >= 0) {
-		for (int fd = 0; fd <= 2; fd++)
-			dup2(null, fd);
-		if (null > 2)
-			close(null);
-	}
-	if (write(parent, "", 1) == 1)
-		close(parent);
-}
-
 int main(int argc, char **argv)
 {
 	struct rlimit limit = { .rlim_cur = 140000, .rlim_max = 140000 };	/* 4 a domain */
@@ -221,13 +178,13 @@ int main(int argc, char **argv)
 	if (settings.daemon.log_dir)
 		make_folder(settings.daemon.log_dir);
 	if (!settings.foreground)
-		parent = into_background();
+		parent = tools_into_background("consoled");
 	if (daemon_start(&daemon, &settings.daemon) != 0) {
 		if (!settings.foreground)
 			fprintf(stderr, "consoled: cannot start; the system log tells more\n");
 		return 1;
 	}
-	report_started(&settings, parent);
+	tools_report_started(settings.pid_file, parent);
 	for (;;) {
 		int error = daemon_turn(&daemon, -1);
 

@@ -14,6 +14,7 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+#include <tools/util.h>
 #include "monitor.h"
 
 #define LOG_BYTES (1 << 20)
@@ -96,46 +97,6 @@ static uint64_t parse_mib(const char *text)
 	return (uint64_t)mib << 10;
 }
 
-/* The parent returns when the child serves. */
-static int into_background(void)
-{
-	int ends[2];
-	char byte;
-
-	if (pipe(ends) != 0)
-		exit(1);
-	switch (fork()) {
-	case -1:
-		perror("monitor: fork");
-		exit(1);
-	case 0:
-		close(ends[0]);
-		setsid();
-		return ends[1];
-	default:
-		close(ends[1]);
-		_exit(read(ends[0], &byte, 1) == 1 ? 0 : 1);
-	}
-}
-
-static void report_started(const char *pid_file, int parent)
-{
-	FILE *file = pid_file ? fopen(pid_file, "we") : NULL;
-	int null;
-
-	if (file) {
-		fprintf(file, "%ld\n", (long)getpid());
-		fclose(file);
-	}
-	if (parent < 0)
-		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
-		dup2(null, fd);
-	if (write(parent, "", 1) == 1)
-		close(parent);
-}
-
 /* One monitor at a time. The lock dies with the process (workers do not have it). */
 static void only_one(const char *run_dir)
 {
@@ -203,11 +164,11 @@ int main(int argc, char **argv)
 	mkdir(options.death_dir, 0755);
 	mkdir(options.dump_dir, 0700);
 	if (!foreground)
-		parent = into_background();
+		parent = tools_into_background("monitor");
 	only_one(options.run_dir);
 	if (monitor_start(&monitor, &options) != 0)
 		return 1;
-	report_started(pid_file, parent);
+	tools_report_started(pid_file, parent);
 	do
 		result = monitor_turn(monitor, -1);
 	while (result == 0);

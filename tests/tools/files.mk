@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Host tests of dom0-tools, pvlib and the drivers, under ASan and UBSan with the system's library.
 # tests/tools/test_<noun>.c and tests/pv/test_<noun>.c name what they link: "LINK: dom0-tools/libs/x/y.c ...",
-# and libraries: "LIBS: -lyajl_s". tests/tools/fuzz_<noun>.c likewise: a fuzz target is a program that
+# and libraries: "LIBS: -llzma". tests/tools/fuzz_<noun>.c likewise: a fuzz target is a program that
 # runs a fixed number of seeded cases (FUZZ_CASES in the environment) and prints "N passed, N failed" at the end.
 
 TT_DIR := $(BUILD)/tooltest

@@ -53,4 +53,12 @@ int tools_write_file(const char *path, const void *bytes, size_t length, unsigne
 /* All of @path, NUL-terminated, at most @limit bytes (-EFBIG); free(). */
 int tools_read_file(const char *path, size_t limit, char **bytes, size_t *length);
 
+/*
+ * Into the background: returns in the child, with a descriptor for tools_report_started(); the parent
+ * exits with 0 once that is called, or with 1 if the child ends before.
+ */
+int tools_into_background(const char *name);
+/* Writes @pid_file (NULL: none); unless @parent is -1, lets go of the terminal and tells the parent. */
+void tools_report_started(const char *pid_file, int parent);
+
 #endif
