@@ -53,9 +53,11 @@ void console_ring_grow(char *buf, size_t size)
 		put_byte(old[prod & (old_size - 1)]);
 }
 
-void console_ring_clear(void)
+/* Forgets what was read, up to @upto; bytes that came meanwhile stay, unless they pushed that out. */
+static void clear_to(uint32_t upto)
 {
-	cons = prod;
+	if (read_once(prod) - upto <= ring_size)
+		cons = upto;
 }
 
 int console_ring_read(struct xen_sysctl_readconsole *op)
@@ -63,7 +65,7 @@ int console_ring_read(struct xen_sysctl_readconsole *op)
 	uint32_t at = read_once(cons), end = read_once(prod), copied = 0;
 
 	/* Incremental readers say where they left off; a gap means that they lost bytes. */
-	if (op->incremental && (int32_t)(at - op->index) < 0)
+	if (op->incremental && (int32_t)(at - op->index) < 0 && (int32_t)(end - op->index) >= 0)
 		at = op->index;
 	while ((int32_t)(end - at) > 0 && copied < op->count) {
 		uint32_t off = at & (ring_size - 1);
@@ -76,7 +78,7 @@ int console_ring_read(struct xen_sysctl_readconsole *op)
 		copied += n;
 	}
 	if (op->clear)
-		console_ring_clear();
+		clear_to(at);
 	op->count = copied;
 	op->index = at;
 	return 0;

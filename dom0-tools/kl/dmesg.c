@@ -11,16 +11,15 @@
 
 #define PIECE 16384
 
-/* All of the ring into @text. */
-static int read_ring(struct kl *kl, struct strbuf *text)
+/* Adds what the ring holds from *@index on to @text. */
+static int read_ring(struct kl *kl, struct strbuf *text, uint32_t *index)
 {
 	char *piece = malloc(PIECE);
-	uint32_t index = 0;
 	int got = -ENOMEM;
 
 	if (!piece)
 		return got;
-	while ((got = ctl_readconsole(kl->ctl, piece, PIECE, false, true, &index)) > 0)
+	while ((got = ctl_readconsole(kl->ctl, piece, PIECE, false, true, index)) > 0)
 		strbuf_add(text, piece, got);
 	free(piece);
 	return text->failed ? -ENOMEM : got;
@@ -48,8 +47,10 @@ int cmd_dmesg(struct kl *kl, int argc, char **argv)
 {
 	static const struct option longs[] = { { "clear", 0, NULL, 'c' }, { 0 } };
 	struct strbuf text = { 0 };
+	uint32_t index = 0;
 	bool clear = false;
 	int opt, status, err;
+	char none;
 
 	while ((opt = kl_getopt(kl, argc, argv, "c", longs, 0)) >= 0)
 		clear = true;
@@ -57,18 +58,16 @@ int cmd_dmesg(struct kl *kl, int argc, char **argv)
 		return kl->status;
 	if (!kl_ctl(kl))
 		return KL_FAILED;
-	err = read_ring(kl, &text);
+	err = read_ring(kl, &text, &index);
 	status = kl_check(kl, err, "cannot read the hypervisor's messages");
 	if (!status && kl->json)
 		status = print_lines(kl, &text);
 	else if (!status && text.length)
 		fwrite(text.text, 1, text.length, stdout);
 	strbuf_free(&text);
-	if (!status && clear) {
-		char byte;
-
-		err = ctl_readconsole(kl->ctl, &byte, 1, true, false, NULL);
-		status = kl_check(kl, err, "cannot clear the hypervisor's messages");
-	}
-	return status;
+	if (status || !clear)
+		return status;
+	/* The hypervisor clears up to where this reader is; what came since is for the next one. */
+	err = ctl_readconsole(kl->ctl, &none, 0, true, true, &index);
+	return kl_check(kl, err, "cannot clear the hypervisor's messages");
 }

@@ -42,7 +42,6 @@ void console_ring_put(const char *s, size_t n);		/* console lock held */
 void console_ring_replay(void (*fn)(const char *s, size_t n));
 /* Switches to a bigger buffer, a power of two, keeping the contents. */
 void console_ring_grow(char *buf, size_t size);
-void console_ring_clear(void);
 /* XEN_SYSCTL_readconsole: 0 or -EFAULT. Takes the console lock piecewise. */
 int console_ring_read(struct xen_sysctl_readconsole *op);
 
