@@ -143,29 +143,27 @@ static int map_own(struct xenstore_domain_interface **ring)
 	return 0;
 }
 
+/*
+ * By frame if one was named: the kernel then only enters it in our table. For its first grant it would
+ * prepare 128 MiB worth of page structures, some 42 million instructions.
+ */
 int port_ring_map(struct port *p, unsigned int domid, uint64_t frame,
 		  struct xenstore_domain_interface **ring)
 {
 	domid_t owner = domid;
 	grant_ref_t ref = GNTTAB_RESERVED_XENSTORE;
 	xen_pfn_t pfn = frame;
+	int err = -ENOENT;
 	void *page;
-	int err;
 
 	if (!p->ctl)
 		return -ENODEV;
 	if (!domid)
 		return map_own(ring);
-	err = gnttab_map(p->gnttab, 1, &owner, &ref, true, &page);
-	if (err && frame) {
-		/* A builder that granted nothing: by frame number then. */
-		if (p->fm || !foreignmemory_open(&p->fm))
-			err = foreignmemory_map(p->fm, domid, PROT_READ | PROT_WRITE, 1, &pfn, NULL,
-						&page);
-		/* Which way to unmap is in the page's number: see port_ring_unmap(). */
-		if (!err)
-			port_log(p, "a domain's ring is mapped by frame: it granted no page");
-	}
+	if (frame && p->fm)
+		err = foreignmemory_map(p->fm, domid, PROT_READ | PROT_WRITE, 1, &pfn, NULL, &page);
+	if (err)
+		err = gnttab_map(p->gnttab, 1, &owner, &ref, true, &page);
 	if (!err)
 		*ring = page;
 	return err;
@@ -173,6 +171,7 @@ int port_ring_map(struct port *p, unsigned int domid, uint64_t frame,
 
 void port_ring_unmap(struct port *p, unsigned int domid, struct xenstore_domain_interface *ring)
 {
+	/* The kernel knows which pages are grants. */
 	if (domid && !gnttab_unmap(p->gnttab, ring, 1))
 		return;
 	munmap(ring, 4096);
@@ -270,6 +269,8 @@ int port_open_xen(struct port *p)
 		err = gnttab_open(&p->gnttab);
 	if (err)
 		return err;
+	if (foreignmemory_open(&p->fm))
+		p->fm = NULL;	/* grants do */
 	p->virq = evtchn_bind_virq(p->evtchn, VIRQ_DOM_EXC);
 	return p->virq < 0 ? p->virq : 0;
 }
