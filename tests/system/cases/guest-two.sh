@@ -14,7 +14,7 @@ work='for i in 1 2 3 4 5; do head -c 2000000 /dev/zero | sha256sum | cut -c1-16;
 debian d1 'memory = 160' 'vcpus = 2' 'vif = [ "bridge=xenbr0" ]' ip=10.0.0.2 stay \
 	"run=$work; head -c 3000000 /dev/zero >/tmp/bulk; httpd -p 7000 -h /tmp"
 debian d2 'memory = 160' 'vcpus = 2' 'vif = [ "bridge=xenbr0" ]' ip=10.0.0.3 stay \
-	"run=$work; while ! ping -c 1 -W 1 10.0.0.2 >/dev/null; do sleep 1; done; while ! wget -q -T 20 -O - http://10.0.0.2:7000/bulk | wc -c | grep 3000000; do sleep 1; done"
+	"run=$work; while ! ping -c 1 -W 1 10.0.0.2 >/dev/null; do sleep 1; done; while ! wget -q -O - http://10.0.0.2:7000/bulk | wc -c | grep 3000000; do sleep 1; done"
 must "create d1" xl create /root/d1.cfg
 must "create d2" xl create /root/d2.cfg
 must "d1 up" on_console d1 DOMU-UP 60

@@ -148,13 +148,13 @@ class Output:
     """The script's output: everything between the begin and the end mark of COM2.
 
     The marks carry a random token; the end mark carries the status. Text is passed on as it
-    comes, but for a tail in which an end mark may be hiding.
+    comes, but for a tail that may be the beginning of an end mark.
     """
 
     def __init__(self, token, sink):
         self._begin = f"<{token}:begin>".encode()
         self._end = re.compile(f"<{token}:end:([0-9]+)>".encode())
-        self._hold = len(self._begin) + 16
+        self._mark = f"<{token}:end:".encode()
         self._text = b""
         self._begun = False
         self._sink = sink
@@ -174,9 +174,18 @@ class Output:
         if end:
             self._write(self._text[:end.start()])
             self.status = int(end.group(1))
-        elif len(self._text) > self._hold:
-            self._write(self._text[:-self._hold])
-            self._text = self._text[-self._hold:]
+        else:
+            known = len(self._text) - self._held()
+            self._write(self._text[:known])
+            self._text = self._text[known:]
+
+    def _held(self):
+        """How many of the last bytes may belong to an end mark that has not come in full."""
+        at = self._text.rfind(b"<")
+        tail = self._text[at:] if at >= 0 else b""
+        digits = tail[len(self._mark):]
+        begun = self._mark.startswith(tail) or (tail.startswith(self._mark) and digits.isdigit())
+        return len(tail) if begun else 0
 
     def finish(self):
         """The machine is gone: what was held back is output after all."""
