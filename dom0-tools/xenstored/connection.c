@@ -137,6 +137,9 @@ void conn_close(struct xsd *x, struct conn *c)
 void conn_reset(struct xsd *x, struct conn *c)
 {
 	conn_clear(x, c);
+	if (c->closing)
+		list_del(&c->turn);
+	c->closing = false;
 	c->epoch = ++x->next_epoch;
 	c->ignored = false;
 	c->out_made = 0;
@@ -201,9 +204,9 @@ static void bury(struct xsd *x, struct conn *c)
 	list_del(&c->turn);
 	rec_begin(&x->journal, 0, 0, 0);
 	if (c->kind == CONN_RING) {
-		xsd_log(x, "domain %u: its ring is not served any more: %s", c->domain->domid,
-			c->error == XENSTORE_ERROR_PROTO ? "a message is too long" :
-			"an index is wrong");
+		domain_log(x, c->domain, "its ring is not served any more: %s",
+			   c->error == XENSTORE_ERROR_PROTO ? "a message is too long" :
+			   "an index is wrong");
 		conn_clear(x, c);
 		c->closing = false;
 		c->ignored = true;
@@ -317,7 +320,9 @@ static uint32_t take(struct xsd *x, struct conn *c, struct slot *slot, uint32_t 
 	return n;
 }
 
-/* Whether a whole message is in the buffer: its place, else how many bytes are needed. */
+#define TOO_LONG UINT32_MAX
+
+/* Whether a whole message is in the buffer: its place, else how many bytes are needed, or TOO_LONG. */
 static const char *whole_message(struct xsd *x, struct slot *slot, struct xsd_sockmsg *msg,
 				 uint32_t *need)
 {
@@ -333,8 +338,9 @@ static const char *whole_message(struct xsd *x, struct slot *slot, struct xsd_so
 	if (have < sizeof(*msg))
 		return NULL;
 	memcpy(msg, b->data + at, sizeof(*msg));
-	*need = sizeof(*msg) + msg->len;
-	return msg->len <= XENSTORE_PAYLOAD_MAX && have >= *need ? b->data + at : NULL;
+	/* The sum of header and length could wrap. */
+	*need = msg->len <= XENSTORE_PAYLOAD_MAX ? sizeof(*msg) + msg->len : TOO_LONG;
+	return have >= *need ? b->data + at : NULL;
 }
 
 /* One message; false: none is there, or it has to wait. */
@@ -346,7 +352,7 @@ static bool work_once(struct xsd *x, struct conn *c)
 	uint32_t need;
 
 	while (!(bytes = whole_message(x, slot, &msg, &need))) {
-		if (need > MESSAGE_MAX) {
+		if (need == TOO_LONG) {
 			conn_kill(x, c, XENSTORE_ERROR_PROTO);
 			return false;
 		}

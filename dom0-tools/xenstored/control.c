@@ -135,16 +135,9 @@ static int set_limit(struct request *r, const char *name, const char *value)
 	if (*end || n < 1 || n > INT32_MAX)
 		return -EINVAL;
 	for (unsigned int i = 0; i < QUOTA_KINDS; i++) {
-		uint32_t *item;
-
 		if (strcmp(name, quota_name(i)))
 			continue;
-		if (i == QUOTA_PATH && n > XENSTORE_REL_PATH_MAX)
-			n = XENSTORE_REL_PATH_MAX;
-		r->x->quota[i] = n;
-		item = rec_item(&r->x->journal, ITEM_QUOTA, 2 * sizeof(*item));
-		item[0] = i;
-		item[1] = n;
+		quota_set(r->x, i, n);
 		return say(r, "OK");
 	}
 	return -EINVAL;

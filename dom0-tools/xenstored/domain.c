@@ -6,6 +6,8 @@
  * when the hypervisor no longer has it or the toolstack releases it, with all nodes it owns.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "port.h"
@@ -13,6 +15,9 @@
 
 /* Told in server_features: reconnection, the error field, and WATCH with a depth. */
 #define FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR | 4)
+
+#define LOG_LINES 20			/* about one domain */
+#define LOG_PERIOD_MS (10 * 60 * 1000)	/* ... in this time */
 
 struct domain *domain_find(struct xsd *x, unsigned int domid)
 {
@@ -69,6 +74,25 @@ void domain_free(struct xsd *x, struct domain *d)
 	free(d);
 }
 
+void domain_log(struct xsd *x, struct domain *d, const char *format, ...)
+{
+	uint64_t now = port_now_ms(x->port);
+	char line[512];
+	va_list args;
+
+	if (now - d->lines_since >= LOG_PERIOD_MS) {
+		d->lines_since = now;
+		d->lines = 0;
+	}
+	if (d->lines >= LOG_LINES)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	xsd_log(x, "domain %u: %s%s", d->domid, line, ++d->lines < LOG_LINES ? "" :
+		"; more about this domain is left out for ten minutes");
+}
+
 /* --- Quotas --- */
 
 static const struct {
@@ -104,8 +128,8 @@ void quota_add(struct xsd *x, struct domain *d, enum quota_kind kind, int more)
 	if (more > 0 && used >= limit - limit / 5 && !(d->warned & 1u << kind)) {
 		d->warned |= 1u << kind;
 		if (!x->restoring)
-			xsd_log(x, "domain %u: %u of %u %s in use (80 %%)", d->domid, used, limit,
-				quota_name(kind));
+			domain_log(x, d, "%u of %u %s in use (80 %%)", used, limit,
+				   quota_name(kind));
 	} else if (more < 0 && used < limit / 2) {
 		d->warned &= ~(1u << kind);
 		d->limited &= ~(1u << kind);
@@ -118,11 +142,28 @@ bool quota_fits(struct xsd *x, struct domain *d, enum quota_kind kind, unsigned 
 		return true;
 	if (!(d->limited & 1u << kind)) {
 		d->limited |= 1u << kind;
-		xsd_log(x, "domain %u: at its limit of %u %s, more are refused "
-			"(xenstore-control quota set %s N raises it)", d->domid, x->quota[kind],
-			quota_name(kind), quota_name(kind));
+		domain_log(x, d, "at its limit of %u %s, more are refused "
+			   "(xenstore-control quota set %s N raises it)", x->quota[kind],
+			   quota_name(kind), quota_name(kind));
 	}
 	return false;
+}
+
+void quota_set(struct xsd *x, enum quota_kind kind, unsigned int limit)
+{
+	bool own = !x->journal.open;
+	uint32_t *item;
+
+	if (kind == QUOTA_PATH && limit > XENSTORE_REL_PATH_MAX)
+		limit = XENSTORE_REL_PATH_MAX;
+	x->quota[kind] = limit;
+	if (own)
+		rec_begin(&x->journal, 0, 0, 0);
+	item = rec_item(&x->journal, ITEM_QUOTA, 2 * sizeof(*item));
+	item[0] = kind;
+	item[1] = limit;
+	if (own)
+		record_commit(x);
 }
 
 /* --- Introduction and end --- */
@@ -209,11 +250,25 @@ static void remove_tree(struct xsd *x, struct node *n)
 	node_remove(x, &x->path, n);
 }
 
+/* The root stays when its owner goes. */
+static void take_root_back(struct xsd *x)
+{
+	struct perms *perms = perms_with_owner(x, x->root->perms, x->dom0);
+
+	path_hash(x, "/", 1, &x->path);
+	node_set_perms(x, &x->path, x->root, perms);
+	perms_put(x, perms);
+}
+
 static void remove_owned(struct xsd *x, struct domain *d)
 {
 	while (!list_empty(&d->nodes)) {
 		struct node *n = list_object(d->nodes.next, struct node, owned);
 
+		if (n == x->root) {
+			take_root_back(x);
+			continue;
+		}
 		while (n->parent->parent && n->parent->perms->entry[0].domid == d->domid &&
 		       n->parent->perms->entry[0].instance == d->instance)
 			n = n->parent;

@@ -61,12 +61,21 @@ static bool is_waiting(struct xsd *x, const struct conn *c, const char *body, un
 	return false;
 }
 
+/* Where the client's output stood before the record at hand: delivered, or in the queue. */
+static uint64_t made_before(struct xsd *x, const struct conn *c)
+{
+	const struct outmsg *head = list_object(c->queue.next, struct outmsg, queue);
+
+	return slot_of(x, c)->delivered + c->queued_bytes - (c->queued ? head->sent : 0);
+}
+
 void conn_event(struct xsd *x, struct conn *c, const char *path, unsigned int length,
 		const char *token)
 {
 	static const struct xsd_sockmsg msg = { .type = XS_WATCH_EVENT };
 	unsigned int token_length = strlen(token) + 1;
 	char body[XENSTORE_PAYLOAD_MAX];
+	unsigned int unqueued;
 
 	if (length + 1 + token_length > sizeof(body))
 		return;
@@ -76,7 +85,8 @@ void conn_event(struct xsd *x, struct conn *c, const char *path, unsigned int le
 	length += 1 + token_length;
 	if (c->queued && path[0] != '@' && is_waiting(x, c, body, length))
 		return;
-	if (c->queued && !quota_fits(x, c->domain, QUOTA_MEMORY, length)) {
+	unqueued = c->out_made - made_before(x, c);
+	if ((c->queued || unqueued) && !quota_fits(x, c->domain, QUOTA_MEMORY, unqueued + length)) {
 		x->count_dropped++;
 		return;
 	}
@@ -220,7 +230,8 @@ static uint32_t socket_put(struct xsd *x, struct conn *c, unsigned int pieces)
 	return s->send.mm.msg_len;
 }
 
-static void socket_flush(struct xsd *x, struct conn *c)
+/* Sends the first SEND_PIECES messages; false: the client did not take all of them. */
+static bool socket_send_some(struct xsd *x, struct conn *c)
 {
 	struct iovec *iov = x->journal.shared->send.iov;
 	uint32_t taken, asked = 0;
@@ -246,8 +257,14 @@ static void socket_flush(struct xsd *x, struct conn *c)
 		if (m->sent == m->length)
 			outmsg_free(x, m);
 	}
-	if (!asked && !list_empty(&c->queue))
-		socket_flush(x, c);
+	return !asked;
+}
+
+static void socket_flush(struct xsd *x, struct conn *c)
+{
+	while (!list_empty(&c->queue))
+		if (!socket_send_some(x, c))
+			return;
 }
 
 void conn_wants(struct xsd *x, struct conn *c)

@@ -119,6 +119,8 @@ static void adopt(struct port *p, int fd)
 	c = conn_open_socket(x, fd, cookie_of(fd));
 	if (c)
 		c->adopted = true;
+	else
+		port_socket_close(p, fd);
 }
 
 static void adopt_sockets(struct port *p)
@@ -351,8 +353,8 @@ int worker_run(const struct options *o, bool crashed, bool adopted, int ready_fd
 		return EXIT_FATAL;
 	}
 	for (unsigned int i = 0; i < QUOTA_KINDS; i++)
-		if (o->quota[i] && !had)
-			x->quota[i] = o->quota[i];
+		if (o->quota[i] && (!had || !adopted))
+			quota_set(x, i, o->quota[i]);
 	if (adopted)
 		adopt_sockets(p);
 	if (o->xen && start_xen(p, had))

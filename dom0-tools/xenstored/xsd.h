@@ -107,6 +107,8 @@ struct domain {
 	struct conn *conn;
 	struct xenstore_domain_interface *ring;
 	int port;			/* local end, or -1 */
+	unsigned int lines;		/* logged about it since */
+	uint64_t lines_since;		/* ... ms */
 };
 
 /* --- Watches --- */
@@ -328,10 +330,15 @@ static inline bool privileged(const struct conn *c)
 {
 	return c->domain->domid == 0;
 }
+/* A log line about @d, as far as it has not caused too many: a guest could fill dom0's disk. */
+void domain_log(struct xsd *x, struct domain *d, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Counts @more of a quota for @d, and logs where it comes near or to its limit. */
 void quota_add(struct xsd *x, struct domain *d, enum quota_kind kind, int more);
 /* Whether @more fits; if not, it is logged once. Always true for dom0. */
 bool quota_fits(struct xsd *x, struct domain *d, enum quota_kind kind, unsigned int more);
+/* Sets a limit and journals it, within the record at hand or as one of its own. */
+void quota_set(struct xsd *x, enum quota_kind kind, unsigned int limit);
 const char *quota_name(enum quota_kind kind);
 const char *quota_text(enum quota_kind kind);
 /* Connects @d's ring and fires @introduceDomain; -errno: nothing changed. */
@@ -426,7 +433,6 @@ bool request_serve(struct xsd *x, struct conn *c, const struct xsd_sockmsg *msg,
 		   uint64_t in_done);
 void reply(struct request *r, const void *bytes, unsigned int length);
 int request_control(struct request *r);
-int quota_show(struct request *r, bool soft);
 
 /* connection.c */
 /* In memory only. NULL: no slot is free. */
