@@ -24,10 +24,13 @@
 #define FAST 10			/* restarts within a second that are too many */
 
 static volatile pid_t worker;
+static volatile sig_atomic_t stopping;
 
 /* The service manager stops the keeper; the worker is who has to end first. */
 static void pass_on(int sig)
 {
+	if (sig != SIGHUP)
+		stopping = 1;
 	if (worker > 0)
 		kill(worker, sig);
 }
@@ -61,15 +64,28 @@ static void reset_signals(void)
 	signal(SIGHUP, SIG_DFL);
 }
 
+/* Notes the worker's id, or 0 if the keeper was told to stop; -1: there could be none. */
 static pid_t start_worker(struct options *options, bool crashed, bool adopted, int ready_fd)
 {
-	pid_t keeper = getpid();
-	/* As fork(), but the table of descriptors stays one. */
-	pid_t pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+	pid_t keeper = getpid(), pid = 0;
+	sigset_t passed, old;
 
-	if (pid)
+	/* A signal comes before this, or when there is a worker to pass it on to. */
+	sigemptyset(&passed);
+	sigaddset(&passed, SIGTERM);
+	sigaddset(&passed, SIGINT);
+	sigaddset(&passed, SIGHUP);
+	sigprocmask(SIG_BLOCK, &passed, &old);
+	/* As fork(), but the table of descriptors stays one. */
+	if (!stopping)
+		pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+	if (pid || stopping) {
+		worker = pid;
+		sigprocmask(SIG_SETMASK, &old, NULL);
 		return pid;
+	}
 	reset_signals();
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	prctl(PR_SET_NAME, "xenstored");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != keeper)
@@ -85,8 +101,10 @@ static void replace(struct options *options)
 
 	snprintf(path, sizeof(path), "%s/live-update", options->run_dir);
 	f = fopen(path, "re");
-	if (!f || !fgets(path, sizeof(path), f))
+	if (!f)
 		return;
+	if (!fgets(path, sizeof(path), f))
+		path[0] = 0;
 	fclose(f);
 	snprintf(number, sizeof(number), "%d %d", options->listen_fd, options->lock_fd);
 	setenv("XENSTORED_KEPT", number, 1);
@@ -106,14 +124,16 @@ int keeper_run(struct options *options, bool adopted, int ready_fd)
 	signal(SIGHUP, pass_on);
 	signal(SIGPIPE, SIG_IGN);
 	for (;;) {
-		pid_t pid = worker = start_worker(options, crashed, adopted, ready_fd);
+		pid_t pid = start_worker(options, crashed, adopted, ready_fd);
 		int status;
 
-		if (pid < 0)
-			return EXIT_FATAL;
+		if (pid <= 0)
+			return pid ? EXIT_FATAL : EXIT_STOP;
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
 		worker = 0;
+		if (stopping)
+			return EXIT_STOP;
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UPDATE)
 			replace(options);
 		else if (WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_FATAL)
