@@ -21,6 +21,8 @@ void block_new(struct block *b, const struct block_setup *s)
 	b->guest = world_domain(b->world, 1);
 	b->host = fake_host_new(b->dom0);
 	b->disk = fake_disk(b->host, DISK, b->bytes, s->sector ? s->sector : 512);
+	b->before = s->before;
+	fake_disk_move(b->host, DISK, b->before);
 	b->model = calloc(1, b->bytes);
 	for (uint64_t i = 0; i < b->bytes; i++)
 		b->disk[i] = b->model[i] = i * 7 + i / 512;
@@ -81,12 +83,13 @@ static void fill(unsigned char *at, uint64_t offset, uint64_t bytes, uint8_t sal
 static void settle_model(struct block *b, struct block_io *t)
 {
 	struct blkfront_io *io = &t->io;
+	uint64_t at = io->offset - b->before;
 
 	if (io->op == BLKFRONT_WRITE)
-		fill(b->model + io->offset, io->offset, io->bytes, t->fill);
+		fill(b->model + at, io->offset, io->bytes, t->fill);
 	else if (io->op == BLKFRONT_DISCARD)
-		memset(b->model + io->offset, 0, io->bytes);
-	else if (io->op == BLKFRONT_READ && memcmp(io->data, b->model + io->offset, io->bytes))
+		memset(b->model + at, 0, io->bytes);
+	else if (io->op == BLKFRONT_READ && memcmp(io->data, b->model + at, io->bytes))
 		b->wrong++;
 }
 
@@ -103,7 +106,8 @@ static void io_done(struct blkfront_io *io)
 	else
 		b->errors++;
 	if (io->result && io->op != BLKFRONT_READ && io->op != BLKFRONT_FLUSH)
-		memcpy(b->model + io->offset, b->disk + io->offset, io->bytes);	/* either is right */
+		memcpy(b->model + io->offset - b->before, b->disk + io->offset - b->before,
+		       io->bytes);	/* either is right */
 	if (io->stuck)
 		t->pages = NULL;
 }
@@ -125,7 +129,8 @@ static bool plan(struct block *b, struct block_io *t, const struct blkfront_info
 		return true;
 	for (unsigned int i = 0; i < TRIES; i++) {
 		io->bytes = (1 + world_random(b->world, most / unit)) * unit;
-		io->offset = (uint64_t)world_random(b->world, (b->bytes - io->bytes) / unit + 1) * unit;
+		io->offset = b->before +
+			     (uint64_t)world_random(b->world, (b->bytes - io->bytes) / unit + 1) * unit;
 		if (!overlaps(b, io->offset, io->bytes))
 			return true;
 	}

@@ -19,6 +19,7 @@
 struct block_setup {
 	uint64_t seed;
 	uint64_t bytes;			/* 0: BLOCK_DISK_BYTES */
+	uint64_t before;		/* bytes of the disk in front of them */
 	uint32_t sector;		/* 0: 512 */
 	const char *mode;		/* NULL: "w" */
 	bool offer_persistent;		/* backend's */
@@ -39,7 +40,7 @@ struct block {
 	struct medium_host *host;
 	unsigned char *disk;		/* what the medium has */
 	unsigned char *model;		/* what it should have */
-	uint64_t bytes;
+	uint64_t bytes, before;		/* used ones, and those in front of them */
 	struct blkback *back;
 	struct blkfront *front;
 	bool usable;

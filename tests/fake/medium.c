@@ -14,6 +14,7 @@ struct disk {
 	char path[64];
 	unsigned char *data;
 	uint64_t bytes;
+	uint64_t before;	/* bytes in front of these, which nobody may touch */
 	uint32_t sector;
 	unsigned int failures, flushes;
 	int error;
@@ -94,6 +95,11 @@ void fake_disk_resize(struct medium_host *h, const char *path, uint64_t bytes)
 	find_disk(h, path)->bytes = bytes;
 }
 
+void fake_disk_move(struct medium_host *h, const char *path, uint64_t before)
+{
+	find_disk(h, path)->before = before;
+}
+
 void fake_disk_fail(struct medium_host *h, const char *path, unsigned int count, int error)
 {
 	find_disk(h, path)->failures = count;
@@ -119,7 +125,7 @@ static bool fails(struct medium_host *h)
 
 static void move(struct disk *d, struct medium_io *io)
 {
-	uint64_t at = io->offset;
+	uint64_t at = io->offset - d->before;
 
 	for (unsigned int i = 0; i < io->nr_pieces; i++) {
 		if (io->op == MEDIUM_READ)
@@ -128,7 +134,7 @@ static void move(struct disk *d, struct medium_io *io)
 			memcpy(d->data + at, io->pieces[i].base, io->pieces[i].bytes);
 		at += io->pieces[i].bytes;
 	}
-	if (at != io->offset + io->bytes)
+	if (at != io->offset - d->before + io->bytes)
 		abort();		/* the core gave pieces that do not make up the whole */
 }
 
@@ -140,10 +146,11 @@ static void perform(struct disk *d, struct medium_io *io)
 		io->result = d->error;
 	} else if (io->op == MEDIUM_FLUSH) {
 		d->flushes++;
-	} else if (io->offset > d->bytes || io->bytes > d->bytes - io->offset) {
+	} else if (io->offset < d->before || io->offset - d->before > d->bytes ||
+		   io->bytes > d->bytes - (io->offset - d->before)) {
 		io->result = -XEN_EIO;
 	} else if (io->op == MEDIUM_DISCARD) {
-		memset(d->data + io->offset, 0, io->bytes);
+		memset(d->data + io->offset - d->before, 0, io->bytes);
 	} else {
 		move(d, io);
 	}
@@ -201,7 +208,7 @@ void medium_kick(struct medium *m)
 
 void medium_refresh(struct medium *m, struct medium_info *info)
 {
-	info->bytes = m->disk->bytes;
+	info->bytes = m->disk->before + m->disk->bytes;
 }
 
 int medium_open(struct medium **medium, struct medium_host *h, const struct medium_spec *spec,
@@ -228,7 +235,7 @@ int medium_open(struct medium **medium, struct medium_host *h, const struct medi
 	m->next = h->media;
 	h->media = m;
 	*info = (struct medium_info){
-		.bytes = d->bytes, .sector = d->sector, .discard_granularity = 4096,
+		.bytes = d->before + d->bytes, .sector = d->sector, .discard_granularity = 4096,
 		.read_only = spec->mode == MEDIUM_READ_ONLY,
 	};
 	*medium = m;

@@ -20,6 +20,9 @@ unsigned int fake_host_free(struct medium_host *host);
 unsigned char *fake_disk(struct medium_host *host, const char *path, uint64_t bytes,
 			 uint32_t sector);
 
+/* It lies behind @before bytes that must not be touched: a large disk of which only the end is used. */
+void fake_disk_move(struct medium_host *host, const char *path, uint64_t before);
+
 /* Its size from now on (up to the first one, whose memory it has). */
 void fake_disk_resize(struct medium_host *host, const char *path, uint64_t bytes);
 

@@ -71,6 +71,30 @@ static void large_sectors(void **state)
 			.seed = seed, .sector = 4096, .front.large_units = seed % 2 }, 300);
 }
 
+/* Sector numbers that 32 bits do not hold, in both units; the end of the disk is where it should be. */
+static void beyond_two_tebibytes(void **state)
+{
+	struct block_setup s = { .before = 5ULL << 40 };
+	struct blkfront_info info;
+	struct block b;
+
+	(void)state;
+	for (s.seed = 1; s.seed <= 6; s.seed++) {
+		s.sector = s.seed % 2 ? 512 : 4096;
+		s.front.large_units = s.seed % 3 == 0;
+		s.front.no_indirect = s.seed > 3;
+		block_new(&b, &s);
+		assert_int_equal(block_open_back(&b), 0);
+		assert_int_equal(block_open_front(&b, &s), 0);
+		assert_true(block_connect(&b));
+		assert_true(blkfront_info(b.front, &info));
+		assert_int_equal(info.bytes, (5ULL << 40) + BLOCK_DISK_BYTES);
+		assert_true(block_traffic(&b, 300, 10000000));
+		assert_int_equal(b.errors, 0);
+		assert_int_equal(block_end(&b), 0);
+	}
+}
+
 static void read_only(void **state)
 {
 	(void)state;
@@ -85,6 +109,7 @@ int main(void)
 		cmocka_unit_test(persistent),
 		cmocka_unit_test(queues_and_pages),
 		cmocka_unit_test(large_sectors),
+		cmocka_unit_test(beyond_two_tebibytes),
 		cmocka_unit_test(read_only),
 	};
 

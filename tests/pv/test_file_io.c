@@ -170,6 +170,45 @@ static void threads(void **state)
 	with_engine("threads");
 }
 
+/* A sparse file of 5 TiB: places that 32 bits of sectors do not reach; then it grows while open. */
+static void beyond_two_tebibytes(void **state)
+{
+	static uint8_t data[4096] __attribute__((aligned(4096))), back[4096] __attribute__((aligned(4096)));
+	const uint64_t bytes = 5ULL << 40;
+	struct medium_spec s = spec(MEDIUM_EXCLUSIVE, 1);
+	struct medium_host *host;
+	struct medium_info info;
+	struct medium *m;
+
+	(void)state;
+	if (truncate(image, bytes * 2)) {
+		assert_int_equal(errno, EFBIG);
+		skip();			/* the file system has no such files */
+	}
+	assert_int_equal(truncate(image, bytes), 0);
+	assert_int_equal(file_io_open(&host, NULL, directory), 0);
+	assert_int_equal(medium_open(&m, host, &s, &info), 0);
+	assert_int_equal(info.bytes, bytes);
+	for (uint64_t at = bytes - 4096; at > 1ULL << 40; at -= 1ULL << 40) {
+		memset(data, at >> 40, sizeof(data));
+		assert_int_equal(run(m, MEDIUM_WRITE, at, data, 4096), 0);
+	}
+	for (uint64_t at = bytes - 4096; at > 1ULL << 40; at -= 1ULL << 40) {
+		memset(data, at >> 40, sizeof(data));
+		assert_int_equal(run(m, MEDIUM_READ, at, back, 4096), 0);
+		assert_memory_equal(back, data, 4096);
+	}
+	assert_true(run(m, MEDIUM_READ, bytes, back, 4096) < 0);
+	assert_int_equal(truncate(image, bytes * 2), 0);
+	medium_refresh(m, &info);
+	assert_int_equal(info.bytes, bytes * 2);
+	assert_int_equal(run(m, MEDIUM_WRITE, bytes * 2 - 4096, data, 4096), 0);
+	medium_close(m);
+	file_io_close(host);
+	assert_int_equal(truncate(image, 0), 0);
+	assert_int_equal(truncate(image, BYTES), 0);
+}
+
 static int try_open(struct medium_host *host, enum medium_mode mode, uint32_t fence,
 		    struct medium **m)
 {
@@ -286,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(default_engine),
 		cmocka_unit_test(threads),
+		cmocka_unit_test(beyond_two_tebibytes),
 		cmocka_unit_test(sharing),
 		cmocka_unit_test(fence),
 		cmocka_unit_test(records),
