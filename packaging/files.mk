@@ -12,11 +12,11 @@ setup:
 
 # The set-up comes before the build: it installs the compiler.
 run: setup
-	@$(MAKE) --no-print-directory all tools
+	@$(MAKE) --no-print-directory all tools guests
 	@BUILD=$(BUILD) packaging/run
 
 iso: setup
-	@$(MAKE) --no-print-directory all tools
+	@$(MAKE) --no-print-directory all tools guests
 	@BUILD=$(BUILD) packaging/make-iso $(BUILD)/krypton.iso
 
 # Run update-grub afterwards (packagers: in the package's postinst).

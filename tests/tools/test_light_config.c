@@ -163,6 +163,8 @@ static void test_disks(void **state)
 		{ ",hdc:cdrom,r", "", "hdc", LIGHT_FORMAT_EMPTY, 0, 0, 1, NULL },
 		{ "vdev=xvdz,format=vhd,access=ro,backendtype=qdisk,target=/a,b=c", "/a,b=c",
 		  "xvdz", LIGHT_FORMAT_VHD, LIGHT_BACKEND_QDISK, 0, 0, NULL },
+		{ "vdev=xvda,backendtype=kernel,access=w!,target=/x", "/x", "xvda",
+		  LIGHT_FORMAT_RAW, LIGHT_BACKEND_PHY, 1, 0, NULL },
 		{ "/x,raw,xvda,w,script=my", "/x", "xvda", LIGHT_FORMAT_RAW, 0, 1, 0, "my" },
 	};
 	static const char *const bad[] = {
@@ -364,7 +366,7 @@ static void test_xl_conf(void **state)
 {
 	static const char text[] =
 		"autoballoon=\"off\"\nclaim_mode=0\nvif.default.bridge=\"br7\"\n"
-		"max_grant_frames=99\noutput_format='sxp'\nvm.pv.cpumask=\"0-1\"\n";
+		"vif.default.backendtype=\"kernel\"\nmax_grant_frames=99\noutput_format='sxp'\nvm.pv.cpumask=\"0-1\"\n";
 	char path[] = "/tmp/test-light-XXXXXX";
 	struct light_defaults defaults;
 	struct light_parse with = how;
@@ -385,6 +387,7 @@ static void test_xl_conf(void **state)
 					    &with, &error),
 			 0);
 	assert_string_equal(config.nics[0].bridge, "br7");
+	assert_int_equal(config.nics[0].user_backend, LIGHT_NO);
 	assert_int_equal(config.max_grant_frames, 99);
 	assert_int_equal(config.claim_mode, LIGHT_NO);
 	light_defaults_free(&defaults);

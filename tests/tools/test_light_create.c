@@ -33,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <sanitizer/lsan_interface.h>
@@ -156,7 +157,7 @@ static int setup(void **state)
 	write_file(path, kernel, sizeof(kernel), 0600);
 	snprintf(config_text, sizeof(config_text),
 		 "name='g'\nmemory=16\nvcpus=2\nkernel='%s'\nextra='a b'\n"
-		 "uuid='12345678-1234-1234-1234-123456789abc'\nvif=['mac=00:16:3e:01:02:03']\n",
+		 "uuid='12345678-1234-1234-1234-123456789abc'\nvif=['mac=00:16:3e:01:02:03,backendtype=kernel']\n",
 		 path);
 	assert_int_equal(ctl_open(&ctl), 0);
 	assert_int_equal(foreignmemory_open(&fm), 0);
@@ -244,6 +245,8 @@ static unsigned int baseline(void)
 	fake_store_set("/local/domain/0/backend", "");
 	fake_store_set("/local/domain/0/backend/vif", "");
 	fake_store_set("/local/domain/0/backend/vbd", "");
+	fake_store_set("/local/domain/0/backend/qnic", "");
+	fake_store_set("/local/domain/0/backend/qblk", "");
 	fake_store_set("/local/domain/0/backend/console", "");
 	fake_store_set("/tool/krypton", "");
 	fake_store_set("/tool/krypton/dead", "");
@@ -362,7 +365,7 @@ static void test_failures_before_and_after(void **state)
 	assert_int_equal(create("memory=9999\n"), -ENOMEM);
 	assert_string_equal(error.code, "no-memory");
 	assert_int_equal(create("disk=['/nope,raw,xvda,w']\n"), -ENOENT);
-	assert_int_equal(create("disk=['/x,qcow2,xvda,w']\n"), -EOPNOTSUPP);
+	assert_int_equal(create("disk=['format=qcow2,vdev=xvda,backendtype=phy,target=/x']\n"), -EOPNOTSUPP);
 	assert_non_null(strstr(error.hint, "qemu-img"));
 	assert_int_equal(create("pool='none'\n"), -EINVAL);
 	assert_int_equal(create("vif=['script=vif-nope']\n"), -ENOENT);
@@ -373,6 +376,43 @@ static void test_failures_before_and_after(void **state)
 	assert_int_equal(create(NULL), -ETIMEDOUT);
 	assert_string_equal(error.code, "timeout");
 	assert_non_null(strstr(error.hint, "netback"));
+	nothing_left(nodes);
+}
+
+/* Our daemons serve what names no other backend; where none runs, that is said. */
+static void test_daemons(void **state)
+{
+	static const char back[] = "/local/domain/0/backend/qblk/1/51712";
+	unsigned int nodes = baseline();
+	char more[256], path[128];
+	int fd;
+
+	(void)state;
+	snprintf(more, sizeof(more), "vif=['']\ndisk=['format=qcow2,vdev=xvda,access=w!,target=%s/kernel']\n",
+		 folder);
+	assert_int_equal(create(more), 0);
+	snprintf(path, sizeof(path), "%s/mode", back);
+	node(path, "w!", NULL);
+	snprintf(path, sizeof(path), "%s/format", back);
+	node(path, "qcow2", NULL);
+	node("/local/domain/0/backend/qnic/1/0/bridge", "xenbr0", NULL);
+	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
+	nothing_left(nodes);
+
+	backend_answers = false;
+	light->daemon_dir = folder;
+	assert_int_equal(create("vif=['']\n"), -ENOTCONN);
+	assert_non_null(strstr(error.text, "netback, is not running"));
+	assert_non_null(strstr(error.hint, "backendtype=vif"));
+	/* One that runs and says nothing is waited for longer. */
+	snprintf(path, sizeof(path), "%s/netback", folder);
+	mkdir(path, 0700);
+	strcat(path, "/lock");
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(create("vif=['']\n"), -ETIMEDOUT);
+	assert_non_null(strstr(error.hint, "netback"));
+	close(fd);
 	nothing_left(nodes);
 }
 
@@ -575,7 +615,7 @@ static void test_attach_and_detach(void **state)
 	/* A backend that never answers: the attach is undone. */
 	backend_answers = false;
 	light_nic_init(&nic);
-	assert_int_equal(light_attach_nic(light, 1, &nic, &error), -ETIMEDOUT);
+	assert_int_equal(light_attach_nic(light, 1, &nic, &error), -ENOTCONN);
 	light_nic_free(&nic);
 	assert_int_equal(light_devices(light, 1, "vif", &list), 0);
 	assert_null(fake_store_get(FRONT));
@@ -662,7 +702,6 @@ static void test_bootloader(void **state)
 	node("/vm/12345678-1234-1234-1234-123456789abc/image/cmdline", "a b from loader", NULL);
 	node("/local/domain/0/backend/qblk/1/51712/params", NULL, NULL);
 	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
-	fake_store_remove("/local/domain/0/backend/qblk");
 	nothing_left(nodes);
 	write_file(path, "#!/bin/sh\nexit 7\n", 17, 0700);
 	assert_int_equal(create(more), -EIO);
@@ -711,6 +750,7 @@ int main(void)
 		T(test_destroy_leaves_nothing),
 		T(test_names),
 		T(test_failures_before_and_after),
+		T(test_daemons),
 		T(test_each_hypercall_fails),
 		T(test_each_store_request_fails),
 		T(test_conflicts_are_tried_again),

@@ -34,6 +34,7 @@ struct light {
 	/* Where things live; tests point them elsewhere. */
 	const char *lib_dir; /* /var/lib/xen */
 	const char *run_dir; /* /run/xen: creation markers below kl/ */
+	const char *daemon_dir; /* /run/krypton: the backends' folders, each with its lock */
 	const char *script_dir; /* /etc/xen/scripts */
 	const char *log_dir; /* /var/log/xen */
 	bool owns_handles, owns_fm;

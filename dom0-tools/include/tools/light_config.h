@@ -93,6 +93,7 @@ struct light_disk {
 	int format; /* enum light_disk_format */
 	char *script;
 	int removable, readwrite, is_cdrom;
+	bool shared; /* access=w!: whoever else writes is the owner's business */
 	bool direct_io_safe;
 	int discard; /* enum light_tri */
 	int specification, transport; /* 1: xen, 2: virtio (refused) */
@@ -116,7 +117,7 @@ struct light_nic {
 	uint32_t rate_interval_us;
 	char *gatewaydev;
 	int trusted;
-	bool user_backend; /* backendtype=user: our daemon, not dom0's kernel */
+	int user_backend; /* enum light_tri: our daemon; dom0's kernel. Unset: see nic_device() */
 	struct json_value *kept;
 };
 
@@ -196,7 +197,7 @@ struct light_defaults {
 	char *blkdev_start;
 	int claim_mode;
 	bool domid_random;
-	bool disk_user, vif_user; /* disk.default.backendtype, vif.default.backendtype: "user" */
+	bool disk_kernel, vif_kernel; /* disk.default.backendtype, vif.default.backendtype: "kernel" */
 	char *vif_script, *vif_bridge, *vif_backend, *vif_gatewaydev;
 	int64_t max_grant_frames, max_maptrack_frames, max_grant_version;
 	struct light_bitmap vm_cpumask, pv_cpumask; /* empty: all */

@@ -100,7 +100,7 @@ static int check_sharing(struct light *light, const struct light_disk *disk, con
 	for (i = 0; i + 1 < numbers.count && !rc; i += 2) {
 		p = numbers.list[i].reply;
 		q = numbers.list[i + 1].reply;
-		if (!p || strcmp(p, number) || (!disk->readwrite && q && *q == 'r'))
+		if (!p || strcmp(p, number) || disk->shared || (!disk->readwrite && q && *q == 'r'))
 			continue;
 		rc = tools_fail(error, -EBUSY, "device", "disk %s: %s is in use by domain %d (%s)",
 				disk->vdev, disk->pdev_path,

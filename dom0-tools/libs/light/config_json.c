@@ -159,6 +159,7 @@ static const struct field disk_fields[] = {
 	{ "specification", J_ENUM, D(specification), 0, spec_names },
 	{ "transport", J_ENUM, D(transport), 0, transport_names },
 	{ "trusted", J_TRI, D(trusted), 0, NULL },
+	{ "shared", J_BOOL, D(shared), 0, NULL }, /* ours alone */
 	{ NULL, J_EMPTY, 0, 0, NULL },
 };
 
@@ -178,7 +179,7 @@ static const struct field nic_fields[] = {
 	{ "rate_interval_usecs", J_U32, N(rate_interval_us), 0, NULL },
 	{ "gatewaydev", J_STRING, N(gatewaydev), 0, NULL },
 	{ "trusted", J_TRI, N(trusted), 0, NULL },
-	{ "user_backend", J_BOOL, N(user_backend), 0, NULL }, /* ours alone */
+	{ "user_backend", J_TRI, N(user_backend), 0, NULL }, /* ours alone */
 	{ NULL, J_EMPTY, 0, 0, NULL },
 };
 

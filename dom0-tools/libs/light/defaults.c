@@ -110,7 +110,7 @@ static int apply(struct light_defaults *d, const struct cfg *cfg, struct tools_e
 	static const char *const balloon[] = { "off", "on", "auto", "0", "1", NULL };
 	static const char *const formats[] = { "json", "sxp", NULL };
 	static const char *const policies[] = { "xen", "random", NULL };
-	static const char *const backends[] = { "kernel", "user", NULL };
+	static const char *const backends[] = { "user", "kernel", NULL };
 	static const int balloon_means[] = { 0, 1, -1, 0, 1 };
 	int64_t number = d->run_hotplug_scripts;
 	int word = 2, rc = get_word(cfg, "autoballoon", balloon, &word, "on, off or auto", error);
@@ -129,14 +129,14 @@ static int apply(struct light_defaults *d, const struct cfg *cfg, struct tools_e
 	d->domid_random = word;
 	word = 0;
 	rc = rc ? rc :
-		  get_word(cfg, "disk.default.backendtype", backends, &word, "kernel or user",
+		  get_word(cfg, "disk.default.backendtype", backends, &word, "user or kernel",
 			   error);
-	d->disk_user = word;
+	d->disk_kernel = word;
 	word = 0;
 	rc = rc ? rc :
-		  get_word(cfg, "vif.default.backendtype", backends, &word, "kernel or user",
+		  get_word(cfg, "vif.default.backendtype", backends, &word, "user or kernel",
 			   error);
-	d->vif_user = word;
+	d->vif_kernel = word;
 	rc = rc ? rc : get_string(cfg, "lockfile", &d->lockfile, error);
 	rc = rc ? rc : get_string(cfg, "blkdev_start", &d->blkdev_start, error);
 	rc = rc ? rc : get_string(cfg, "vifscript", &d->vif_script, error);

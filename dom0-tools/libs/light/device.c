@@ -91,6 +91,9 @@ int disk_defaults(struct light *light, struct light_disk *disk, struct tools_err
 				   disk->vdev,
 				   disk->backend == LIGHT_BACKEND_TAP ? "tap" : "standalone"),
 			"leave backendtype out");
+	if (!disk->backend)
+		disk->backend = disk->script || disk->backend_domid ? LIGHT_BACKEND_PHY :
+								      LIGHT_BACKEND_QDISK;
 	if (disk->backend == LIGHT_BACKEND_QDISK && disk->script)
 		return tools_fail(error, -EINVAL, "bad-config",
 				  "disk %s: script= and backendtype=qdisk exclude "
@@ -99,15 +102,14 @@ int disk_defaults(struct light *light, struct light_disk *disk, struct tools_err
 	if (disk->format == LIGHT_FORMAT_EMPTY)
 		return tools_fail(error, -EOPNOTSUPP, "device",
 				  "disk %s: an empty drive needs a device model", disk->vdev);
-	if (disk->format != LIGHT_FORMAT_RAW)
+	if (disk->format != LIGHT_FORMAT_RAW && disk->backend != LIGHT_BACKEND_QDISK)
 		return tools_hint(error,
 				  tools_fail(error, -EOPNOTSUPP, "device",
-					     "disk %s: only raw images and "
-					     "block devices are offered",
+					     "disk %s: the kernel's backend takes raw "
+					     "images and block devices only",
 					     disk->vdev),
-				  "convert it: qemu-img convert -O raw OLD NEW");
-	if (!disk->backend)
-		disk->backend = LIGHT_BACKEND_PHY;
+				  "leave backendtype=phy out, or convert it: qemu-img convert "
+				  "-O raw OLD NEW");
 	if (!disk->backend_domid && !disk->script && stat(disk->pdev_path, &st)) {
 		rc = -errno;
 		return tools_fail(error, rc, "device", "disk %s: %s: %s", disk->vdev,
@@ -177,7 +179,11 @@ void nic_device(const struct light_nic *nic, uint32_t domid, struct device *devi
 				   .domid = domid,
 				   .backend_domid = nic->backend_domid,
 				   .devid = (unsigned int)nic->devid };
-	strcpy(device->backend_kind, nic->user_backend ? "qnic" : "vif");
+	/* Another domain's backend is its kernel's, unless we are told otherwise. */
+	strcpy(device->backend_kind,
+	       nic->user_backend == LIGHT_YES || (!nic->user_backend && !nic->backend_domid) ?
+		       "qnic" :
+		       "vif");
 }
 
 /* --- Nodes --- */
@@ -250,13 +256,17 @@ static void back_script(struct ends *e, struct light *light, const char *script)
 void disk_nodes(struct batch *batch, struct light *light, const struct light_disk *disk,
 		const struct disk_backing *backing, uint32_t domid)
 {
+	/* As QEMU calls them. */
+	static const char *const formats[] = { "raw", "qcow", "qcow2", "vpc", "raw", "raw", "qed" };
 	struct device device;
 	struct ends e;
 
 	disk_device(disk, domid, &device);
 	begin(&e, batch, &device, true);
 	back(&e, "params", disk->pdev_path ? disk->pdev_path : "");
-	if (disk->backend != LIGHT_BACKEND_QDISK)
+	if (disk->backend == LIGHT_BACKEND_QDISK)
+		back(&e, "format", formats[disk->format]);
+	else
 		back_script(&e, light, disk->script ? disk->script : "block");
 	back_number(&e, "frontend-id", domid);
 	back(&e, "online", "1");
@@ -267,7 +277,7 @@ void disk_nodes(struct batch *batch, struct light *light, const struct light_dis
 	     backing->loop[0]			  ? "file" :
 	     disk->backend == LIGHT_BACKEND_QDISK ? "qdisk" :
 						    "phy");
-	back(&e, "mode", disk->readwrite ? "w" : "r");
+	back(&e, "mode", !disk->readwrite ? "r" : disk->shared ? "w!" : "w");
 	back(&e, "device-type", disk->is_cdrom ? "cdrom" : "disk");
 	if (disk->direct_io_safe)
 		back(&e, "direct-io-safe", "1");

@@ -9,10 +9,12 @@
  * for.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xen/io/xenbus.h>
@@ -20,6 +22,7 @@
 #include "script.h"
 
 #define BACKEND_MS 10000
+#define ABSENT_MS 3000 /* for a daemon that does not run; it may just be restarting */
 
 struct member *group_add(struct group *group, const struct device *device)
 {
@@ -75,13 +78,53 @@ static char *reason(struct group *group, const struct member *m)
 	return text;
 }
 
+static const char *daemon_of(const struct member *m)
+{
+	return strcmp(m->device.kind, "vif") ? "blkback" : "netback";
+}
+
+/*
+ * Is the device's backend a program of this domain that does not run? Such a program holds a lock as
+ * long as it lives.
+ */
+static bool daemon_absent(const struct group *group, const struct member *m)
+{
+	char path[256];
+	bool held;
+	int fd;
+
+	if (m->device.backend_kind[0] != 'q' || m->device.backend_domid)
+		return false;
+	snprintf(path, sizeof(path), "%s/%s/lock", group->light->daemon_dir, daemon_of(m));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB);
+	if (fd >= 0)
+		close(fd);
+	return !held;
+}
+
+static int absent_failed(struct group *group, const struct member *m, const char *what)
+{
+	bool vif = !strcmp(m->device.kind, "vif");
+
+	tools_fail(group->error, -ENOTCONN, "device", "%s: its backend, the daemon %s, is not running",
+		   what, daemon_of(m));
+	return tools_hint(group->error, -ENOTCONN,
+			  "start it: systemctl start krypton-%s; or use the kernel's driver: "
+			  "backendtype=%s for this one, %s.default.backendtype=\"kernel\" in "
+			  "/etc/xen/xl.conf for all",
+			  daemon_of(m), vif ? "vif" : "phy", vif ? "vif" : "disk");
+}
+
 static void backend_failed(struct group *group, struct member *m, int state)
 {
 	char what[64], *why = reason(group, m);
 	int rc = state ? -EIO : -ETIMEDOUT;
 
 	describe(m, what);
-	if (!group->result) {
+	if (!group->result && !state && daemon_absent(group, m)) {
+		rc = absent_failed(group, m, what);
+	} else if (!group->result) {
 		if (state)
 			tools_fail(group->error, rc, "device",
 				   "%s: the backend gave up (state %d)%s%.300s", what, state,
@@ -93,8 +136,7 @@ static void backend_failed(struct group *group, struct member *m, int state)
 				   what, m->device.backend_domid, BACKEND_MS / 1000,
 				   why ? ": " : "", why ? why : "");
 		if (m->device.backend_kind[0] == 'q')
-			tools_hint(group->error, rc, "is the daemon %s running?",
-				   strcmp(m->device.kind, "vif") ? "blkback" : "netback");
+			tools_hint(group->error, rc, "is the daemon %s running?", daemon_of(m));
 		else
 			tools_hint(group->error, rc, "is its driver loaded there (xen-%s)?",
 				   strcmp(m->device.kind, "vif") ? "blkback" : "netback");
@@ -212,7 +254,7 @@ int group_start(struct group *group)
 
 	for (i = 0; i < group->count; i++) {
 		m = &group->members[i];
-		m->deadline = tools_now_ms() + BACKEND_MS;
+		m->deadline = tools_now_ms() + (daemon_absent(group, m) ? ABSENT_MS : BACKEND_MS);
 		device_backend_path(&m->device, path);
 		snprintf(state, sizeof(state), "%s/state", path);
 		snprintf(token, sizeof(token), "light%u", i);

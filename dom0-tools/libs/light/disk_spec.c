@@ -66,12 +66,13 @@ static int set_format(const struct disk_scan *s, const char *value)
 
 static int set_access(const struct disk_scan *s, const char *value)
 {
+	s->disk->shared = !strcmp(value, "w!") || !strcmp(value, "!");
 	if (!strcmp(value, "r") || !strcmp(value, "ro"))
 		s->disk->readwrite = 0;
-	else if (!strcmp(value, "w") || !strcmp(value, "rw") || !*value)
+	else if (!strcmp(value, "w") || !strcmp(value, "rw") || !*value || s->disk->shared)
 		s->disk->readwrite = 1;
 	else
-		return bad(s, value, "an access: r, ro, w or rw");
+		return bad(s, value, "an access: r, ro, w, rw or w!");
 	return 0;
 }
 
@@ -167,9 +168,11 @@ static int set_pair(const struct disk_scan *s, const char *key, const char *valu
 		return set_string(s, &disk->backend_domname, value, "backend");
 	if (!strcmp(key, "backendtype") && !strcmp(value, "user"))
 		value = "qdisk";
+	if (!strcmp(key, "backendtype") && !strcmp(value, "kernel"))
+		value = "phy";
 	if (!strcmp(key, "backendtype"))
 		return set_enum(s, &disk->backend, value, backends,
-				"a backendtype: phy, or qdisk (a program of dom0)");
+				"a backendtype: user (or qdisk), kernel (or phy)");
 	if (!strcmp(key, "specification"))
 		return set_enum(s, &disk->specification, value, specifications,
 				"a specification: xen or virtio");
@@ -288,8 +291,8 @@ int light_disk_parse(struct light_disk *disk, const char *const *words, unsigned
 		return rc;
 	if (!disk->format)
 		disk->format = LIGHT_FORMAT_RAW;
-	if (!disk->backend && !disk->script && how && how->defaults && how->defaults->disk_user)
-		disk->backend = LIGHT_BACKEND_QDISK;
+	if (!disk->backend && !disk->script && how && how->defaults && how->defaults->disk_kernel)
+		disk->backend = LIGHT_BACKEND_PHY;
 	if (disk->is_cdrom) {
 		disk->removable = 1;
 		disk->readwrite = 0;

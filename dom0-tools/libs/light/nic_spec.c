@@ -155,9 +155,9 @@ static int set_pair(struct light_nic *nic, const char *key, const char *value,
 	if (!strcmp(key, "mtu"))
 		return parse_number(error, key, value, 68, 65535, &nic->mtu);
 	if (!strcmp(key, "backendtype")) {
-		if (strcmp(value, "user") && strcmp(value, "kernel"))
-			return bad(error, key, value, "kernel or user");
-		nic->user_backend = *value == 'u';
+		if (strcmp(value, "user") && strcmp(value, "kernel") && strcmp(value, "vif"))
+			return bad(error, key, value, "user, or kernel (or vif)");
+		nic->user_backend = *value == 'u' ? LIGHT_YES : LIGHT_NO;
 		return 0;
 	}
 	if (!strcmp(key, "accel")) {
@@ -202,7 +202,8 @@ static int set_defaults(struct light_nic *nic, const struct light_defaults *defa
 
 	if (!defaults)
 		return 0;
-	nic->user_backend = defaults->vif_user;
+	if (defaults->vif_kernel)
+		nic->user_backend = LIGHT_NO;
 	if (defaults->vif_script)
 		rc = replace(&nic->script, defaults->vif_script);
 	if (!rc && defaults->vif_bridge)

@@ -41,6 +41,7 @@ int light_open_with(struct light **out, struct ctl *ctl, struct store *store,
 	light->device_wait_ms = 40000;
 	light->lib_dir = "/var/lib/xen";
 	light->run_dir = "/run/xen";
+	light->daemon_dir = "/run/krypton";
 	light->script_dir = "/etc/xen/scripts";
 	light->log_dir = "/var/log/xen";
 	light_defaults_init(&light->defaults);

@@ -48,7 +48,7 @@ static char **make_environment(const char *script, const struct device *device,
 	if (!list)
 		return NULL;
 	list[n++] = tools_asprintf("script=%s", script);
-	list[n++] = tools_asprintf("XENBUS_TYPE=%s", device->backend_kind);
+	list[n++] = tools_asprintf("XENBUS_TYPE=%s", device->kind); /* what scripts know */
 	list[n++] = tools_asprintf("XENBUS_PATH=backend/%s/%u/%u", device->backend_kind,
 				   device->domid, device->devid);
 	list[n++] = tools_asprintf("XENBUS_BASE_PATH=backend");

@@ -37,7 +37,7 @@ check "the same disk twice is refused" refuses kl block-attach d1 "format=raw,vd
 check "block-detach" kl block-detach d1 xvdb
 check "the disk is gone" within 10 refuses prints '^51728 ' kl block-list d1
 check "no loop device is left" within 5 refuses prints b.img losetup -a
-check "network-attach" kl network-attach d1 bridge=xenbr0 mac=00:16:3e:00:00:02
+check "network-attach" kl network-attach d1 bridge=xenbr0 backendtype=vif mac=00:16:3e:00:00:02
 check "network-list" prints '00:16:3e:00:00:02' kl network-list d1
 check "the card connects" within 10 prints '00:16:3e:00:00:02     1     4' kl network-list d1
 check "as xl's too" sh -c 'kl network-list d1 >/tmp/a; xl network-list d1 >/tmp/b; diff /tmp/a /tmp/b'
