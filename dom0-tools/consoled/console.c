@@ -74,7 +74,6 @@ static unsigned int drain(struct console *console)
 	}
 	if (n <= 0)
 		return 0;
-	console->sick = false;
 	error = spool_append_inflight(console->log, &daemon->options.limits, daemon->record, bytes,
 				      (uint32_t)n, console->domid, console->handle, cons);
 	ring_consume(console->ring, cons + (XENCONS_RING_IDX)n);
@@ -204,6 +203,7 @@ void console_configure(struct console *console)
 
 	frame = node_number(console, "ring-ref", ~0UL >> 1);
 	port = node_number(console, "port", 1u << 20);
+	console->retry = 0;	/* the store tells when that changes */
 	if (frame < 0 || port <= 0 || someone_elses(console))
 		return;
 	limit = node_number(console, "limit", ~0u);
@@ -225,7 +225,7 @@ void console_configure(struct console *console)
 	}
 	if (error == 0 && fresh) {
 		error = viewers_open(console);
-		if (error == 0)
+		if (error == 0 && console->tty_slave >= 0)
 			publish_terminal(console);
 	}
 	if (error != 0) {
@@ -235,13 +235,14 @@ void console_configure(struct console *console)
 		console->retry = port_now_ms() + RETRY_MS;
 		console->daemon->retries = true;
 		if (fresh) {
+			/* No events while there is nowhere to put what they announce. */
+			daemon_unbind(console->daemon, console);
 			viewers_close(console);
 			spool_put(&console->daemon->spools, console->log);
 			console->log = NULL;
 		}
 		return;
 	}
-	console->retry = 0;
 	/* What came before us; and the guest may wait for an event that a previous life owed it. */
 	drain(console);
 	evtchn_notify(console->daemon->evtchn, (evtchn_port_t)console->port);

@@ -71,10 +71,10 @@ struct console {
 };
 
 struct daemon_options {
-	const char *log_dir;		/* NULL: no logs; replay comes from a short one in run_dir */
+	const char *log_dir;		/* of guests; NULL: no logs, but short ones in run_dir to replay */
+	const char *hypervisor_dir;	/* of the hypervisor's log; NULL: it is not logged */
 	const char *run_dir;
-	struct spool_limits limits;
-	bool hypervisor;		/* its console is logged too */
+	struct spool_limits limits, hypervisor_limits;
 };
 
 struct daemon {
@@ -122,6 +122,7 @@ void console_period(struct console *console, uint64_t now);
 void console_type(struct console *console, struct viewer *viewer);
 
 /* --- viewer.c --- */
+/* The socket, and the terminal if there can be one: 0; -errno: no socket. */
 int viewers_open(struct console *console);
 void viewers_close(struct console *console);
 /* Shows all what the log got; @bytes that it could not take are shown to who was up to date. */

@@ -319,7 +319,7 @@ int daemon_start(struct daemon *daemon, const struct daemon_options *options)
 		return error;
 	}
 	recover(daemon);
-	if (daemon->options.hypervisor && hypervisor_start(daemon) != 0)
+	if (daemon->options.hypervisor_dir && hypervisor_start(daemon) != 0)
 		return -EIO;
 	enumerate(daemon);
 	store_events(daemon);

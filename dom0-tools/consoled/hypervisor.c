@@ -23,8 +23,8 @@ static void read_ring(struct daemon *daemon)
 		n = ctl_readconsole(daemon->ctl, bytes, sizeof(bytes), false, true, &index);
 		if (n <= 0)
 			return;
-		spool_append_inflight(daemon->hypervisor_log, &daemon->options.limits, record, bytes,
-				      (uint32_t)n, DOMID_XEN, no_handle, index);
+		spool_append_inflight(daemon->hypervisor_log, &daemon->options.hypervisor_limits,
+				      record, bytes, (uint32_t)n, DOMID_XEN, no_handle, index);
 		record->hypervisor = index;
 		kill_point();
 		spool_landed(record);
@@ -35,7 +35,7 @@ int hypervisor_start(struct daemon *daemon)
 {
 	char path[SPOOL_PATH];
 
-	snprintf(path, sizeof(path), "%s/hypervisor.log", daemon->options.log_dir);
+	snprintf(path, sizeof(path), "%s/hypervisor.log", daemon->options.hypervisor_dir);
 	daemon->hypervisor_log = spool_get(&daemon->spools, path);
 	if (!daemon->hypervisor_log)
 		return -1;

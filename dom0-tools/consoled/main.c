@@ -64,13 +64,17 @@ static bool parse_size(const char *text, uint64_t *size)
 
 static bool set_log(struct settings *settings, const char *what)
 {
-	bool all = strcmp(what, "all") == 0;
+	bool all = strcmp(what, "all") == 0, hypervisor = all || strcmp(what, "hv") == 0;
+	bool guests = all || strcmp(what, "guest") == 0;
+	struct daemon_options *daemon = &settings->daemon;
 
-	settings->daemon.hypervisor = all || strcmp(what, "hv") == 0;
-	if (strcmp(what, "none") == 0 || strcmp(what, "hv") == 0)
-		settings->daemon.log_dir = NULL;
-	return all || settings->daemon.hypervisor || strcmp(what, "guest") == 0 ||
-	       strcmp(what, "none") == 0;
+	daemon->hypervisor_limits = daemon->limits;
+	daemon->hypervisor_dir = hypervisor ? daemon->log_dir : NULL;
+	if (!guests) {
+		daemon->log_dir = NULL;
+		daemon->limits = (struct spool_limits){ .bytes = 64 << 10, .files = 0 };
+	}
+	return guests || hypervisor || strcmp(what, "none") == 0;
 }
 
 static _Noreturn void wrong(const char *text, const char *value)
@@ -144,8 +148,6 @@ static void parse(struct settings *settings, int argc, char **argv)
 		wrong("what is this", argv[optind]);
 	if (!set_log(settings, log))
 		wrong("--log is none, guest, hv or all, not", log);
-	if (!settings->daemon.log_dir && !settings->daemon.hypervisor)
-		settings->daemon.limits = (struct spool_limits){ .bytes = 64 << 10, .files = 0 };
 }
 
 /* DIR and its parents. */
@@ -177,6 +179,8 @@ int main(int argc, char **argv)
 	make_folder(settings.daemon.run_dir);
 	if (settings.daemon.log_dir)
 		make_folder(settings.daemon.log_dir);
+	if (settings.daemon.hypervisor_dir)
+		make_folder(settings.daemon.hypervisor_dir);
 	if (!settings.foreground)
 		parent = tools_into_background("consoled");
 	if (daemon_start(&daemon, &settings.daemon) != 0) {

@@ -212,21 +212,28 @@ static int open_terminal(struct console *console)
 	console->tty_watch = port_watch_open(console->tty_name);
 	if (console->tty_watch < 0)
 		console->tty_opens = 1;	/* never known: output always, as if somebody had it open */
-	return port_add(&tty->source, PORT_IN);
+	if (port_add(&tty->source, PORT_IN) == 0) {
+		tty->next = console->viewers;
+		console->viewers = tty;
+		return 0;
+	}
+	if (console->tty_watch >= 0)
+		port_unwatch(console->tty_watch);
+	port_close(console->tty_slave);
+	port_close(fd);
+	tty->source.fd = console->tty_slave = -1;
+	return -ENOSPC;
 }
 
 int viewers_open(struct console *console)
 {
 	char path[SPOOL_PATH];
-	int error;
+	int error = console->tty.source.fd < 0 ? open_terminal(console) : 0;
 
-	if (console->tty.source.fd < 0) {
-		error = open_terminal(console);
-		if (error != 0)
-			return error;
-		console->tty.next = console->viewers;
-		console->viewers = &console->tty;
-	}
+	/* Without terminals (no devpts, say) there are still the log and the socket. */
+	if (error != 0)
+		port_note("domain %u: no terminal for its console: %s", console->domid,
+			  strerror(-error));
 	if (!console->listening) {
 		snprintf(path, sizeof(path), "%s/%u.sock", console->daemon->options.run_dir,
 			 console->domid);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -417,11 +418,62 @@ static void test_hypervisor_log(void **state)
 {
 	(void)state;
 	begin();
-	options.hypervisor = true;
+	options.hypervisor_dir = world_folder;
 	strcpy(world->hypervisor, "(XEN) boot\n");
 	world->hypervisor_length = 11;
 	start();
 	assert_string_equal(file("hypervisor.log"), "(XEN) boot\n");
+	daemon_end(&daemon_);
+}
+
+/* The hypervisor's log alone: what guests wrote is only replayed. */
+static void test_hypervisor_log_alone(void **state)
+{
+	(void)state;
+	begin();
+	options.hypervisor_dir = options.log_dir;
+	options.log_dir = NULL;
+	strcpy(world->hypervisor, "(XEN) boot\n");
+	world->hypervisor_length = 11;
+	world_domain(0, "one");
+	start();
+	print(0, "said\n");
+	assert_string_equal(file("hypervisor.log"), "(XEN) boot\n");
+	assert_string_equal(file("guest-one.log"), "");
+	assert_string_equal(file("1.replay"), "said\n");
+	daemon_end(&daemon_);
+}
+
+/* No terminals (a dom0 without devpts): logs and the socket are served all the same. */
+static void test_no_terminals(void **state)
+{
+	struct rlimit all, few;
+	int a, lowest;
+
+	(void)state;
+	begin();
+	start();
+	getrlimit(RLIMIT_NOFILE, &all);
+	few = all;
+	lowest = dup(0);
+	close(lowest);
+	few.rlim_cur = (rlim_t)lowest + 1;	/* one for the log; none for a terminal */
+	setrlimit(RLIMIT_NOFILE, &few);
+	world_domain(0, "one");
+	turns(3);
+	for (int i = 0; i < 10; i++) {
+		world_print(0, "early\n", 6);
+		turns(3);
+	}
+	setrlimit(RLIMIT_NOFILE, &all);
+	for (int i = 0; i < 200; i++)
+		turns(1);
+	print(0, "late\n");
+	assert_non_null(strstr(file("guest-one.log"), "early\n"));
+	assert_non_null(strstr(file("guest-one.log"), "late\n"));
+	a = attach(1);
+	assert_non_null(strstr(seen(a), "late\n"));
+	close(a);
 	daemon_end(&daemon_);
 }
 
@@ -559,7 +611,7 @@ static unsigned int kills(unsigned int seed)
 
 	begin();
 	options.limits = (struct spool_limits){ .bytes = 3000, .files = 60 };
-	options.hypervisor = true;
+	options.hypervisor_dir = world_folder;
 	for (unsigned int i = 0; i < KILL_GUESTS; i++) {
 		char name[8];
 
@@ -611,6 +663,8 @@ int main(void)
 		cmocka_unit_test(test_store_comes_back),
 		cmocka_unit_test(test_no_logs),
 		cmocka_unit_test(test_hypervisor_log),
+		cmocka_unit_test(test_hypervisor_log_alone),
+		cmocka_unit_test(test_no_terminals),
 		cmocka_unit_test(test_kills),
 		/* Last: it leaves the lock held, as a process does. */
 		cmocka_unit_test(test_one_only),
