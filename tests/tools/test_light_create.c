@@ -685,6 +685,7 @@ static void test_bootloader(void **state)
 		"--output-format=simple0) ok=1 ;;\n"
 		"esac; disk=$a; done\n"
 		"[ \"$ok\" ] || exit 4\n"
+		"[ -e \"$out\" ] || exit 6\n"	/* pygrub does not create it */
 		"cp \"${disk%/*}/kernel\" \"$dir/kernel.x\" || exit 5\n"
 		"printf 'kernel %s\\0args %s from %s\\0' \"$dir/kernel.x\" \"$args\" \"${disk##*/}\" >\"$out\"\n";
 	char path[128], more[512];

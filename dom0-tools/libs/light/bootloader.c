@@ -104,6 +104,19 @@ static void free_args(char **args)
 	free(args);
 }
 
+/* pygrub opens its output for writing, but does not create it: libxl gives it a FIFO. A file will do. */
+static int make_output(const struct run *run)
+{
+	int fd;
+
+	unlink(run->output);
+	fd = open(run->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 static int spawn(const struct run *run, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -225,7 +238,8 @@ int bootloader_run(struct light *light, const struct light_config *config, bool 
 	mkdir(light->log_dir, 0755);
 	if (mkdir(run.directory, 0700) && errno != EEXIST)
 		return fail(&run, -errno, strerror(errno));
-	rc = spawn(&run, &pid);
+	rc = make_output(&run);
+	rc = rc ? rc : spawn(&run, &pid);
 	if (rc)
 		rc = fail(&run, rc, strerror(-rc));
 	rc = rc ? rc : wait_for(&run, pid);
