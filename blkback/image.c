@@ -30,7 +30,7 @@ struct child {
 };
 
 struct image_server {
-	const char *directory;
+	const char *directory, *sysfs;
 	struct child *children;
 };
 
@@ -45,8 +45,14 @@ int image_server_open(struct image_server **server, const char *directory)
 		return -errno;
 	}
 	s->directory = directory;
+	s->sysfs = "/sys";
 	*server = s;
 	return 0;
+}
+
+void image_server_set_sysfs(struct image_server *s, const char *sysfs)
+{
+	s->sysfs = sysfs;
 }
 
 void image_server_close(struct image_server *s)
@@ -62,19 +68,19 @@ void image_server_close(struct image_server *s)
 
 /* --- Devices --- */
 
-static bool serves(unsigned int n)
+static bool serves(const struct image_server *s, unsigned int n)
 {
-	char path[64];
+	char path[300];
 
-	snprintf(path, sizeof(path), "/sys/block/nbd%u/pid", n);
+	snprintf(path, sizeof(path), "%s/block/nbd%u/pid", s->sysfs, n);
 	return !access(path, F_OK);
 }
 
-static bool exists(unsigned int n)
+static bool exists(const struct image_server *s, unsigned int n)
 {
-	char path[64];
+	char path[300];
 
-	snprintf(path, sizeof(path), "/sys/block/nbd%u", n);
+	snprintf(path, sizeof(path), "%s/block/nbd%u", s->sysfs, n);
 	return !access(path, F_OK);
 }
 
@@ -131,9 +137,9 @@ static int take_number(const struct image_server *s, uint32_t fence)
 	char path[300];
 	FILE *f;
 
-	while (n < MAX_DEVICES && exists(n) && (serves(n) || !claim(s, n)))
+	while (n < MAX_DEVICES && exists(s, n) && (serves(s, n) || !claim(s, n)))
 		n++;
-	if (n == MAX_DEVICES || !exists(n))
+	if (n == MAX_DEVICES || !exists(s, n))
 		return -ENODEV;
 	file_of(s, fence, path, sizeof(path));
 	f = fopen(path, "we");
@@ -238,7 +244,7 @@ int image_open(struct image_server *s, uint32_t fence, const char *path, const c
 		n = take_number(s, fence);
 	if (n < 0)
 		return n;
-	if (!serves(n))
+	if (!serves(s, n))
 		return *link ? look_after(s, link, n, path, format, read_only) :
 			       start_new(s, fence, n, path, format, read_only);
 	if (*link)

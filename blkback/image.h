@@ -14,6 +14,8 @@ struct image_server;
 
 /* @directory: where the association of devices and servers is kept over restarts. -errno. */
 int image_server_open(struct image_server **server, const char *directory);
+/* Where sysfs is mounted (/sys); tests have one of their own. */
+void image_server_set_sysfs(struct image_server *server, const char *sysfs);
 void image_server_close(struct image_server *server);
 
 /*
