@@ -128,3 +128,11 @@ int restarts_write(const struct monitor_options *options, const uint8_t uuid[16]
 	path_of(options, uuid, "restarts", path);
 	return tools_write_file(path, text, (size_t)length, 0600);
 }
+
+void restarts_forget(const struct monitor_options *options, const uint8_t uuid[16])
+{
+	char path[PATH_ROOM];
+
+	path_of(options, uuid, "restarts", path);
+	unlink(path);
+}

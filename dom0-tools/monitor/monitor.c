@@ -33,7 +33,7 @@ struct job {
 	struct xen_domctl_getdomaininfo info;	/* .handle is the key; the rest may be stale or zero */
 	pid_t pid;			/* its worker; 0: none */
 	uint64_t due;			/* when to start one; 0: never (not ours, or preserved) */
-	unsigned int tries;
+	unsigned int tries, kills;
 	bool seen;
 };
 
@@ -154,8 +154,8 @@ static void worker_ended(struct monitor *monitor, struct job *job, int status)
 		job->due = tools_now_ms() + BUSY_RETRY_MS;
 		return;
 	}
-	if (WIFSIGNALED(status)) {
-		job->due = tools_now_ms();
+	if (WIFSIGNALED(status) && job->kills++ == 0) {
+		job->due = tools_now_ms();	/* killed, or a fault of ours: from there on in time */
 		return;
 	}
 	if (++job->tries >= TRIES_MAX) {

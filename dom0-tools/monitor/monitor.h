@@ -65,6 +65,7 @@ int restarts_read(const struct monitor_options *options, const uint8_t uuid[16],
 		  struct restarts *restarts);
 int restarts_write(const struct monitor_options *options, const uint8_t uuid[16],
 		   const struct restarts *restarts);
+void restarts_forget(const struct monitor_options *options, const uint8_t uuid[16]);
 
 /* --- report.c --- */
 struct death {
@@ -77,6 +78,9 @@ struct death {
 };
 /* Writes death_dir/NAME.json, with what the hypervisor said about the domain. */
 int report_write(const struct monitor_options *options, struct ctl *ctl, const struct death *death);
+
+/* FOLDER/NAME+ENDING as a path; what would leave the folder, or cannot be printed, becomes '_'. */
+void path_for_name(char *path, size_t room, const char *folder, const char *name, const char *ending);
 
 /* --- worker.c --- */
 #define WORKER_DONE	0	/* nothing is left to do for this domain */

@@ -66,12 +66,20 @@ static void write_all(struct json_writer *json, const struct death *death, const
 	json_close_object(json);
 }
 
+void path_for_name(char *path, size_t room, const char *folder, const char *name, const char *ending)
+{
+	size_t at = (size_t)snprintf(path, room, "%s/", folder), end = strlen(ending);
+
+	for (const char *p = name; *p && at + end + 1 < room; p++)
+		path[at++] = *p == '/' || !isprint((unsigned char)*p) ? '_' : *p;
+	snprintf(path + at, room - at, "%s", ending);
+}
+
 int report_write(const struct monitor_options *options, struct ctl *ctl, const struct death *death)
 {
 	struct json_writer json = { 0 };
 	char path[512], *console = malloc(CONSOLE_BYTES);
 	uint32_t index = 0;
-	size_t at;
 	int n, error;
 
 	if (!console)
@@ -79,10 +87,7 @@ int report_write(const struct monitor_options *options, struct ctl *ctl, const s
 	n = ctl_readconsole(ctl, console, CONSOLE_BYTES, false, false, &index);
 	write_all(&json, death, console, n > 0 ? (size_t)n : 0);
 	free(console);
-	at = (size_t)snprintf(path, sizeof(path), "%s/", options->death_dir);
-	for (const char *p = death->name; *p && at < sizeof(path) - sizeof(".json"); p++)
-		path[at++] = *p == '/' || !isprint((unsigned char)*p) ? '_' : *p;
-	snprintf(path + at, sizeof(path) - at, ".json");
+	path_for_name(path, sizeof(path), options->death_dir, death->name, ".json");
 	error = json.out.failed ? -ENOMEM :
 		tools_write_file(path, json.out.text, json.out.length, 0644);
 	strbuf_free(&json.out);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <tools/dump.h>
@@ -21,14 +22,22 @@
 
 #define FAILURES_MAX 6	/* of creating; each waits longer */
 
-/* The lock of a uuid's worker, held until the process ends or closes it; -EWOULDBLOCK. */
-static int lock(const struct monitor_options *options, const uint8_t uuid[16])
+static void lock_path(const struct monitor_options *options, const uint8_t uuid[16], char path[512])
 {
-	char path[512], text[37];
-	int fd;
+	char text[37];
 
 	light_uuid_format(uuid, text);
-	snprintf(path, sizeof(path), "%s/%s.lock", options->run_dir, text);
+	snprintf(path, 512, "%s/%s.lock", options->run_dir, text);
+}
+
+/* The lock of a uuid's worker, held until unlock() or the process's end; -EWOULDBLOCK. */
+static int lock(const struct monitor_options *options, const uint8_t uuid[16])
+{
+	struct stat ours, named;
+	char path[512];
+	int fd;
+
+	lock_path(options, uuid, path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
@@ -38,7 +47,21 @@ static int lock(const struct monitor_options *options, const uint8_t uuid[16])
 		close(fd);
 		return error;
 	}
+	/* Its last holder may have removed the file between our open() and our lock. */
+	if (fstat(fd, &ours) != 0 || stat(path, &named) != 0 || ours.st_ino != named.st_ino) {
+		close(fd);
+		return -EWOULDBLOCK;
+	}
 	return fd;
+}
+
+static void unlock(const struct monitor_options *options, const uint8_t uuid[16], int fd)
+{
+	char path[512];
+
+	lock_path(options, uuid, path);
+	unlink(path);
+	close(fd);
 }
 
 /* A live domain with this uuid other than @but: its domid; -ESRCH. */
@@ -68,7 +91,7 @@ static void dump(struct light *light, const struct monitor_options *options, uin
 	char path[512];
 	int fd, result;
 
-	snprintf(path, sizeof(path), "%s/%s", options->dump_dir, name);
+	path_for_name(path, sizeof(path), options->dump_dir, name, "");
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	result = fd < 0 ? -errno : 0;
@@ -78,6 +101,8 @@ static void dump(struct light *light, const struct monitor_options *options, uin
 		result = dump_core(light->ctl, light->fm, (domid_t)domid, fd, NULL, NULL, &error);
 	if (fd >= 0)
 		close(fd);
+	if (result != 0 && fd >= 0)
+		unlink(path);	/* half a core only fills the disk */
 	if (result == 0)
 		monitor_log("%s: core dumped to %s", name, path);
 	else
@@ -205,6 +230,11 @@ static int carry_out(struct light *light, const struct monitor_options *options,
 		result = 0;
 		goto fulfilled;
 	}
+	if (result != -ESRCH) {
+		monitor_log("%s: not restarted yet, as the domains cannot be listed: %s", config.name,
+			    strerror(-result));
+		goto free_config;
+	}
 	if (!take_a_rest(options, intent->uuid, config.name))
 		goto free_config;
 	kill_point();
@@ -300,6 +330,7 @@ static int act(struct light *light, const struct monitor_options *options,
 	}
 	if (action_restarts(action))
 		return restart(light, options, info, action);
+	restarts_forget(options, info->handle);
 	snprintf(cause, sizeof(cause), "ended (%s)", reason_name(reason));
 	return destroy(light, info->domain, info->handle, name, cause);
 }
@@ -314,7 +345,7 @@ int worker_death(struct light *light, const struct monitor_options *options,
 	if (fd < 0)
 		return fd == -EWOULDBLOCK ? WORKER_BUSY : WORKER_AGAIN;
 	if (!still_there(light, info)) {
-		close(fd);
+		unlock(options, info->handle, fd);
 		return WORKER_DONE;
 	}
 	light_config_init(&config);
@@ -325,7 +356,7 @@ int worker_death(struct light *light, const struct monitor_options *options,
 		monitor_log("domain %u has ended, and its configuration cannot be read: %s",
 			    info->domain, error.text);
 	light_config_free(&config);
-	close(fd);
+	unlock(options, info->handle, fd);
 	return result == 0 ? WORKER_DONE : WORKER_AGAIN;
 }
 
@@ -348,6 +379,6 @@ int worker_resume(struct light *light, const struct monitor_options *options, co
 	} else if (result == -ENOENT || result == -EINVAL) {
 		result = 0;
 	}
-	close(fd);
+	unlock(options, uuid, fd);
 	return result == 0 ? WORKER_DONE : WORKER_AGAIN;
 }

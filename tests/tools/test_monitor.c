@@ -41,6 +41,7 @@ static struct world {
 	int points, create_failures;
 	unsigned int created, preserved;
 	int on_crash;
+	bool list_fails, dump_fails;
 	char console[2048];
 } *world;
 
@@ -93,6 +94,8 @@ int ctl_getdomaininfolist(struct ctl *ctl, domid_t first, unsigned int max,
 	unsigned int n = 0;
 
 	(void)ctl;
+	if (world->list_fails && max > 1)
+		return -EFAULT;
 	for (domid_t id = first; id < world->next && n < max; id++) {
 		struct fake_domain *d = by_id(id);
 
@@ -141,7 +144,7 @@ int dump_core(struct ctl *ctl, struct foreignmemory *fm, domid_t domid, int fd,
 	      dump_progress *progress, void *cookie, struct tools_error *error)
 {
 	(void)ctl, (void)fm, (void)domid, (void)progress, (void)cookie, (void)error;
-	return write(fd, "core", 4) == 4 ? 0 : -EIO;
+	return write(fd, "core", 4) == 4 && !world->dump_fails ? 0 : -EIO;
 }
 
 void light_uuid_format(const uint8_t uuid[16], char text[37])
@@ -363,6 +366,67 @@ static void test_actions(void **state)
 	assert_int_equal(living(), 0);
 }
 
+static bool is_file(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+/* A core stays in its folder whatever the domain's name, and half of one is none. */
+static void test_cores(void **state)
+{
+	(void)state;
+	strcpy(begin(SHUTDOWN_crash)->name, "../monitor-evil");
+	world->on_crash = LIGHT_ACTION_COREDUMP_DESTROY;
+	assert_int_equal(death(), WORKER_DONE);
+	assert_false(is_file("../monitor-evil"));
+	assert_true(is_file(".._monitor-evil"));
+	begin(SHUTDOWN_crash);
+	world->on_crash = LIGHT_ACTION_COREDUMP_DESTROY;
+	world->dump_fails = true;
+	assert_int_equal(death(), WORKER_DONE);
+	assert_false(is_file("guest"));
+}
+
+/* Who cannot see whether the domain runs again does not make it once more. */
+static void test_blind(void **state)
+{
+	uint8_t uuid[16];
+
+	(void)state;
+	begin(SHUTDOWN_reboot);
+	memset(uuid, 1, sizeof(uuid));
+	world->list_fails = true;
+	assert_int_equal(death(), WORKER_AGAIN);
+	assert_int_equal(world->created, 0);
+	world->list_fails = false;
+	assert_int_equal(worker_resume(&light, &options, uuid), WORKER_DONE);
+	assert_int_equal(world->created, 1);
+}
+
+/* Domains that are gone leave no files behind. */
+static void test_no_litter(void **state)
+{
+	const char *lock = "01010101-0101-0101-0101-010101010101.lock";
+	const char *restarts = "01010101-0101-0101-0101-010101010101.restarts";
+	struct fake_domain *d;
+	struct xen_domctl_getdomaininfo info;
+
+	(void)state;
+	begin(SHUTDOWN_reboot);
+	assert_int_equal(death(), WORKER_DONE);
+	assert_false(is_file(lock));
+	assert_true(is_file(restarts));
+	d = by_id(2);
+	d->flags = XEN_DOMINF_shutdown | (SHUTDOWN_poweroff << XEN_DOMINF_shutdownshift);
+	assert_int_equal(ctl_getdomaininfo(NULL, 2, &info), 0);
+	assert_int_equal(worker_death(&light, &options, &info), WORKER_DONE);
+	assert_false(is_file(lock));
+	assert_false(is_file(restarts));
+}
+
 static void test_failed_restart(void **state)
 {
 	uint8_t uuid[16];
@@ -533,6 +597,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_actions),
+		cmocka_unit_test(test_cores),
+		cmocka_unit_test(test_blind),
+		cmocka_unit_test(test_no_litter),
 		cmocka_unit_test(test_failed_restart),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_bad_intent),
