@@ -48,6 +48,22 @@ def disk_arguments(opt):
         fmt = "qcow2" if path.endswith(".qcow2") else "raw"
         args += ["-drive", f"if=none,id=d{n},format={fmt},file={path}",
                  "-device", DISK_DEVICES[opt.disk_if].format(n=n)]
+    for n, path in enumerate(opt.shared_disk, len(opt.disk)):
+        args += ["-drive", f"if=none,id=d{n},format=raw,file={path},file.locking=off",
+                 "-device", DISK_DEVICES["virtio"].format(n=n)]
+    return args
+
+
+def network_arguments(opt):
+    args = ["-nic", f"user,model={opt.nic}" if opt.net else "none"]
+    if opt.link:
+        here, there = opt.link.split(",")
+        if os.path.exists(here):
+            os.unlink(here)
+        mac = f"52:54:00:4c:4b:{1 if here < there else 2:02x}"
+        args += ["-netdev", f"dgram,id=link,local.type=unix,local.path={here},"
+                            f"remote.type=unix,remote.path={there}",
+                 "-device", f"virtio-net-pci,netdev=link,mac={mac}"]
     return args
 
 
@@ -71,10 +87,7 @@ def command_line(opt, work, boot_args):
                              f"logfile={opt.log},logappend=off", "-serial", "chardev:com1"]
     args += ["-serial", f"file:{work}/output",
              "-qmp", f"unix:{work}/qmp,server=on,wait=off"]
-    if opt.net:
-        args += ["-nic", f"user,model={opt.nic}"]
-    else:
-        args += ["-nic", "none"]
+    args += network_arguments(opt)
     if opt.gdb:
         args += ["-s", "-S"]
     return args + disk_arguments(opt) + boot_args + opt.qemu_arg
