@@ -7,8 +7,8 @@
 /* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
 /* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
 /* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
-/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/limits.c dom0-tools/libs/light/marker.c */
-/* LINK: dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c dom0-tools/libs/light/prepare.c */
+/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/limits.c dom0-tools/libs/light/marker.c */
+/* LINK: dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c dom0-tools/libs/light/prepare.c dom0-tools/libs/light/reconnect.c */
 /* LINK: dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c dom0-tools/libs/light/userdata.c */
 /* LINK: dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c */
 /* LINK: dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c */
@@ -37,6 +37,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <sanitizer/lsan_interface.h>
+#include "../../dom0-tools/libs/light/domain.h"
 #include <tools/kill_point.h>
 #include <tools/light.h>
 #include <fake_hypervisor.h>
@@ -191,6 +192,8 @@ static int teardown(void **state)
 }
 
 /* @more lines after the usual ones. */
+static uint32_t wished_domid;
+
 static int create(const char *more)
 {
 	const struct light_parse how = { .source = "t.cfg" };
@@ -203,6 +206,7 @@ static int create(const char *more)
 	memset(&error, 0, sizeof(error));
 	light_config_init(&config);
 	rc = light_config_parse(&config, text, strlen(text), NULL, 0, &how, &error);
+	config.domid = wished_domid;
 	if (!rc)
 		rc = light_create(light, &request, &error);
 	made = request.domid;
@@ -396,7 +400,28 @@ static void test_daemons(void **state)
 	snprintf(path, sizeof(path), "%s/format", back);
 	node(path, "qcow2", NULL);
 	node("/local/domain/0/backend/qnic/1/0/bridge", "xenbr0", NULL);
+	/* A change that both ends must agree on anew. */
+	assert_int_equal(light_reconnect_disk(light, made, "xvdb", &error), -ENODEV);
+	assert_int_equal(light_reconnect_disk(light, made, "xvda", &error), 0);
+	assert_int_equal(light_reconnect_nic(light, made, "0", &error), 0);
+	node("/local/domain/0/backend/qnic/1/0/bridge", "xenbr0", NULL);
+	assert_int_equal(light_resize_disk(light, made, "xvdc", &error), -ENODEV);
+	assert_int_equal(light_resize_disk(light, made, "xvda", &error), 0);
+	snprintf(path, sizeof(path), "%s/resize", back);
+	node(path, "1", NULL);
+	guest_lets_go = false;
+	assert_int_equal(light_reconnect_disk(light, made, "xvda", &error), -ETIMEDOUT);
+	guest_lets_go = true;
 	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
+	light->defaults.vif_kernel = light->defaults.disk_kernel = true;
+	snprintf(more, sizeof(more), "vif=['']\ndisk=['vdev=xvda,script=block-x,backend=0,target=%s/kernel']\n",
+		 folder);
+	assert_int_equal(create(more), -ENOENT); /* no such script */
+	assert_int_equal(create("vif=['']\n"), 0);
+	snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u/0", made);
+	node(path, NULL, NULL);
+	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
+	light->defaults.vif_kernel = light->defaults.disk_kernel = false;
 	nothing_left(nodes);
 
 	backend_answers = false;
@@ -712,6 +737,40 @@ static void test_bootloader(void **state)
 	nothing_left(nodes);
 }
 
+/* The number of a domain that has just gone is nobody's for a while. */
+static void test_recent_domids(void **state)
+{
+	char path[128], lines[64];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/domid-history", run_dir);
+	assert_false(history_has(light, 1));
+	assert_int_equal(history_add(light, 1), 0);
+	assert_int_equal(history_add(light, 700), 0);
+	assert_true(history_has(light, 1) && history_has(light, 700));
+	assert_false(history_has(light, 70));
+	wished_domid = 700;
+	assert_int_equal(create(NULL), -EADDRINUSE);
+	assert_string_equal(error.code, "domid");
+	wished_domid = 0;
+	assert_int_equal(create(NULL), 0);
+	assert_int_equal(made, 2);	/* not 1, which the hypervisor offered */
+	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
+	assert_true(history_has(light, 2));
+	/* What is older than a minute, and rubbish, does not count. */
+	snprintf(lines, sizeof(lines), "%llu 9\nx y\n%llu 10\n",
+		 (unsigned long long)tools_now_ms() / 1000 - 62,
+		 (unsigned long long)tools_now_ms() / 1000 - 30);
+	write_file(path, lines, strlen(lines), 0600);
+	assert_false(history_has(light, 9));
+	assert_true(history_has(light, 10));
+	light->defaults.domid_random = true;
+	assert_int_equal(create(NULL), 0);
+	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
+	light->defaults.domid_random = false;
+	unlink(path);
+}
+
 static int build_from_nothing(struct light *l, struct light_build *build, void *cookie,
 			      struct tools_error *e)
 {
@@ -762,7 +821,7 @@ int main(void)
 		T(test_preserve),
 		T(test_wait_shutdown),
 		T(test_restart_config),
-		T(test_bootloader),
+		T(test_bootloader), T(test_recent_domids),
 		T(test_build_from_a_stream),
 	};
 

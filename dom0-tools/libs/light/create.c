@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <tools/kill_point.h>
 #include "create.h"
 
 #define EXTRA_KIB 1024 /* what a domain costs beside its memory */
+#define DOMID_TRIES 100
 
 static int canceled(struct creation *c)
 {
@@ -58,6 +60,40 @@ static int check_name(struct creation *c)
 					 "cannot read the domains' names: %s", strerror(-rc));
 }
 
+static domid_t random_domid(void)
+{
+	uint16_t bits = 0;
+
+	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != sizeof(bits))
+		bits = (uint16_t)tools_now_ms();
+	return 1 + bits % (DOMID_FIRST_RESERVED - 1);
+}
+
+/*
+ * Makes the domain under the number that is wished for, any (domid_policy="random"), or the hypervisor's
+ * next one; never one that was in use a moment ago: -EADDRINUSE if that was the wish.
+ */
+static int new_domid(struct creation *c, struct xen_domctl_createdomain *config, domid_t *domid)
+{
+	bool wished = c->run.domid && c->run.domid < DOMID_FIRST_RESERVED;
+	bool random = c->light->defaults.domid_random;
+	int tries, rc = -EADDRINUSE;
+
+	for (tries = 0; tries < DOMID_TRIES && rc == -EADDRINUSE; tries++) {
+		*domid = wished ? (domid_t)c->run.domid : random ? random_domid() : 0;
+		if (wished && history_has(c->light, *domid))
+			return -EADDRINUSE;
+		rc = ctl_createdomain(c->light->ctl, domid, config);
+		if (!rc && !wished && history_has(c->light, *domid)) {
+			ctl_destroydomain(c->light->ctl, *domid);
+			rc = -EADDRINUSE;
+		} else if (rc == -EEXIST && random && !wished) {
+			rc = -EADDRINUSE;
+		}
+	}
+	return rc;
+}
+
 static int make_domain(struct creation *c)
 {
 	struct xen_domctl_createdomain config = {
@@ -69,13 +105,16 @@ static int make_domain(struct creation *c)
 		.grant_opts = XEN_DOMCTL_GRANT_version(c->grant_version),
 		.cpupool_id = c->poolid,
 	};
-	domid_t domid = c->run.domid < DOMID_FIRST_RESERVED ? (domid_t)c->run.domid : 0;
+	domid_t domid;
 	int rc;
 
 	memcpy(config.handle, c->run.uuid, 16);
 	if (c->run.vpmu == LIGHT_YES)
 		config.flags |= XEN_DOMCTL_CDF_vpmu;
-	rc = ctl_createdomain(c->light->ctl, &domid, &config);
+	rc = new_domid(c, &config, &domid);
+	if (rc == -EADDRINUSE)
+		return tools_fail(c->error, rc, "domid",
+				  "the domain's number was in use less than a minute ago");
 	if (rc)
 		return tools_hint(c->error,
 				  tools_fail(c->error, rc, "hypervisor",

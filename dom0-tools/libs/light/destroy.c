@@ -166,6 +166,7 @@ int domain_remove(struct light *light, struct removal *removal, struct tools_err
 			result = group_finish(&group);
 	}
 	if (known) {
+		history_add(light, domid);	/* a comfort: no reason to keep the domain */
 		rc = ctl_destroydomain(light->ctl, (domid_t)domid);
 		if (rc && rc != -ESRCH) {
 			group_free(&group);

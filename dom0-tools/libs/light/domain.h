@@ -166,6 +166,14 @@ void userdata_remove_all(struct light *light, uint32_t domid, const uint8_t uuid
 int userdata_write(struct light *light, uint32_t domid, const uint8_t uuid[16], const char *name,
 		   const void *data, size_t length);
 
+/* The lock file at @path, as libxl locks it: a descriptor for light_unlock_domain(), or -errno. */
+int light_lock_path(struct light *light, const char *path, unsigned int ms);
+
+/* --- Domids that were in use a moment ago (history.c) --- */
+bool history_has(struct light *light, uint32_t domid);
+/* To be called before the hypervisor is asked to destroy it. 0 or -errno. */
+int history_add(struct light *light, uint32_t domid);
+
 /* --- Boot loaders (bootloader.c) --- */
 struct boot_files {
 	char *kernel, *ramdisk, *cmdline; /* to free */

@@ -50,8 +50,7 @@ static int pause_for(struct light *light, unsigned int ms)
 	return poll(&pfd, 1, (int)ms) > 0 ? -ECANCELED : 0;
 }
 
-/* The lock file at @path: a descriptor, or -errno. */
-static int lock_path(struct light *light, const char *path, unsigned int ms)
+int light_lock_path(struct light *light, const char *path, unsigned int ms)
 {
 	uint64_t deadline = tools_now_ms() + ms;
 	struct stat by_path, by_fd;
@@ -85,7 +84,7 @@ int light_lock_domain(struct light *light, uint32_t domid, unsigned int ms)
 
 	if (rc)
 		return rc;
-	fd = lock_path(light, path, ms);
+	fd = light_lock_path(light, path, ms);
 	if (fd >= 0 && ctl_getdomaininfo(light->ctl, (domid_t)domid, &info)) {
 		unlink(path);
 		close(fd);
