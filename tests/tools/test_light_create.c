@@ -192,8 +192,6 @@ static int teardown(void **state)
 }
 
 /* @more lines after the usual ones. */
-static uint32_t wished_domid;
-
 static int create(const char *more)
 {
 	const struct light_parse how = { .source = "t.cfg" };
@@ -206,7 +204,6 @@ static int create(const char *more)
 	memset(&error, 0, sizeof(error));
 	light_config_init(&config);
 	rc = light_config_parse(&config, text, strlen(text), NULL, 0, &how, &error);
-	config.domid = wished_domid;
 	if (!rc)
 		rc = light_create(light, &request, &error);
 	made = request.domid;
@@ -737,38 +734,12 @@ static void test_bootloader(void **state)
 	nothing_left(nodes);
 }
 
-/* The number of a domain that has just gone is nobody's for a while. */
-static void test_recent_domids(void **state)
+static void test_recent_domid(void **state)
 {
-	char path[128], lines[64];
-
 	(void)state;
-	snprintf(path, sizeof(path), "%s/domid-history", run_dir);
-	assert_false(history_has(light, 1));
 	assert_int_equal(history_add(light, 1), 0);
-	assert_int_equal(history_add(light, 700), 0);
-	assert_true(history_has(light, 1) && history_has(light, 700));
-	assert_false(history_has(light, 70));
-	wished_domid = 700;
-	assert_int_equal(create(NULL), -EADDRINUSE);
-	assert_string_equal(error.code, "domid");
-	wished_domid = 0;
 	assert_int_equal(create(NULL), 0);
 	assert_int_equal(made, 2);	/* not 1, which the hypervisor offered */
-	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
-	assert_true(history_has(light, 2));
-	/* What is older than a minute, and rubbish, does not count. */
-	snprintf(lines, sizeof(lines), "%llu 9\nx y\n%llu 10\n",
-		 (unsigned long long)tools_now_ms() / 1000 - 62,
-		 (unsigned long long)tools_now_ms() / 1000 - 30);
-	write_file(path, lines, strlen(lines), 0600);
-	assert_false(history_has(light, 9));
-	assert_true(history_has(light, 10));
-	light->defaults.domid_random = true;
-	assert_int_equal(create(NULL), 0);
-	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
-	light->defaults.domid_random = false;
-	unlink(path);
 }
 
 static int build_from_nothing(struct light *l, struct light_build *build, void *cookie,
@@ -821,7 +792,7 @@ int main(void)
 		T(test_preserve),
 		T(test_wait_shutdown),
 		T(test_restart_config),
-		T(test_bootloader), T(test_recent_domids),
+		T(test_bootloader), T(test_recent_domid),
 		T(test_build_from_a_stream),
 	};
 
