@@ -13,6 +13,7 @@
  * read from them are never followed, and every retry is bounded.
  */
 #include "event_private.h"
+#include <core/log_dirty.h>
 #include <core/mm.h>
 #include <core/xmalloc.h>
 #include <arch/map.h>
@@ -367,6 +368,27 @@ int evtchn_fifo_expand_array(const struct evtchn_expand_array *op)
 out:
 	spin_unlock(&d->event_lock);
 	return rc;
+}
+
+static void mark_page(const void *va)
+{
+	if (va)
+		log_dirty_page(virt_to_page((void *)((unsigned long)va & PAGE_MASK)));
+}
+
+void evtchn_mark_pages(struct domain *d)
+{
+	const struct evtchn_fifo_domain *fifo;
+	struct vcpu *v;
+
+	spin_lock(&d->event_lock);
+	fifo = d->evtchn_fifo;
+	for_each_vcpu(d, v)
+		if (fifo && v->evtchn_fifo)
+			mark_page(v->evtchn_fifo->control);
+	for (unsigned int i = 0; fifo && i < fifo->nr_words / WORDS_PER_PAGE; i++)
+		mark_page(fifo->page[i]);
+	spin_unlock(&d->event_lock);
 }
 
 void evtchn_fifo_destroy(struct domain *d)

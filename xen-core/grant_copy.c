@@ -10,6 +10,7 @@
 #include <core/guest_access.h>
 #include <core/hypercall.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include "grant_private.h"
 
 #define BATCH	16U
@@ -28,6 +29,8 @@ static void release(struct side *s)
 {
 	if (!s->pg)
 		return;
+	if (s->writable)
+		log_dirty_page(s->pg);	/* while the pin shows it, or it was marked */
 	if (s->is_ref)
 		grant_unpin(s->d, s->ref, !s->writable, s->writable ? PIN_HOST_W : PIN_HOST_R);
 	if (s->writable)

@@ -15,6 +15,7 @@
 #include <core/guest_access.h>
 #include <core/hypercall.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <core/xmalloc.h>
 #include <arch/flush.h>
 #include "grant_private.h"
@@ -327,6 +328,14 @@ out:
 	return rc;
 }
 
+/* While the pins still show that somebody may write: the pages were written. */
+static void mark_written(const struct undone *u, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (u[i].rd && !(u[i].flags & GNTMAP_readonly))
+			log_dirty_page(u[i].pg);
+}
+
 /* After the flush: drops what the mappings held. */
 static void finish_unmaps(struct domain *ld, struct undone *u, unsigned int n)
 {
@@ -336,6 +345,8 @@ static void finish_unmaps(struct domain *ld, struct undone *u, unsigned int n)
 		any |= u[i].rd && (u[i].flags & GNTMAP_host_map);
 	if (likely(any))
 		flush_tlb_mask(&ld->dirty_cpumask);
+	if (unlikely(read_once(log_dirty_domains)))
+		mark_written(u, n);
 	for (unsigned int i = 0; i < n; i++) {
 		const bool ro = u[i].flags & GNTMAP_readonly;
 		unsigned int refs = !!(u[i].flags & GNTMAP_host_map) +
@@ -396,6 +407,8 @@ static void release_track(union maptrack mt)
 	if (!rd || !rd->grant_table)
 		return;
 	pg = mfn_to_page(_mfn(gt_active(rd->grant_table, mt.ref)->mfn));
+	if (!ro)
+		log_dirty_page(pg);
 	grant_unpin(rd, mt.ref, ro, pins_of(mt.flags));
 	if (mt.flags & GNTMAP_device_map) {
 		if (!ro)

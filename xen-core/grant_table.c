@@ -11,6 +11,7 @@
 #include <core/hypercall.h>
 #include <core/keyhandler.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <core/param.h>
 #include <core/xmalloc.h>
 #include <xen/memory.h>
@@ -525,6 +526,25 @@ static void show_usage(const struct domain *d)
 		if (pin)
 			printk("  [%4u] d%u mfn %x pins %08x flags %04x\n", ref, act->domid,
 			       act->mfn, pin, read_once(gt_shared(gt, ref)->flags));
+	}
+}
+
+/*
+ * No lock: an active entry keeps its frame while it is pinned, and whoever
+ * ends a writable use marks the page before he takes the pin away.
+ */
+void gnttab_mark_writable(struct domain *d)
+{
+	const struct grant_table *gt = d->grant_table;
+	const unsigned int n = gt ? gt_entries(gt) : 0;
+
+	for (grant_ref_t ref = 0; ref < n; ref++) {
+		const struct active_entry *act = gt_active(gt, ref);
+		const uint32_t pin = read_once(act->pin);
+		const mfn_t mfn = _mfn(read_once(act->mfn));
+
+		if ((pin & PIN_WRITERS) && page_get_owner(mfn_to_page(mfn)) == d)
+			log_dirty_mark_pfn(d, get_gpfn_from_mfn(mfn));
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <core/guest_access.h>
 #include <core/hypercall.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <core/memory.h>
 #include <arch/map.h>
 #include "memory_private.h"
@@ -146,8 +147,10 @@ static int commit_chunk(struct exchange *e, unsigned long i)
 			rc = -EFAULT;
 			continue;
 		}
-		for (unsigned long k = 0; k < 1UL << e->x.out.extent_order; k++)
+		for (unsigned long k = 0; k < 1UL << e->x.out.extent_order; k++) {
 			set_gpfn_from_mfn(_mfn(mfn + k), pfn + k);
+			log_dirty_page(pg + k);
+		}
 		if (raw_copy_to_guest(slot, &mfn, sizeof(mfn)))
 			rc = -EFAULT;
 	}

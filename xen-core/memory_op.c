@@ -15,6 +15,7 @@
 #include <core/guest_access.h>
 #include <core/hypercall.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <core/memory.h>
 #include <arch/atomic.h>
 #include <arch/map.h>
@@ -119,6 +120,9 @@ static void populate_physmap(struct reservation *r)
 		mfn = mfn_x(page_to_mfn(pg));
 		for (unsigned long i = 0; i < 1UL << r->order; i++)
 			set_gpfn_from_mfn(_mfn(mfn + i), pfn + i);
+		if (unlikely(read_once(log_dirty_domains)))
+			for (unsigned long i = 0; i < 1UL << r->order; i++)
+				log_dirty_mark(pg + i);
 		if (unlikely(raw_copy_to_guest(r->extents + r->done, &mfn, sizeof(mfn))))
 			return;
 	}

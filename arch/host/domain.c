@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fake domains and vcpus for tests that do not link domain.c, and the resource counts of all. */
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <core/domain.h>
 #include <core/errno.h>
 #include <core/hypercall.h>
@@ -15,6 +16,8 @@ __attribute__((weak)) struct domain *hardware_domain;
 __attribute__((weak)) struct domain *dom_xen, *dom_io, *dom_idle;
 __attribute__((weak)) struct domain *domain_list;
 __attribute__((weak)) struct vcpu *idle_vcpu[NR_CPUS];
+/* Nobody logs, unless xen-core/log_dirty.c is linked. */
+__attribute__((weak)) unsigned int log_dirty_domains;
 static struct domain *domains[MAX_DOMAINS];
 
 __attribute__((weak)) struct domain *domain_by_id(domid_t id)

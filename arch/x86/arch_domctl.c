@@ -8,6 +8,7 @@
 #include <core/errno.h>
 #include <core/guest_access.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <core/sched.h>
 #include <core/xmalloc.h>
 #include <arch/atomic.h>
@@ -21,6 +22,7 @@
 #include <x86/pirq.h>
 #include <x86/pv.h>
 #include <x86/rangeset.h>
+#include <x86/shadow.h>
 #include <x86/time.h>
 
 /* ---- frame types ---- */
@@ -62,6 +64,7 @@ static long hypercall_init(struct xen_domctl *op, struct domain *d, bool *copyba
 		return -EPERM;
 	}
 	pv_hypercall_page_fill(page_to_virt(pg));
+	log_dirty_page(pg);
 	put_page_and_type(pg);
 	return 0;
 }
@@ -264,8 +267,7 @@ static long getvcpuextstate(struct xen_domctl *op, struct domain *d, bool *copyb
 	if (e->size < XSTATE_HEADER + size || e->xfeature_mask != host_xcr0)
 		rc = -EINVAL;
 	else if (raw_copy_to_guest(e->buffer.p, head, sizeof(head)) ||
-		 (size &&
-		  raw_copy_to_guest((char *)e->buffer.p + XSTATE_HEADER, v->arch.fpu, size)))
+		 (size && xsave_to_guest((char *)e->buffer.p + XSTATE_HEADER, v, size)))
 		rc = -EFAULT;
 	else
 		e->size = XSTATE_HEADER + size;
@@ -277,14 +279,13 @@ static long install_xstate(struct vcpu *v, const uint64_t *head, unsigned int si
 {
 	const void *image = head + 2;
 	unsigned int bytes = size - XSTATE_HEADER;
+	int rc;
 
-	if (head[1] && !host_xcr0)
-		return -EINVAL;
-	if (size == XSTATE_HEADER)
-		return head[0] ? -EINVAL : 0;
-	if (bytes != xsave_size(head[1]) || (head[0] & ~head[1]) ||
-	    xsave_check(image, bytes, head[1]))
-		return -EINVAL;
+	if (!head[1] && !head[0] && !bytes)
+		return 0;		/* a vcpu that never had any */
+	rc = host_xcr0 ? xsave_check(image, bytes, head[0], head[1]) : -EINVAL;
+	if (rc)
+		return rc;
 	vcpu_pause(v);
 	sync_vcpu_execstate(v);
 	v->arch.xcr0 = head[0];
@@ -410,11 +411,14 @@ static long sendtrigger(struct xen_domctl *op, struct domain *d, bool *copyback 
 	return 0;
 }
 
-/* No log-dirty mode: the tools take that as "no live migration from here". */
-static long shadow_op(struct xen_domctl *op __maybe_unused, struct domain *d __maybe_unused,
-		      bool *copyback __maybe_unused)
+static long shadow_op(struct xen_domctl *op, struct domain *d, bool *copyback)
 {
-	return -EOPNOTSUPP;
+	*copyback = true;
+	if (d == current->domain)
+		return -EINVAL;
+	if (d->is_dying)
+		return 0;
+	return log_dirty_op(d, &op->u.shadow_op);
 }
 
 #define ROW(name, fn_, ...) [XEN_DOMCTL_##name] = { .fn = (fn_), ##__VA_ARGS__ }

@@ -19,6 +19,7 @@
 #include <x86/platform.h>
 #include <x86/pv.h>
 #include <x86/rangeset.h>
+#include <x86/shadow.h>
 #include <x86/time.h>
 #include <xen/features.h>
 #include <xen/hvm/hvm_op.h>
@@ -86,6 +87,7 @@ int arch_domain_relinquish(struct domain *d)
 		if (rc)
 			return rc;
 	}
+	log_dirty_teardown(d);
 	pirqs_release(d);
 	return mm_relinquish_memory(d);
 }
@@ -296,7 +298,7 @@ void arch_dump_domain(struct domain *d)
 	printk("    tsc_mode=%u khz=%u incarnation=%u%s\n", d->arch.tsc_mode, d->arch.tsc_khz,
 	       d->arch.tsc_incarnation, d->arch.vtsc ? " (emulated)" : "");
 	for_each_vcpu(d, v)
-		printk("    vcpu%u: cr3=%016lx user=%016lx rip=%016lx\n", v->vcpu_id, v->arch.cr3,
+		printk("    vcpu%u: cr3=%016lx user=%016lx rip=%016lx\n", v->vcpu_id, v->arch.load_cr3[v->arch.flags & TF_kernel_mode],
 		       mfn_eq(v->arch.guest_table_user, INVALID_MFN) ? 0 :
 		       mfn_x(v->arch.guest_table_user) << PAGE_SHIFT, v->arch.regs.rip);
 }

@@ -27,7 +27,8 @@ HYP_SRC += $(addprefix arch/x86/, \
 # Direct paging for PV guests
 HYP_SRC += $(addprefix arch/x86/mm/, \
 	page_format.c page_ref.c page_type.c validate.c mod_entry.c walk.c batch.c mmu_update.c \
-	update_va.c mmuext.c base_tables.c cr3.c map.c fault.c pte_insn.c init.c memory.c teardown.c)
+	update_va.c mmuext.c base_tables.c cr3.c map.c fault.c pte_insn.c init.c memory.c teardown.c \
+	shadow.c log_dirty.c)
 
 # Building dom0
 HYP_SRC += $(addprefix arch/x86/pv/, \

@@ -8,6 +8,7 @@
  * CPUs have flushed, and 0 means "unknown: flush".
  */
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <arch/atomic.h>
 #include <arch/barrier.h>
 #include <arch/cpu.h>
@@ -18,6 +19,7 @@
 #include <x86/irq.h>
 #include <x86/mm.h>
 #include <x86/platform.h>
+#include <x86/shadow.h>
 #include <x86/smp.h>
 
 #define CLOCK_WRAP	0xfffffff0u
@@ -77,6 +79,8 @@ void flush_tlb_local(void)
 	unsigned long flags = local_irq_save();
 	uint32_t t = pre_flush();
 
+	if (unlikely(read_once(log_dirty_domains)))
+		shadow_flush_here();
 	flush_tlb_global();
 	this_cpu(last_flush) = t;
 	local_irq_restore(flags);
@@ -84,6 +88,8 @@ void flush_tlb_local(void)
 
 void flush_tlb_one_local(unsigned long va)
 {
+	if (unlikely(read_once(log_dirty_domains)))
+		shadow_flush_one_here(va);
 	invlpg(va);
 }
 

@@ -8,6 +8,7 @@
  */
 #include <core/domain.h>
 #include <core/errno.h>
+#include <core/guest_access.h>
 #include <core/lib.h>
 #include <core/xmalloc.h>
 #include <arch/percpu.h>
@@ -183,19 +184,6 @@ unsigned int xsave_size(uint64_t xcr0)
 	return size;
 }
 
-int xsave_check(const void *image, unsigned int size, uint64_t xcr0_accum)
-{
-	const struct xsave_image *x = image;
-
-	if (size < XSAVE_MIN || (xcr0_accum & ~host_xcr0) || (x->xstate_bv & ~xcr0_accum) ||
-	    x->xcomp_bv)
-		return -EINVAL;
-	for (unsigned int i = 0; i < ARRAY_SIZE(x->reserved); i++)
-		if (x->reserved[i])
-			return -EINVAL;
-	return x->mxcsr & ~0xffffu ? -EINVAL : 0;
-}
-
 static bool xcr0_valid(uint64_t x)
 {
 	if (!(x & XSTATE_FP) || (x & ~host_xcr0))
@@ -205,6 +193,33 @@ static bool xcr0_valid(uint64_t x)
 	if ((x & XSTATE_ZMM) && ((x & XSTATE_ZMM) != XSTATE_ZMM || !(x & XSTATE_YMM)))
 		return false;
 	return !(x & 0x18) || (x & 0x18) == 0x18;	/* the two parts of MPX */
+}
+
+int xsave_check(const void *image, unsigned int size, uint64_t xcr0, uint64_t xcr0_accum)
+{
+	const struct xsave_image *x = image;
+
+	if (size < XSAVE_MIN || (x->xstate_bv & ~xcr0_accum) || (xcr0 & ~xcr0_accum) ||
+	    !xcr0_valid(xcr0) || !xcr0_valid(xcr0_accum))
+		return -EINVAL;
+	if (x->xcomp_bv)
+		return -EOPNOTSUPP;
+	for (unsigned int i = 0; i < ARRAY_SIZE(x->reserved); i++)
+		if (x->reserved[i])
+			return -EIO;
+	return size != xsave_size(xcr0_accum) || x->mxcsr & ~0xffffu ? -EINVAL : 0;
+}
+
+int xsave_to_guest(void *to, const struct vcpu *v, unsigned int size)
+{
+	const struct xsave_image *x = v->arch.fpu;
+	const uint64_t known = x->xstate_bv & v->arch.xcr0_accum;
+
+	if (raw_copy_to_guest(to, x, size) ||
+	    raw_copy_to_guest((char *)to + offsetof(struct xsave_image, xstate_bv), &known,
+			      sizeof(known)))
+		return -EFAULT;
+	return 0;
 }
 
 int guest_xsetbv(struct vcpu *v, uint64_t value)

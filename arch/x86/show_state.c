@@ -113,7 +113,7 @@ void arch_dump_vcpu(struct vcpu *v)
 	printk("*** Dumping %pv state: ***\n", v);
 	show_registers(r);
 	printk("fsb: %016lx   gsb: %016lx   gss: %016lx   cr3: %016lx   %s\n", v->arch.fs_base,
-	       v->arch.gs_base_kernel, v->arch.gs_base_user, v->arch.cr3,
+	       v->arch.gs_base_kernel, v->arch.gs_base_user, v->arch.load_cr3[v->arch.flags & TF_kernel_mode],
 	       v->arch.flags & TF_kernel_mode ? "kernel" : "user");
 	if (v == current)
 		show_stack_words(r->rsp, true);

@@ -21,6 +21,7 @@
 #include <x86/mm.h>
 #include <x86/platform.h>
 #include <x86/pv.h>
+#include <x86/shadow.h>
 
 /* Vectors that push an error code. */
 #define HAVE_EC	((1u << TRAP_df) | (1u << TRAP_ts) | (1u << TRAP_np) | (1u << TRAP_ss) | \
@@ -93,6 +94,8 @@ void do_hyp_exception(struct cpu_user_regs *regs)
 
 	if (regs->entry_vector == TRAP_pf) {
 		cr2 = read_cr2();
+		if (unlikely(current->arch.shadow) && shadow_fault(current, cr2, &regs->error_code))
+			return;
 		/* Taking a page's type may need other CPUs: not where interrupts are off. */
 		if ((regs->rflags & X86_EFLAGS_IF) &&
 		    unlikely(window_offset(cr2, regs->error_code) != ~0UL)) {
@@ -131,6 +134,8 @@ void do_guest_page_fault(struct cpu_user_regs *regs)
 	unsigned int ec = regs->error_code;
 	struct vcpu *v = current;
 
+	if (unlikely(v->arch.shadow) && shadow_fault(v, cr2, &ec))
+		return;
 	local_irq_enable();
 	if ((ec & (PFEC_present | PFEC_write)) == (PFEC_present | PFEC_write)) {
 		if (mm_fixup_guest_fault(v, cr2, ec, regs))

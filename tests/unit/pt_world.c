@@ -32,9 +32,13 @@ void pv_inject_hw_exception(unsigned int vector __maybe_unused, int error_code _
 {
 	pt_injected++;
 }
+mfn_t idle_l4_mfn(void)
+{
+	return _mfn(0);
+}
 void write_ptbase(struct vcpu *v)
 {
-	v->arch.cr3 = mfn_to_paddr(v->arch.guest_table);
+	v->arch.load_cr3[TF_kernel_mode] = mfn_to_paddr(v->arch.guest_table);
 	flush_tlb_local();
 }
 

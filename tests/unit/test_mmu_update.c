@@ -412,7 +412,8 @@ static void test_new_base_preempted(void **state __maybe_unused)
 	before = host_count();
 	for_each_fault(n, host_preempt_at) {
 		assert_int_equal(pt_mmuext(MMUEXT_NEW_BASEPTR, pt_mfn(other.l4), DOMID_SELF), 0);
-		assert_int_equal(pt_dom->vcpu[0]->arch.cr3, mfn_to_paddr(page_to_mfn(other.l4)));
+		assert_int_equal(pt_dom->vcpu[0]->arch.load_cr3[TF_kernel_mode],
+				 mfn_to_paddr(page_to_mfn(other.l4)));
 		assert_int_equal(pt_mmuext(MMUEXT_NEW_USER_BASEPTR, pt_mfn(tree.l4), DOMID_SELF),
 				 0);
 		assert_int_equal(pt_mmuext(MMUEXT_NEW_USER_BASEPTR, 0, DOMID_SELF), 0);

@@ -29,6 +29,7 @@ int new_guest_cr3(mfn_t mfn)
 
 	pv_destroy_ldt(curr);	/* its pages were mapped by the old tables */
 	curr->arch.guest_table = mfn;
+	base_changed(curr, TF_kernel_mode, mfn);
 	write_ptbase(curr);
 	return no_table(old) ? 0 : put_table_or_defer(mfn_to_page(old));
 }
@@ -66,7 +67,8 @@ int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user)
 		}
 		v->arch.guest_table_user = user;
 	}
-	v->arch.cr3 = mfn_to_paddr(v->arch.flags & TF_kernel_mode ? v->arch.guest_table : user);
+	base_changed(v, TF_kernel_mode, v->arch.guest_table);
+	base_changed(v, 0, v->arch.guest_table_user);
 	return 0;
 }
 
@@ -97,6 +99,7 @@ int vcpu_destroy_pagetables(struct vcpu *v)
 		rc = drop_base(v, &v->arch.guest_table);
 	if (!rc)
 		rc = drop_base(v, &v->arch.guest_table_user);
-	v->arch.cr3 = 0;
+	base_changed(v, TF_kernel_mode, v->arch.guest_table);
+	base_changed(v, 0, v->arch.guest_table_user);
 	return rc;
 }

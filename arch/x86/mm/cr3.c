@@ -18,12 +18,6 @@ void switch_cr3(unsigned long cr3)
 
 void write_ptbase(struct vcpu *v)
 {
-	const struct arch_vcpu *a = &v->arch;
-	mfn_t t = a->flags & TF_kernel_mode ? a->guest_table : a->guest_table_user;
-
-	if (unlikely(no_table(t)))
-		t = idle_l4_mfn();
-	v->arch.cr3 = mfn_to_paddr(t);
-	write_cr3(v->arch.cr3);
+	write_cr3(v->arch.load_cr3[v->arch.flags & TF_kernel_mode]);
 	flush_tlb_local();
 }

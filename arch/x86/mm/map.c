@@ -65,6 +65,7 @@ int arch_grant_map(uint64_t host_addr, mfn_t mfn, unsigned int flags)
 	if (unlikely(!p))
 		return GNTST_general_error;
 	old.pte = atomic_xchg(&p->pte, grant_pte(mfn, flags).pte);
+	log_dirty_page(table);
 	put_locked_l1(table);
 	drop_leaf(old);
 	return GNTST_okay;
@@ -79,6 +80,7 @@ static bool steal_leaf(unsigned long va, pte_t *leaf)
 	if (!p)
 		return false;
 	leaf->pte = atomic_xchg(&p->pte, 0UL);
+	log_dirty_page(table);
 	put_locked_l1(table);
 	return true;
 }
@@ -100,6 +102,7 @@ int arch_grant_unmap(uint64_t host_addr, mfn_t mfn, uint64_t new_addr, unsigned 
 			write_once(p->pte, new.pte);
 			rc = GNTST_okay;
 		}
+		log_dirty_page(table);
 		put_locked_l1(table);
 	}
 	/* A leaf that was stolen has no place now: it goes. */

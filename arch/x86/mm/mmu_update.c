@@ -33,6 +33,7 @@ struct update {
 static void leave_page(struct update *u)
 {
 	if (u->pg) {
+		log_dirty_page(u->pg);
 		page_unlock(u->pg);
 		put_page(u->pg);
 		u->pg = NULL;
@@ -46,6 +47,7 @@ static int write_plain(struct page_info *pg, unsigned long ptr, uint64_t val)
 
 	if (!rc) {
 		write_once(*(uint64_t *)(page_to_virt(pg) + (ptr & ~PAGE_MASK)), val);
+		log_dirty_page(pg);
 		put_writable_type(pg);
 	}
 	put_page(pg);
@@ -122,6 +124,7 @@ static int update_m2p(struct update *u, unsigned long ptr, uint64_t val)
 	if (!mfn_valid(mfn) || !get_page(mfn_to_page(mfn), u->pg_owner))
 		return -EINVAL;
 	set_gpfn_from_mfn(mfn, val);
+	log_dirty_page(mfn_to_page(mfn));
 	put_page(mfn_to_page(mfn));
 	return 0;
 }

@@ -91,6 +91,7 @@ static int new_user_baseptr(const struct mmuext_op *op, struct domain *d)
 			return rc;
 	}
 	a->guest_table_user = no_table(new) ? INVALID_MFN : new;
+	base_changed(current, 0, new);
 	return no_table(old) ? 0 : put_table_or_defer(mfn_to_page(old));
 }
 
@@ -198,6 +199,7 @@ static int ext_clear_page(const struct mmuext_op *op, struct domain *d)
 	if (!pg)
 		return -EINVAL;
 	clear_page(page_to_virt(pg));
+	log_dirty_page(pg);
 	put_page_and_type(pg);
 	return 0;
 }
@@ -214,6 +216,7 @@ static int ext_copy_page(const struct mmuext_op *op, struct domain *d)
 		return -EINVAL;
 	}
 	copy_page(page_to_virt(dst), page_to_virt(src));
+	log_dirty_page(dst);
 	put_page_and_type(dst);
 	put_page(src);
 	return 0;

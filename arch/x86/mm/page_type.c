@@ -65,6 +65,8 @@ static int establish_type(struct page_info *pg, unsigned long type, unsigned lon
 		rc = validate_seg_desc_page(pg);
 	}
 
+	/* Entries were adjusted; and a table is sent in another form than data. */
+	log_dirty_page(pg);
 	smp_wmb();	/* contents before the bit that says that they are good */
 	if (!rc) {
 		atomic_or(&pg->type_info, PGT_validated);
@@ -144,6 +146,7 @@ static int dissolve_table(struct page_info *pg, unsigned long x, bool preemptibl
 		pg->partial_flags = 0;
 	}
 	rc = table_invalidate(pg, level_of(x), preemptible);
+	log_dirty_page(pg);	/* from now on it is sent as data */
 
 	if (!rc) {
 		pg->tlbflush_stamp = tlbflush_current_time();

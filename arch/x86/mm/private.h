@@ -10,6 +10,7 @@
 #include <core/domain.h>
 #include <core/errno.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <arch/barrier.h>
 #include <arch/flush.h>
 #include <arch/map.h>
@@ -60,6 +61,18 @@ static inline bool guest_va_ok(unsigned long va)
 static inline bool no_table(mfn_t m)
 {
 	return m.m + 1 <= 1;
+}
+
+/* CR3 for v in kernel mode (i = TF_kernel_mode) or user mode (0) on the guest's own table t. */
+static inline void set_load_cr3(struct vcpu *v, unsigned int i, mfn_t t)
+{
+	v->arch.load_cr3[i] = mfn_to_paddr(unlikely(no_table(t)) ? idle_l4_mfn() : t);
+}
+/* The vcpu's base pointers changed. */
+static inline void base_changed(struct vcpu *v, unsigned int i, mfn_t t)
+{
+	if (likely(!v->arch.shadow))
+		set_load_cr3(v, i, t);
 }
 
 /*

@@ -56,6 +56,7 @@ static int update_va(unsigned long va, uint64_t val, unsigned long flags, struct
 	if (unlikely(!table))
 		return -EINVAL;
 	rc = mod_l1_entry(p, (pte_t){ val }, false, curr->domain, pg_owner);
+	log_dirty_page(table);
 	put_locked_l1(table);
 
 	if (unlikely(rc) || likely(!flags))

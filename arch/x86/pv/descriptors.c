@@ -10,6 +10,7 @@
 #include <core/guest_access.h>
 #include <core/hypercall.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <arch/flush.h>
 #include <arch/map.h>
 #include <arch/percpu.h>
@@ -210,6 +211,7 @@ DEFINE_HYPERCALL(update_descriptor)
 		uint64_t *entry = (uint64_t *)page_to_virt(pg) + (a1 & ~PAGE_MASK) / 8;
 
 		write_once(*entry, desc);
+		log_dirty_page(pg);
 		put_page_type(pg);
 		rc = 0;
 	}

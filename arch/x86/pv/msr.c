@@ -6,6 +6,7 @@
  */
 #include <core/domain.h>
 #include <core/lib.h>
+#include <core/log_dirty.h>
 #include <arch/map.h>
 #include <x86/asm.h>
 #include <x86/context.h>
@@ -197,6 +198,7 @@ static bool write_hypercall_page(struct domain *d, uint64_t val)
 		return false;
 	if (!get_page_type(pg, PGT_writable_page)) {
 		pv_hypercall_page_fill(page_to_virt(pg));
+		log_dirty_page(pg);
 		put_page_type(pg);
 		ok = true;
 	}

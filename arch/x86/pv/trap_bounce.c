@@ -42,9 +42,7 @@ void toggle_guest_mode(struct vcpu *v)
 	v->arch.flags ^= TF_kernel_mode;
 	/* The base that is not in use waits in KERNEL_GS_BASE. */
 	__asm__ __volatile__("swapgs");
-	v->arch.cr3 = mfn_to_paddr(v->arch.flags & TF_kernel_mode ? v->arch.guest_table :
-				   v->arch.guest_table_user);
-	switch_cr3(v->arch.cr3);
+	switch_cr3(v->arch.load_cr3[v->arch.flags & TF_kernel_mode]);
 }
 
 bool kernel_addresses_begin(struct vcpu *v)

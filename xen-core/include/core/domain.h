@@ -29,6 +29,7 @@ struct evtchn;
 struct evtchn_fifo_domain;
 struct evtchn_fifo_vcpu;
 struct grant_table;
+struct log_dirty;
 struct cpupool;
 struct guest_console;
 
@@ -144,6 +145,7 @@ struct domain {
 	unsigned long poll_mask[2];	/* (a) vcpus in SCHEDOP_poll, ids < 128 */
 
 	struct grant_table *grant_table;	/* (c) */
+	struct log_dirty *log_dirty;	/* (a) quiesce rule to read; NULL = off */
 	unsigned int max_grant_frames, max_maptrack_frames;	/* (c) */
 
 	enum dying_state is_dying;	/* (d) */

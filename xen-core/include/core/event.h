@@ -37,6 +37,9 @@ bool evtchn_virq_enabled(const struct vcpu *v, unsigned int virq);
 /* After register_vcpu_info: all selector bits set so that nothing is lost. */
 void evtchn_vcpu_info_moved(struct vcpu *v);
 
+/* Marks the pages of d's FIFO queues, which are written at any time (core/log_dirty.h). */
+void evtchn_mark_pages(struct domain *d);
+
 /* Debug key 'e'. */
 void events_dump(unsigned char key);
 

@@ -20,6 +20,8 @@ unsigned int gnttab_resource_max_frames(const struct domain *d);
 /* Fills mfns for XENMEM_resource_grant_table. 0, -EINVAL, -ENOMEM. */
 int gnttab_acquire_resource(struct domain *d, unsigned int id, unsigned int frame,
 			    unsigned int nr, mfn_t *mfns);
+/* Marks the pages of d that somebody may write by a grant just now (core/log_dirty.h). */
+void gnttab_mark_writable(struct domain *d);
 void gnttab_keyhandler_init(void);
 
 #endif

@@ -76,8 +76,16 @@ void fpu_get_fxsave(const struct vcpu *v, void *to);
 void fpu_set_fxsave(struct vcpu *v, const void *from);
 /* Bytes of an XSAVE image with the components of xcr0, in the standard form. */
 unsigned int xsave_size(uint64_t xcr0);
-/* 0, or -EINVAL: XRSTOR would refuse it. */
-int xsave_check(const void *image, unsigned int size, uint64_t xcr0_accum);
+/*
+ * May this image become the state of a vcpu with that xcr0, which has enabled
+ * xcr0_accum since it began? 0, -EINVAL, -EOPNOTSUPP (compacted), -EIO.
+ */
+int xsave_check(const void *image, unsigned int size, uint64_t xcr0, uint64_t xcr0_accum);
+/*
+ * The image of a vcpu that does not run, without components that its guest
+ * never enabled (we always save all): 0 or -EFAULT.
+ */
+int xsave_to_guest(void *to, const struct vcpu *v, unsigned int size);
 /* A guest's XSETBV, to 0 of v == current: 0, or -EINVAL. */
 int guest_xsetbv(struct vcpu *v, uint64_t value);
 
