@@ -16,5 +16,17 @@ debug-build:
 check-oracle: setup guests tools
 	@$(RUN_ALL) --oracle $(CASE)
 
-soak: setup all guests tools
+soak: setup all guests tools system-programs
 	@$(RUN_ALL) --soak $(CASE)
+
+# Programs that cases put into dom0, static.
+SYSTEM_PROGRAMS := $(addprefix $(BUILD)/system-programs/,log_dirty)
+
+$(SYSTEM_PROGRAMS): $(BUILD)/system-programs/%: tests/system/programs/%.c tests/guests/log-dirty/report.h
+	@mkdir -p $(@D)
+	@echo "  HOSTCC $@"
+	@$(HOSTCC) -std=gnu11 -O2 $(WARN) -static -o $@ $<
+
+.PHONY: system-programs
+system-programs: $(SYSTEM_PROGRAMS)
+check-system: system-programs
