@@ -188,6 +188,7 @@ struct stream_item {
 			const char *config;   /* NUL-terminated, or NULL: none */
 			size_t config_length; /* without a NUL at its end */
 			bool json;	      /* else xl's configuration language */
+			uint32_t flags;	      /* optional ones: of no use to xl, free for a sender */
 		} file;
 		struct { /* STREAM_IMAGE */
 			uint32_t version;
@@ -234,6 +235,7 @@ struct stream_options {
 	uint32_t max_vcpus; /* higher ids are refused; 0: 8192, what Xen allows */
 	bool checkpoints;   /* CHECKPOINT records are taken, else refused */
 	bool strict;	    /* reserved fields and padding must be zero: to prove a writer */
+	uint32_t file_flags; /* for writers: xl's optional flags */
 };
 
 struct stream_reader;

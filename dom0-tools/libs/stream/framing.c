@@ -37,6 +37,7 @@ int stream_step_file_header(struct stream_reader *r, const uint8_t *data,
 		return stream_fault(&r->at, error, -EINVAL, "its data has %u bytes, the most is %u",
 				    length, STREAM_CONFIG_MAX);
 	r->file_flags = flags;
+	r->optional_flags = load32(data, 40);
 	stream_reader_expect(r, STAGE_FILE_DATA, length, "xl file data");
 	return 0;
 }
@@ -50,6 +51,7 @@ int stream_step_file_data(struct stream_reader *r, const uint8_t *data, struct s
 	item->body = data;
 	item->length = r->want;
 	item->file.json = r->file_flags & XL_FLAG_JSON;
+	item->file.flags = r->optional_flags;
 	if (r->want) {
 		if (r->want < 4)
 			return stream_fault(&r->at, error, -EINVAL,

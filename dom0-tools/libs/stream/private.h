@@ -172,7 +172,7 @@ struct stream_reader {
 	size_t want;
 	uint64_t skip;	 /* bytes to drop before */
 	uint32_t length; /* of the record's body */
-	uint32_t file_flags;
+	uint32_t file_flags, optional_flags;
 	bool frame_checkpoint; /* libxl has the stream only for a checkpoint */
 	bool image_seen;
 	struct stream_bytes list; /* head and words of the PAGE_DATA record being read */

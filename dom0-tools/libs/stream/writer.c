@@ -23,6 +23,7 @@ struct stream_writer {
 	stream_put *put;
 	void *cookie;
 	uint64_t offset;
+	uint32_t file_flags;
 	int failed;
 };
 
@@ -44,6 +45,7 @@ int stream_writer_open(enum stream_format format, const struct stream_options *o
 	w->cookie = cookie;
 	w->rules.version = IMAGE_VERSION;
 	w->rules.strict = true;
+	w->file_flags = options ? options->file_flags : 0;
 	*out = w;
 	return 0;
 }
@@ -144,6 +146,7 @@ static int put_file_header(struct stream_writer *w, const char *config, struct t
 	memcpy(header, XL_MAGIC, XL_MAGIC_BYTES);
 	store32(header, 32, XL_BYTE_ORDER);
 	store32(header, 36, XL_FLAG_STREAM_V2 | (length ? XL_FLAG_JSON : 0));
+	store32(header, 40, w->file_flags);
 	store32(header, 44, (uint32_t)length + 4);
 	store32(header, FILE_HEADER_BYTES, (uint32_t)length);
 	parts[0] = part(header, sizeof(header));

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PV domains that leave their memory: saved into a file, restored from one, migrated to another
+ * host. What travels is the stream of tools/stream.h; here is where it comes from and goes to, and
+ * the talk of sender and receiver around it, which is xl's of 4.17.
+ *
+ *	move_save()	a domain's memory and vcpus, live or not, into a stream
+ *	move_restore()	a stream into a domain that light_create() just made
+ *	move_suspend(), move_resume()	the guest lets go of its devices, or takes them back
+ *	move_send(), move_receive()	a migration's two ends
+ *
+ * Nothing is ever lost: a domain that was suspended here is resumed on any failure, until the
+ * moment when the other end was allowed to run it.
+ */
+#ifndef TOOLS_MOVE_H
+#define TOOLS_MOVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <tools/ctl.h>
+#include <tools/foreignmemory.h>
+#include <tools/light.h>
+#include <tools/stream.h>
+#include <tools/util.h>
+
+/* ---- where bytes go: descriptors with cancel, deadline and a brake ---- */
+
+struct move_channel {
+	int fd;
+	int cancel_fd;		/* readable: -ECANCELED; -1: none */
+	int peer_fd;		/* while sending: readable means the other end says something: */
+	bool peer_spoke;	/* then this is set and the send fails with -EPIPE; -1: none */
+	unsigned int stall_ms;	/* no byte moves for so long: -ETIMEDOUT; 0: no limit */
+	uint64_t limit;		/* bytes per second; 0: none */
+	uint64_t bytes;		/* moved so far */
+	uint64_t since_ms;	/* start of the period the limit is kept in, and its bytes */
+	uint64_t since_bytes;
+};
+
+/* A channel on @fd, which stays the caller's. Limits: none. */
+void move_channel_init(struct move_channel *channel, int fd, int cancel_fd);
+/* All of it, or -errno. As a stream_put with the channel as cookie. */
+int move_channel_put(void *channel, const struct iovec *parts, unsigned int count);
+int move_channel_write(struct move_channel *channel, const void *bytes, size_t length);
+/* Exactly @length bytes; -ENODATA: the end came before. */
+int move_channel_read(struct move_channel *channel, void *bytes, size_t length);
+
+/* ---- suspend and resume ---- */
+
+struct move_suspend {
+	unsigned int answer_ms; /* for the guest to take the request; 0: 60,000 */
+	unsigned int finish_ms; /* then, to stand still; 0: 60,000 */
+};
+
+/*
+ * Asks the guest through the store and waits until it stands still. -ETIMEDOUT: it does not answer
+ * (the request is taken back) or does not come to rest; -ECANCELED likewise; -ESHUTDOWN: it ended
+ * instead; -ESRCH. A request that was taken and then given up is in @error's text: the guest may
+ * still suspend, then move_resume() lets it go on.
+ */
+int move_suspend(struct light *light, domid_t domid, const struct move_suspend *how,
+		 struct tools_error *error);
+/*
+ * A suspended domain goes on where it stands: its call of suspend answers "cancelled", its devices
+ * are those that it had. -EINVAL: it is not suspended.
+ */
+int move_resume(struct light *light, domid_t domid, struct tools_error *error);
+/* Shut down for suspending, and not dying. */
+bool move_is_suspended(struct ctl *ctl, domid_t domid);
+
+/* ---- saving ---- */
+
+enum move_phase { MOVE_SETUP, MOVE_MEMORY, MOVE_SUSPEND, MOVE_LAST_MEMORY, MOVE_STATE, MOVE_DONE };
+const char *move_phase_name(enum move_phase phase);
+
+#define MOVE_MAX_ROUNDS 32
+
+struct move_progress {
+	enum move_phase phase;
+	unsigned int round;	/* 0: the first, with all pages */
+	uint64_t pages_done;	/* of this round */
+	uint64_t pages_all;	/* of this round */
+	uint64_t bytes;		/* sent in all */
+	uint64_t dirty_rate;	/* pages per second the guest wrote in the last round; 0: unknown */
+};
+
+struct move_save {
+	/* in */
+	struct ctl *ctl;
+	struct foreignmemory *fm;
+	domid_t domid;
+	enum stream_format format;
+	const char *config;	/* JSON, for STREAM_XL; NULL: none */
+	stream_put *put;
+	void *cookie;
+	bool live;		/* memory is sent while the guest runs */
+	unsigned int max_rounds;	/* live: before it is suspended; 0: 8 */
+	unsigned int few_pages;		/* live: so few are left that it is suspended; 0: 256 */
+	/* Called when the domain has to stand still: move_suspend(), or what the caller wants. */
+	int (*suspend)(void *cookie, struct tools_error *error);
+	void *suspend_cookie;
+	/* Called at each change of phase and every few MiB; not 0: give up with it. May be NULL. */
+	int (*progress)(void *cookie, const struct move_progress *progress);
+	void *progress_cookie;
+	/* out */
+	bool suspended;		/* the guest stands still: resume or destroy it */
+	unsigned int rounds;	/* live ones, and the last */
+	uint64_t round_pages[MOVE_MAX_ROUNDS + 1];
+	uint64_t pages;		/* with content, in all */
+	uint64_t bytes;
+	uint64_t suspended_at_ms;	/* tools_now_ms() when the guest was asked */
+};
+
+/*
+ * All of a stream: headers to end. -errno with @error; nothing stays mapped, log-dirty is off.
+ * -EOPNOTSUPP with code "no-log-dirty": this hypervisor cannot do it live.
+ */
+int move_save(struct move_save *save, struct tools_error *error);
+
+/* ---- restoring ---- */
+
+struct move_source;
+
+/*
+ * A stream (xl's file header first) that @channel delivers; reads as far as the configuration.
+ * What fails is told as "at byte N of RECORD".
+ */
+int move_source_open(struct move_channel *channel, struct move_source **out,
+		     struct tools_error *error);
+void move_source_close(struct move_source *source);
+/* Text of the configuration in the file, NULL: none; whether it is JSON. */
+const char *move_source_config(const struct move_source *source, size_t *length, bool *json);
+/* xl's optional flags: MOVE_FLAG_*. */
+uint32_t move_source_flags(const struct move_source *source);
+
+struct move_restore {
+	/* in */
+	struct ctl *ctl;
+	struct foreignmemory *fm;
+	struct light_build *build; /* domain, ports; frames go there */
+	struct move_source *source;
+	int (*progress)(void *cookie, const struct move_progress *progress);
+	void *progress_cookie;
+	/* out */
+	uint64_t pages;
+	uint64_t bytes;
+	uint32_t xen_major, xen_minor; /* who wrote it */
+};
+
+/*
+ * Fills the fresh domain from the rest of the stream, to its very end; it stays paused. On failure
+ * the caller destroys it; nothing stays mapped.
+ */
+int move_restore(struct move_restore *restore, struct tools_error *error);
+
+#endif
