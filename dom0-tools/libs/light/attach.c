@@ -16,6 +16,7 @@ struct attach {
 	struct light_nic *nic;
 	struct device device;
 	struct disk_backing backing;
+	bool written; /* there are nodes to remove if it fails */
 	struct tools_error *error;
 };
 
@@ -139,7 +140,14 @@ static int prepare(struct attach *a)
 	if (!rc && a->disk)
 		rc = disk_backing_open(a->light, a->disk, &a->backing, a->error);
 	rc = rc ? rc : write_nodes(a);
-	return rc ? rc : remember(a);
+	if (rc)
+		return rc;
+	a->written = true;
+	rc = remember(a);
+	if (rc && a->error && !a->error->code)
+		tools_fail(a->error, rc, "userdata", "cannot save domain %u's configuration: %s",
+			   a->domid, strerror(-rc));
+	return rc;
 }
 
 static int wait_connected(struct attach *a)
@@ -161,10 +169,24 @@ static int wait_connected(struct attach *a)
 	return rc;
 }
 
+/* Not to be given up half-way because attaching was. */
+static void undo(struct attach *a)
+{
+	int cancel = a->light->cancel_fd;
+	char which[32];
+
+	a->light->cancel_fd = -1;
+	snprintf(which, sizeof(which), "%u", a->device.devid);
+	if (a->disk)
+		light_detach_disk(a->light, a->domid, which, true, NULL);
+	else
+		light_detach_nic(a->light, a->domid, which, true, NULL);
+	a->light->cancel_fd = cancel;
+}
+
 static int attach(struct attach *a)
 {
 	struct xen_domctl_getdomaininfo info;
-	char which[32];
 	int lock, rc = ctl_getdomaininfo(a->light->ctl, (domid_t)a->domid, &info);
 
 	a->backing.loop_fd = -1;
@@ -176,14 +198,10 @@ static int attach(struct attach *a)
 				  "domain %u is being changed by another tool", a->domid);
 	rc = prepare(a);
 	light_unlock_domain(a->light, a->domid, lock);
-	if (!rc) {
+	if (!rc)
 		rc = wait_connected(a);
-		snprintf(which, sizeof(which), "%u", a->device.devid);
-		if (rc && a->disk)
-			light_detach_disk(a->light, a->domid, which, true, NULL);
-		else if (rc)
-			light_detach_nic(a->light, a->domid, which, true, NULL);
-	}
+	if (rc && a->written)
+		undo(a);
 	if (a->disk)
 		disk_backing_close(&a->backing, rc != 0);
 	return rc;

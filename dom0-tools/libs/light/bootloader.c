@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "domain.h"
+#include "script.h"
 
 #define BOOTLOADER_MS 120000
 #define OUTPUT_LIMIT  (64 << 10)
@@ -157,14 +158,13 @@ static int wait_for(const struct run *run, pid_t pid)
 		rc = light_wait(run->light, &fd, 1, deadline);
 		light_drain_events(run->light);
 	}
+	if (rc < 0)
+		child_end(pid, fd, false);
 	if (fd >= 0)
 		close(fd);
-	if (rc < 0) {
-		kill(pid, SIGTERM);
-		waitpid(pid, NULL, 0);
+	if (rc < 0)
 		return fail(run, rc,
 			    rc == -ETIMEDOUT ? "it did not end in two minutes" : strerror(-rc));
-	}
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	snprintf(text, sizeof(text),
@@ -204,12 +204,17 @@ static int take_output(const struct run *run, struct boot_files *files)
 	return files->kernel ? 0 : fail(run, -ENOENT, "it named no kernel");
 }
 
-/* Kernel and ramdisk must lie where we told it to put them: only those are unlinked afterwards. */
-static bool is_ours(const struct run *run, const char *path)
+/* With all that a boot loader put into it, and nothing else, whatever paths it named. */
+static void remove_folder(const char *path)
 {
-	size_t n = strlen(run->directory);
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
 
-	return !strncmp(path, run->directory, n) && path[n] == '/' && !strstr(path, "..");
+	while (folder && (entry = readdir(folder)))
+		unlinkat(dirfd(folder), entry->d_name, 0);
+	if (folder)
+		closedir(folder);
+	rmdir(path);
 }
 
 int bootloader_run(struct light *light, const struct light_config *config, bool interactive,
@@ -245,31 +250,42 @@ int bootloader_run(struct light *light, const struct light_config *config, bool 
 	rc = rc ? rc : wait_for(&run, pid);
 	rc = rc ? rc : take_output(&run, files);
 	unlink(run.output);
-	if (!rc)
-		files->temporary = is_ours(&run, files->kernel);
-	if (rc) {
+	files->folder = strdup(run.directory);
+	if (!files->folder)
+		remove_folder(run.directory);
+	if (!files->folder && !rc)
+		rc = fail(&run, -ENOMEM, "out of memory");
+	if (rc)
 		boot_files_free(files);
-		rmdir(run.directory);
-	}
 	return rc;
 }
 
 void boot_files_free(struct boot_files *files)
 {
-	char *slash;
-
-	if (files->temporary) {
-		unlink(files->kernel);
-		if (files->ramdisk)
-			unlink(files->ramdisk);
-		slash = strrchr(files->kernel, '/');
-		if (slash) {
-			*slash = 0;
-			rmdir(files->kernel);
-		}
-	}
+	if (files->folder)
+		remove_folder(files->folder);
+	free(files->folder);
 	free(files->kernel);
 	free(files->ramdisk);
 	free(files->cmdline);
 	memset(files, 0, sizeof(*files));
+}
+
+void boot_files_gc(struct light *light)
+{
+	DIR *folder = opendir(light->run_dir);
+	const struct dirent *entry;
+	char path[600];
+	int pid;
+
+	while (folder && (entry = readdir(folder))) {
+		if (sscanf(entry->d_name, "bootloader.%d.", &pid) != 1 || pid <= 0 ||
+		    !kill(pid, 0) || errno != ESRCH)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", light->run_dir, entry->d_name);
+		if (unlink(path))
+			remove_folder(path);
+	}
+	if (folder)
+		closedir(folder);
 }

@@ -359,8 +359,7 @@ void group_free(struct group *group)
 	for (i = 0; i < group->count; i++) {
 		m = &group->members[i];
 		if (m->pid > 0) {
-			kill(-m->pid, SIGTERM);
-			waitpid(m->pid, NULL, 0);
+			child_end(m->pid, m->pidfd, true);
 			close(m->pidfd);
 		}
 		device_backend_path(&m->device, path);

@@ -177,11 +177,13 @@ int history_add(struct light *light, uint32_t domid);
 /* --- Boot loaders (bootloader.c) --- */
 struct boot_files {
 	char *kernel, *ramdisk, *cmdline; /* to free */
-	bool temporary; /* kernel and ramdisk are ours to unlink */
+	char *folder; /* where the boot loader put what it took from the disk: it goes */
 };
 int bootloader_run(struct light *light, const struct light_config *config, bool interactive,
 		   struct boot_files *files, struct tools_error *error);
 void boot_files_free(struct boot_files *files);
+/* What boot loaders of dead creators left. */
+void boot_files_gc(struct light *light);
 
 /* Says something to the user. */
 void light_say(struct light *light, const char *format, ...) __attribute__((format(printf, 2, 3)));

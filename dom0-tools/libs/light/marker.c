@@ -152,6 +152,25 @@ static int undo_dead_creators(struct light *light, struct tools_error *error)
 	return count;
 }
 
+/* What somebody wrote about a domain that was gone by then. */
+static void sweep_late_nodes(struct light *light)
+{
+	struct xen_domctl_getdomaininfo info;
+	char **names = NULL, path[64];
+	int count = store_list(light->store, 0, "/local/domain", &names);
+
+	for (int i = 0; i < count; i++) {
+		int domid = atoi(names[i]);
+
+		if (domid <= 0 || domid >= (int)DOMID_FIRST_RESERVED ||
+		    ctl_getdomaininfo(light->ctl, (domid_t)domid, &info) != -ESRCH)
+			continue;
+		snprintf(path, sizeof(path), "/local/domain/%d", domid);
+		store_rm(light->store, 0, path);
+	}
+	free(names);
+}
+
 /* Nodes of domains that are gone, and the obituaries of those. */
 static int sweep_store(struct light *light, struct tools_error *error)
 {
@@ -169,6 +188,8 @@ static int sweep_store(struct light *light, struct tools_error *error)
 	}
 	free(names);
 	names = NULL;
+	if (!rc)
+		sweep_late_nodes(light);
 	count = store_list(light->store, 0, LIGHT_DEAD_PATH, &names);
 	for (i = 0; i < count && !rc; i++) {
 		if (ctl_getdomaininfo(light->ctl, (domid_t)atoi(names[i]), &info) != -ESRCH)
@@ -186,6 +207,7 @@ int light_gc(struct light *light, struct tools_error *error)
 
 	if (count < 0)
 		return count;
+	boot_files_gc(light);
 	rc = sweep_store(light, error);
 	return rc < 0 ? rc : count;
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "script.h"
 
 #define OUR_VARIABLES 8
+#define END_MS 2000 /* for a child that is asked to end */
 
 extern char **environ;
 
@@ -112,4 +114,14 @@ int script_start(const char *script, const struct device *device, bool adding, p
 	kill(-*pid, SIGKILL);
 	waitpid(*pid, NULL, 0);
 	return rc;
+}
+
+void child_end(pid_t pid, int pidfd, bool group)
+{
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+	kill(group ? -pid : pid, SIGTERM);
+	poll(&ended, 1, END_MS);
+	kill(group ? -pid : pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }

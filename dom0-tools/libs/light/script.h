@@ -18,4 +18,10 @@ struct device;
 int script_start(const char *script, const struct device *device, bool adding, pid_t *pid,
 		 int *pidfd);
 
+/*
+ * Ends the child @pid (@group: its whole process group): asks it, waits a moment, then makes it. It is
+ * waited for when this returns. @pidfd: its, or -1.
+ */
+void child_end(pid_t pid, int pidfd, bool group);
+
 #endif

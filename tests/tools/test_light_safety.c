@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What light does where things go wrong around it: a boot loader that names files of others or leaves
+ * its own, scripts that do not end, a configuration that cannot be saved, remains in the store.
+ */
+/* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
+/* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
+/* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
+/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/limits.c */
+/* LINK: dom0-tools/libs/light/marker.c dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c */
+/* LINK: dom0-tools/libs/light/prepare.c dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c */
+/* LINK: dom0-tools/libs/light/userdata.c dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c */
+/* LINK: dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c */
+/* LINK: dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c */
+/* LINK: dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c */
+/* LINK: dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c */
+/* LINK: dom0-tools/libs/json/tree.c dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
+/* LINK: dom0-tools/libs/ctl/core.c dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c */
+/* LINK: dom0-tools/libs/ctl/host.c dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/call/fake.c */
+/* LINK: dom0-tools/libs/call/fake_ops.c dom0-tools/libs/foreignmemory/fake.c dom0-tools/libs/guest/build.c */
+/* LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c */
+/* LINK: dom0-tools/libs/guest/tables.c dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c */
+/* LIBS: -llzma -lzstd -lz -llz4 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <tools/kill_point.h>
+#include <fake_hypervisor.h>
+#include <fake_store.h>
+#include "../../dom0-tools/libs/light/domain.h"
+
+static char folder[64], path[256];
+static struct light *light;
+static struct ctl *ctl;
+static struct store *store;
+static struct tools_error error;
+static struct light_config config;
+static struct boot_files files;
+
+void kill_point(void)
+{
+}
+
+/* Backends answer at once. */
+static void backends(void *arg, const char *node, const char *value)
+{
+	size_t n = strlen(node);
+	char copy[256], was = value ? *value : 0;
+
+	(void)arg;
+	if (!value || n < 6 || strcmp(node + n - 6, "/state") ||
+	    strncmp(node, "/local/domain/0/backend/", 24))
+		return;
+	snprintf(copy, sizeof(copy), "%s", node);
+	if (was == '1')
+		fake_store_set(copy, "2");
+	if (was == '5')
+		fake_store_set(copy, "6");
+}
+
+/* FOLDER/@name holds @text. */
+static const char *write_file(const char *name, const char *text)
+{
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	chmod(path, 0700);
+	return path;
+}
+
+static bool there(const char *name)
+{
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static int setup(void **state)
+{
+	struct light_disk *disk;
+
+	(void)state;
+	strcpy(folder, "/tmp/test-light-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	fake_hv_reset(16384, 2);
+	fake_store_reset();
+	fake_store_on_write(backends, NULL);
+	assert_int_equal(ctl_open(&ctl), 0);
+	assert_int_equal(store_open(&store), 0);
+	assert_int_equal(light_open_with(&light, ctl, store, NULL), 0);
+	light->lib_dir = light->run_dir = light->log_dir = light->script_dir = folder;
+	memset(&error, 0, sizeof(error));
+	light_config_init(&config);
+	config.name = strdup("g");
+	disk = light_config_add_disk(&config);
+	disk->pdev_path = strdup(folder);
+	config.bootloader = strdup(write_file("loader", "#!/bin/sh\nexit 1\n"));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[80];
+
+	(void)state;
+	light_config_free(&config);
+	light_close(light);
+	store_close(store);
+	ctl_close(ctl);
+	fake_hv_reset(0, 0);
+	fake_store_reset();
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+#define LOADER \
+	"#!/bin/sh\nfor a; do case $a in --output=*) out=${a#*=} ;; --output-directory=*) dir=${a#*=} ;; esac; done\n"
+
+static unsigned int entries(void)
+{
+	char command[128], text[16] = "";
+	FILE *f;
+
+	snprintf(command, sizeof(command), "ls %s | grep -c '^bootloader[.]'", folder);
+	f = popen(command, "r");
+	if (!fgets(text, sizeof(text), f))
+		text[0] = 0;
+	pclose(f);
+	return (unsigned int)atoi(text);
+}
+
+/* Only what was put into its folder goes afterwards. */
+static void test_foreign_ramdisk(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	write_file("initrd", "shared by all");
+	snprintf(text, sizeof(text), LOADER "echo >$dir/k; printf 'kernel %%s\\0ramdisk %s/initrd\\0' $dir/k >$out\n",
+		 folder);
+	write_file("loader", text);
+	assert_int_equal(bootloader_run(light, &config, false, &files, &error), 0);
+	boot_files_free(&files);
+	assert_true(there("initrd"));
+	assert_int_equal(entries(), 0);
+	/* The other way round, too. */
+	write_file("vmlinuz", "shared by all");
+	snprintf(text, sizeof(text), LOADER "echo >$dir/r; printf 'kernel %s/vmlinuz\\0ramdisk %%s\\0' $dir/r >$out\n",
+		 folder);
+	write_file("loader", text);
+	assert_int_equal(bootloader_run(light, &config, false, &files, &error), 0);
+	boot_files_free(&files);
+	assert_true(there("vmlinuz"));
+	assert_int_equal(entries(), 0);
+}
+
+/* One that fails late has filled its folder already. */
+static void test_loader_fails_late(void **state)
+{
+	(void)state;
+	write_file("loader", LOADER "echo kernel >$dir/kernel.1; echo initrd >$dir/initrd.1; exit 3\n");
+	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -EIO);
+	assert_int_equal(entries(), 0);
+}
+
+/* What a killed creator's boot loader left goes with the clean-up; a living one's stays. */
+static void test_gc_of_boot_files(void **state)
+{
+	char name[64];
+	pid_t dead = fork();
+
+	(void)state;
+	if (dead == 0)
+		_exit(0);
+	waitpid(dead, NULL, 0);
+	snprintf(name, sizeof(name), "bootloader.%d.d", (int)dead);
+	there(name);
+	mkdir(path, 0700);
+	snprintf(name, sizeof(name), "bootloader.%d.d/kernel", (int)dead);
+	write_file(name, "k");
+	snprintf(name, sizeof(name), "bootloader.%d.out", (int)dead);
+	write_file(name, "k");
+	snprintf(name, sizeof(name), "bootloader.%d.out", (int)getpid());
+	write_file(name, "k");
+	assert_int_equal(light_gc(light, &error), 0);
+	assert_true(there(name));
+	assert_int_equal(entries(), 1);
+}
+
+static void make_domain(void)
+{
+	struct xen_domctl_createdomain create = { .max_vcpus = 1, .max_evtchn_port = 1023 };
+	domid_t domid = 1;
+
+	assert_int_equal(ctl_createdomain(ctl, &domid, &create), 0);
+	fake_store_set("/local/domain/1/name", "g");
+	fake_store_set("/libxl/1/type", "pv");
+}
+
+/* A script that ends neither by itself nor when asked to; the user gives up. */
+static void test_stubborn_script(void **state)
+{
+	uint64_t begun = tools_now_ms();
+	struct light_nic nic;
+	int ends[2];
+
+	(void)state;
+	make_domain();
+	write_file("vif-bridge", "#!/bin/sh\n[ $1 = offline ] && exit 0\ntrap '' TERM\n"
+		   "while :; do sleep 1; done\n");
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	light->cancel_fd = ends[0];
+	light_nic_init(&nic);
+	alarm(30);
+	assert_int_equal(light_attach_nic(light, 1, &nic, &error), -ECANCELED);
+	alarm(0);
+	assert_true(tools_now_ms() - begun < 15000);
+	light_nic_free(&nic);
+	close(ends[0]);
+	close(ends[1]);
+	light->cancel_fd = -1;
+	assert_null(fake_store_get("/local/domain/1/device/vif/0"));
+	assert_null(fake_store_get("/libxl/1/device/vif/0"));
+}
+
+/* The domain's configuration is damaged: the device is not left half attached. */
+static void test_attach_not_remembered(void **state)
+{
+	struct light_nic nic;
+	uint8_t uuid[16];
+
+	(void)state;
+	make_domain();
+	write_file("vif-bridge", "#!/bin/sh\nexit 0\n");
+	assert_int_equal(light_domain_uuid(light, 1, uuid), 0);
+	assert_int_equal(userdata_write(light, 1, uuid, "libxl-json", "{", 1), 0);
+	light_nic_init(&nic);
+	assert_true(light_attach_nic(light, 1, &nic, &error) < 0);
+	light_nic_free(&nic);
+	assert_null(fake_store_get("/local/domain/1/device/vif/0"));
+	assert_null(fake_store_get("/libxl/1/device/vif/0"));
+}
+
+/* Nodes that somebody wrote for a domain that was gone by then. */
+static void test_gc_of_late_nodes(void **state)
+{
+	(void)state;
+	make_domain();
+	fake_store_set("/local/domain/0/name", "Domain-0");
+	fake_store_set("/local/domain/9/console/tty", "/dev/pts/3");
+	assert_int_equal(light_gc(light, &error), 0);
+	assert_null(fake_store_get("/local/domain/9"));
+	assert_non_null(fake_store_get("/local/domain/1/name"));
+	assert_non_null(fake_store_get("/local/domain/0/name"));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_gc_of_boot_files),
+		T(test_attach_not_remembered), T(test_gc_of_late_nodes), T(test_stubborn_script),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
