@@ -387,7 +387,7 @@ static void test_xl_conf(void **state)
 					    &with, &error),
 			 0);
 	assert_string_equal(config.nics[0].bridge, "br7");
-	assert_int_equal(config.nics[0].user_backend, LIGHT_NO);
+	assert_true(defaults.vif_kernel && !defaults.disk_kernel);
 	assert_int_equal(config.max_grant_frames, 99);
 	assert_int_equal(config.claim_mode, LIGHT_NO);
 	light_defaults_free(&defaults);

@@ -238,6 +238,18 @@ int light_detach_disk(struct light *light, uint32_t domid, const char *which, bo
 int light_detach_nic(struct light *light, uint32_t domid, const char *which, bool force,
 		     struct tools_error *error);
 
+/*
+ * Unplugs (as soon as the guest lets go: -ETIMEDOUT if it does not) and plugs in again with the saved
+ * configuration: both ends negotiate anew. -ENODEV.
+ */
+int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
+			 struct tools_error *error);
+int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
+			struct tools_error *error);
+/* What is behind the disk has another size now: backend and guest are told. -ENODEV. */
+int light_resize_disk(struct light *light, uint32_t domid, const char *which,
+		      struct tools_error *error);
+
 /* --- The tool-wide lock (/var/lock/xl) --- */
 int light_lock_tool(struct light *light, unsigned int ms, struct tools_error *error); /* fd */
 void light_unlock_tool(int lock);

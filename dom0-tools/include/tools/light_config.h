@@ -117,7 +117,7 @@ struct light_nic {
 	uint32_t rate_interval_us;
 	char *gatewaydev;
 	int trusted;
-	int user_backend; /* enum light_tri: our daemon; dom0's kernel. Unset: see nic_device() */
+	int user_backend; /* enum light_tri: our daemon; dom0's kernel. Unset: nic_defaults() */
 	struct json_value *kept;
 };
 

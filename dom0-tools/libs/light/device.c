@@ -92,8 +92,9 @@ int disk_defaults(struct light *light, struct light_disk *disk, struct tools_err
 				   disk->backend == LIGHT_BACKEND_TAP ? "tap" : "standalone"),
 			"leave backendtype out");
 	if (!disk->backend)
-		disk->backend = disk->script || disk->backend_domid ? LIGHT_BACKEND_PHY :
-								      LIGHT_BACKEND_QDISK;
+		disk->backend = disk->script || disk->backend_domid || light->defaults.disk_kernel ?
+					LIGHT_BACKEND_PHY :
+					LIGHT_BACKEND_QDISK;
 	if (disk->backend == LIGHT_BACKEND_QDISK && disk->script)
 		return tools_fail(error, -EINVAL, "bad-config",
 				  "disk %s: script= and backendtype=qdisk exclude "
@@ -149,6 +150,8 @@ int nic_defaults(struct light *light, struct light_nic *nic, struct tools_error 
 	if (rc)
 		return rc;
 	nic->type = LIGHT_NIC_VIF;
+	if (!nic->user_backend)
+		nic->user_backend = nic->backend_domid || light->defaults.vif_kernel ? LIGHT_NO : LIGHT_YES;
 	if (!nic->mtu)
 		nic->mtu = MTU_DEFAULT;
 	if (!nic->trusted)
@@ -179,11 +182,7 @@ void nic_device(const struct light_nic *nic, uint32_t domid, struct device *devi
 				   .domid = domid,
 				   .backend_domid = nic->backend_domid,
 				   .devid = (unsigned int)nic->devid };
-	/* Another domain's backend is its kernel's, unless we are told otherwise. */
-	strcpy(device->backend_kind,
-	       nic->user_backend == LIGHT_YES || (!nic->user_backend && !nic->backend_domid) ?
-		       "qnic" :
-		       "vif");
+	strcpy(device->backend_kind, nic->user_backend == LIGHT_YES ? "qnic" : "vif");
 }
 
 /* --- Nodes --- */

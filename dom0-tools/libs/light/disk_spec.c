@@ -281,6 +281,7 @@ int light_disk_parse(struct light_disk *disk, const char *const *words, unsigned
 	char *copy;
 	int rc = 0;
 
+	(void)how; /* nothing of it concerns disks yet */
 	disk->readwrite = 1;
 	for (i = 0; i < count && !rc; i++) {
 		copy = strdup(words[i]);
@@ -291,8 +292,6 @@ int light_disk_parse(struct light_disk *disk, const char *const *words, unsigned
 		return rc;
 	if (!disk->format)
 		disk->format = LIGHT_FORMAT_RAW;
-	if (!disk->backend && !disk->script && how && how->defaults && how->defaults->disk_kernel)
-		disk->backend = LIGHT_BACKEND_PHY;
 	if (disk->is_cdrom) {
 		disk->removable = 1;
 		disk->readwrite = 0;

@@ -202,8 +202,6 @@ static int set_defaults(struct light_nic *nic, const struct light_defaults *defa
 
 	if (!defaults)
 		return 0;
-	if (defaults->vif_kernel)
-		nic->user_backend = LIGHT_NO;
 	if (defaults->vif_script)
 		rc = replace(&nic->script, defaults->vif_script);
 	if (!rc && defaults->vif_bridge)

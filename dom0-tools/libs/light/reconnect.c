@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices of running domains that change: a disk whose file has grown, and a device whose two ends must
+ * negotiate anew (other features, another backend, a backend that lost its memory): it is unplugged as soon
+ * as the guest lets go, and plugged in again with the domain's configuration as it is now.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "domain.h"
+
+/* The disk's entry in @config, as written by a person: "xvdb", a number. NULL: none. */
+static struct light_disk *find_disk(struct light_config *config, const char *which)
+{
+	int number = light_vdev_number(which, NULL, NULL);
+
+	for (unsigned int i = 0; i < config->n_disks && number >= 0; i++)
+		if (config->disks[i].vdev &&
+		    light_vdev_number(config->disks[i].vdev, NULL, NULL) == number)
+			return &config->disks[i];
+	return NULL;
+}
+
+static struct light_nic *find_nic(struct light_config *config, const char *which)
+{
+	uint8_t mac[6];
+	bool by_mac = !light_mac_parse(which, mac);
+	char *end;
+	long devid = strtol(which, &end, 10);
+
+	for (unsigned int i = 0; i < config->n_nics; i++)
+		if (by_mac ? !memcmp(config->nics[i].mac, mac, 6) :
+			     !*end && config->nics[i].devid == devid)
+			return &config->nics[i];
+	return NULL;
+}
+
+static int no_device(uint32_t domid, const char *kind, const char *which, struct tools_error *error)
+{
+	return tools_fail(error, -ENODEV, "no-device",
+			  "domain %u's configuration has no %s `%.40s'", domid, kind, which);
+}
+
+int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
+			 struct tools_error *error)
+{
+	struct light_config config;
+	struct light_disk *disk;
+	int rc;
+
+	light_config_init(&config);
+	rc = light_domain_config(light, domid, &config, error);
+	disk = rc ? NULL : find_disk(&config, which);
+	if (!rc && !disk)
+		rc = no_device(domid, "disk", which, error);
+	rc = rc ? rc : light_detach_disk(light, domid, which, false, error);
+	rc = rc ? rc : light_attach_disk(light, domid, disk, error);
+	light_config_free(&config);
+	return rc;
+}
+
+int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
+			struct tools_error *error)
+{
+	struct light_config config;
+	struct light_nic *nic;
+	int rc;
+
+	light_config_init(&config);
+	rc = light_domain_config(light, domid, &config, error);
+	nic = rc ? NULL : find_nic(&config, which);
+	if (!rc && !nic)
+		rc = no_device(domid, "interface", which, error);
+	rc = rc ? rc : light_detach_nic(light, domid, which, false, error);
+	rc = rc ? rc : light_attach_nic(light, domid, nic, error);
+	light_config_free(&config);
+	return rc;
+}
+
+/* The kernel's backend looks at its device's size by itself; a loop device must look at its file's. */
+static int resize_loop(const char *loop)
+{
+	int fd = open(loop, O_RDWR | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = ioctl(fd, LOOP_SET_CAPACITY, 0) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+int light_resize_disk(struct light *light, uint32_t domid, const char *which,
+		      struct tools_error *error)
+{
+	struct batch batch = { 0 };
+	int number = light_vdev_number(which, NULL, NULL), rc = -ENODEV;
+	struct device device;
+	char path[DEVICE_PATH_MAX];
+
+	batch_read(&batch, "/libxl/%u/device/vbd/%d/backend", domid, number);
+	batch_read(&batch, "/libxl/%u/device/vbd/%d/node", domid, number);
+	if (number >= 0)
+		rc = batch_run(&batch, light->store, 0);
+	if (!rc && (!batch.list[0].reply ||
+		    device_parse(&device, domid, "vbd", (unsigned int)number, batch.list[0].reply)))
+		rc = -ENODEV;
+	if (rc) {
+		batch_free(&batch);
+		return tools_fail(error, rc, "no-device", "domain %u has no disk `%.40s'", domid,
+				  which);
+	}
+	if (batch.list[1].reply && !strncmp(batch.list[1].reply, "/dev/loop", 9))
+		rc = resize_loop(batch.list[1].reply);
+	batch_free(&batch);
+	device_backend_path(&device, path);
+	if (!rc && device.backend_kind[0] == 'q') {
+		batch_write(&batch, "1", "%s/resize", path);
+		rc = batch_run(&batch, light->store, 0);
+		batch_free(&batch);
+	}
+	return rc ? tools_fail(error, rc, "device", "disk %s: cannot make its backend look: %s", which,
+			       strerror(-rc)) :
+		    0;
+}
