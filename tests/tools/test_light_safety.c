@@ -36,7 +36,16 @@
 #include <tools/kill_point.h>
 #include <fake_hypervisor.h>
 #include <fake_store.h>
+#include <guest_kernel.h>
 #include "../../dom0-tools/libs/light/domain.h"
+
+static const struct kernel_wish kernel_wish = {
+	.virt_base = 0xffffffff80000000UL,
+	.paddr = 0x100000,
+	.entry = 0xffffffff80100010UL,
+	.memory_bytes = 0x8000,
+	.hypercall_page = 0xffffffff80101000UL,
+};
 
 static char folder[64], path[256];
 static struct light *light;
@@ -267,12 +276,52 @@ static void test_gc_of_late_nodes(void **state)
 	assert_non_null(fake_store_get("/local/domain/0/name"));
 }
 
+static char said[512];
+
+static void warn(void *cookie, const char *text)
+{
+	(void)cookie;
+	snprintf(said, sizeof(said), "%s", text);
+}
+
+/* A guest sees no more of its command line than fits into its start info: the user is told. */
+static void test_long_command_line(void **state)
+{
+	static uint8_t kernel[KERNEL_FILE_BYTES];
+	struct light_create create = { .config = &config };
+	char lock[80];
+	FILE *f;
+
+	(void)state;
+	make_kernel(kernel, &kernel_wish);
+	config.kernel = strdup(write_file("kernel", ""));
+	f = fopen(path, "w");
+	assert_int_equal(fwrite(kernel, sizeof(kernel), 1, f), 1);
+	fclose(f);
+	snprintf(lock, sizeof(lock), "%s/lock", folder);
+	free(light->defaults.lockfile);
+	light->defaults.lockfile = strdup(lock);
+	light->warn = warn;
+	free(config.bootloader);
+	config.bootloader = NULL;
+	light_config_remove_disk(&config, 0);
+	config.type = LIGHT_TYPE_PV;
+	config.target_memkb = config.max_memkb = 16 << 10;
+	config.cmdline = malloc(5001);
+	memset(config.cmdline, 'a', 5000);
+	config.cmdline[5000] = 0;
+	assert_int_equal(light_create(light, &create, &error), 0);
+	assert_non_null(strstr(said, "5000"));
+	assert_non_null(strstr(said, "1023"));
+	assert_int_equal(light_destroy(light, create.domid, NULL, &error), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_gc_of_boot_files),
-		T(test_attach_not_remembered), T(test_gc_of_late_nodes), T(test_stubborn_script),
+		T(test_long_command_line), T(test_attach_not_remembered), T(test_gc_of_late_nodes), T(test_stubborn_script),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

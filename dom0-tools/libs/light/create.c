@@ -237,6 +237,15 @@ static int step_kernel(struct creation *c)
 	return group_progress(&c->devices);
 }
 
+static void check_cmdline(struct creation *c)
+{
+	size_t length = strlen(c->cmdline);
+
+	if (length >= MAX_GUEST_CMDLINE)
+		light_say(c->light, "the kernel's command line has %zu characters; the guest gets the "
+			  "first %d", length, MAX_GUEST_CMDLINE - 1);
+}
+
 static int step_build(struct creation *c)
 {
 	struct light_build stream = { .domid = (domid_t)c->domid,
@@ -272,6 +281,7 @@ static int step_build(struct creation *c)
 		c->console_mfn = stream.console_mfn;
 		return rc;
 	}
+	check_cmdline(c);
 	rc = guest_build_pv(c->light->ctl, c->light->fm, &build, c->error);
 	c->store_mfn = build.store_mfn;
 	c->console_mfn = build.console_mfn;

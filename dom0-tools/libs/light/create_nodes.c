@@ -83,8 +83,11 @@ static void add_vm(struct creation *c, struct batch *b, const char *uuid)
 		batch_write(b, c->kernel, "/vm/%s/image/kernel", uuid);
 	if (c->ramdisk)
 		batch_write(b, c->ramdisk, "/vm/%s/image/ramdisk", uuid);
-	if (*c->cmdline)
-		batch_write(b, c->cmdline, "/vm/%s/image/cmdline", uuid);
+	if (*c->cmdline) {
+		/* As much as the guest sees; a value in the store cannot be much longer. */
+		snprintf(path, sizeof(path), "/vm/%s/image/cmdline", uuid);
+		batch_printf(b, path, "%.*s", MAX_GUEST_CMDLINE - 1, c->cmdline);
+	}
 	snprintf(path, sizeof(path), "/vm/%s/start_time", uuid);
 	batch_printf(b, path, "%lld.%02d", (long long)now.tv_sec, (int)(now.tv_usec / 10000));
 }

@@ -14,15 +14,17 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "domain.h"
 
 #define PREFIX "create-"
+#define FRESH  "fresh-"
 
 int marker_create(struct light *light, struct marker *marker, const uint8_t uuid[16],
 		  const char *name)
 {
-	char dir[200], text[37], line[256];
+	char dir[200], text[37], line[256], fresh[256];
 	int n, rc;
 
 	light_uuid_format(uuid, text);
@@ -33,15 +35,21 @@ int marker_create(struct light *light, struct marker *marker, const uint8_t uuid
 	}
 	snprintf(marker->path, sizeof(marker->path), "%s/" PREFIX "%s.%d", dir, text,
 		 (int)getpid());
-	marker->fd = open(marker->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	/* Under its name only once it is locked and says what it is about: light_gc() may be looking. */
+	snprintf(fresh, sizeof(fresh), "%s/" FRESH "%s.%d", dir, text, (int)getpid());
+	marker->fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (marker->fd < 0)
 		return -errno;
 	rc = flock(marker->fd, LOCK_EX | LOCK_NB) ? -errno : 0;
 	n = snprintf(line, sizeof(line), "%s %s\n", text, name);
 	if (!rc && write(marker->fd, line, (size_t)n) != n)
 		rc = -ENOSPC;
-	if (rc)
+	if (!rc && rename(fresh, marker->path))
+		rc = -errno;
+	if (rc) {
+		unlink(fresh);
 		marker_remove(marker);
+	}
 	return rc;
 }
 
@@ -121,6 +129,14 @@ static int undo(struct light *light, const char *path, char *text, struct tools_
 	return domid > 0;
 }
 
+/* A marker that never got its name: its creator died within an instant, long ago. */
+static bool old_enough(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && time(NULL) - st.st_mtime > 60;
+}
+
 static int undo_dead_creators(struct light *light, struct tools_error *error)
 {
 	char dir[200], path[512], *text;
@@ -134,12 +150,20 @@ static int undo_dead_creators(struct light *light, struct tools_error *error)
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
 	while (count >= 0 && (entry = readdir(d))) {
-		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+		bool fresh = !strncmp(entry->d_name, FRESH, strlen(FRESH));
+
+		if (!fresh && strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
 			continue;
 		snprintf(path, sizeof(path), "%s/%.250s", dir, entry->d_name);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
+		if (fresh) {
+			if (old_enough(fd))
+				unlink(path);
+			close(fd);
+			continue;
+		}
 		/* Held: that creation is alive and well. */
 		if (!flock(fd, LOCK_EX | LOCK_NB) && !tools_read_file(path, 4096, &text, &length)) {
 			rc = undo(light, path, text, error);
