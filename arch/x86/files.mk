@@ -21,7 +21,7 @@ HYP_SRC += $(addprefix arch/x86/pv/, \
 # Interrupts, time, ACPI, PCI, SMP: the platform.
 HYP_SRC += $(addprefix arch/x86/, \
 	acpi.c acpi_power.c reboot.c apic.c i8259.c io_apic.c irq.c pirq.c msi.c pci.c physdev.c \
-	time.c platform_timer.c wallclock.c pvclock.c smp.c flush.c nmi.c mce.c microcode.c microcode_parse.c \
+	time.c time_scale.c platform_timer.c wallclock.c pvclock.c smp.c flush.c nmi.c mce.c microcode.c microcode_parse.c \
 	platform_op.c platform_info.c rangeset.c)
 
 # Direct paging for PV guests

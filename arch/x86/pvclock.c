@@ -25,6 +25,19 @@
 #define TSC_MODE_ALWAYS_EMULATE		1
 #define TSC_MODE_NEVER_EMULATE		2
 
+/*
+ * Hosts whose rates differ by less, in parts per million, have the same TSC:
+ * that is how well it is measured, and what clocks are disciplined for anyway.
+ */
+#define SAME_RATE_PPM			100
+
+static bool same_rate(uint32_t a, uint32_t b)
+{
+	const uint32_t diff = a > b ? a - b : b - a;
+
+	return (uint64_t)diff * 1000000 <= (uint64_t)b * SAME_RATE_PPM;
+}
+
 static struct time_scale vtsc_scale(const struct domain *d)
 {
 	struct time_scale s;
@@ -35,7 +48,7 @@ static struct time_scale vtsc_scale(const struct domain *d)
 
 static uint64_t stime_to_vtsc(const struct domain *d, s_time_t stime)
 {
-	s_time_t ns = stime - (s_time_t)d->arch.vtsc_offset;
+	s_time_t ns = (s_time_t)((uint64_t)stime - d->arch.vtsc_offset);
 	struct time_scale s;
 
 	if (ns < 0)
@@ -139,7 +152,7 @@ void tsc_get_info(struct domain *d, uint32_t *mode, uint64_t *elapsed_nsec, uint
 	if (d->arch.tsc_mode == TSC_MODE_NEVER_EMULATE)
 		return;
 	if (d->arch.vtsc) {
-		elapsed = NOW() - (s_time_t)d->arch.vtsc_offset;
+		elapsed = (int64_t)((uint64_t)NOW() - d->arch.vtsc_offset);
 		*khz = d->arch.tsc_khz;
 	} else {
 		elapsed = (int64_t)muldiv64(rdtsc(), 1000000, cpu_khz);
@@ -161,10 +174,10 @@ int tsc_set_info(struct domain *d, uint32_t mode, uint64_t elapsed_nsec, uint32_
 	switch (mode) {
 	case TSC_MODE_DEFAULT:
 	case TSC_MODE_ALWAYS_EMULATE:
-		d->arch.vtsc_offset = (uint64_t)(NOW() - (s_time_t)elapsed_nsec);
+		d->arch.vtsc_offset = (uint64_t)NOW() - elapsed_nsec;
 		d->arch.tsc_khz = khz ? khz : cpu_khz;
 		d->arch.vtsc = mode == TSC_MODE_ALWAYS_EMULATE || !host_tsc_is_safe() ||
-			       d->arch.tsc_khz != cpu_khz;
+			       !same_rate(d->arch.tsc_khz, cpu_khz);
 		break;
 	case TSC_MODE_NEVER_EMULATE:
 		d->arch.vtsc = false;

@@ -24,7 +24,7 @@ on_poweroff = "destroy"
 on_crash = "destroy"
 X
 }
-for vcpus in 1 2; do
+for vcpus in 1 3; do
 	config log-dirty
 	sed -i "s/^vcpus.*/vcpus = $vcpus/" /root/log-dirty.cfg
 	check "log-dirty, $vcpus vcpus: create" xl create -q -p -e /root/log-dirty.cfg
