@@ -14,7 +14,6 @@
 #define NO_TPM	"virtual TPMs are not supported"
 #define NO_PSR	"the hypervisor does not control caches or memory bandwidth"
 #define NO_FLASK	"the hypervisor has no Flask policy"
-#define NO_SAVE	"saving and moving guests is not built yet"
 
 const struct kl_command kl_commands[] = {
 	{
@@ -124,10 +123,76 @@ const struct kl_command kl_commands[] = {
 		.modifies = true,
 	},
 	{ .name = "vncviewer", .refusal = NO_DEVICE_MODEL },
-	{ .name = "save", .refusal = NO_SAVE },
-	{ .name = "migrate", .refusal = NO_SAVE },
-	{ .name = "restore", .refusal = NO_SAVE },
-	{ .name = "migrate-receive", .refusal = NO_SAVE },
+	{
+		.name = "save",
+		.run = cmd_save,
+		.summary = "Save a domain's memory and state into a file",
+		.usage = "[options] <Domain> <CheckpointFile> [<ConfigFile>]",
+		.options = "-c                      Let the domain run on afterwards.\n"
+			   "-p                      Leave it paused afterwards.\n"
+			   "-D                      Keep its domain id for the restore.\n"
+			   "--timeout SECONDS       How long the guest may take to suspend (60).\n",
+		.modifies = true,
+		.json = true,
+	},
+	{
+		.name = "migrate",
+		.run = cmd_migrate,
+		.summary = "Move a domain to another host",
+		.usage = "[options] <Domain> <host>",
+		.options = "-h                      Print this help.\n"
+			   "-C FILE                 Send this configuration instead of the domain's own.\n"
+			   "-s COMMAND              Instead of ssh; run by a shell with the host and the\n"
+			   "                        receiver's command line. Empty: host is the command.\n"
+			   "-e                      No automatic actions on the target when it ends.\n"
+			   "-p                      Leave it paused on the target.\n"
+			   "-D                      Keep its domain id.\n"
+			   "--tcp PORT              Straight to a receiver that listens there, no ssh.\n"
+			   "--remote PROGRAM        Its name on the target (as this one: kl or xl).\n"
+			   "--non-live              Send all while it stands still.\n"
+			   "--live, --debug         As ever; for compatibility.\n"
+			   "--rounds N              At most so many rounds while it runs (8).\n"
+			   "--bandwidth MIB         At most so many MiB a second.\n"
+			   "--timeout SECONDS       How long the guest may take to suspend (60).\n"
+			   "--check                 Only say what would fail.\n",
+		.modifies = true,
+		.json = true,
+	},
+	{
+		.name = "restore",
+		.run = cmd_restore,
+		.summary = "Restore a domain from a saved state",
+		.usage = "[options] [<ConfigFile>] <CheckpointFile>",
+		.options = "-h                      Print this help.\n"
+			   "-p                      Do not unpause it.\n"
+			   "-e                      No automatic actions when the domain ends.\n"
+			   "-c                      Attach to the console at once.\n"
+			   "-F                      Stay in the foreground until the domain ends.\n"
+			   "-d                      Say more.\n",
+		.modifies = true,
+		.json = true,
+	},
+	{
+		.name = "migrate-receive",
+		.run = cmd_migrate_receive,
+		.summary = "Take a domain that another host sends",
+		.usage = "[options]",
+		.options = "-e                      No automatic actions when the domain ends.\n"
+			   "-p                      Leave it paused.\n"
+			   "-F, -d                  As ever; for compatibility.\n"
+			   "--tcp PORT              Listen there for one sender, instead of standard input.\n"
+			   "--bind ADDRESS          Only on this address.\n",
+		.modifies = true,
+		.json = true,
+	},
+	{
+		.name = "resume",
+		.run = cmd_resume,
+		.summary = "Let a suspended domain go on",
+		.usage = "<Domain>",
+		.modifies = true,
+		.ours = true,
+	},
 	{
 		.name = "dump-core",
 		.run = cmd_dump_core,
@@ -321,6 +386,13 @@ const struct kl_command kl_commands[] = {
 		.usage = "<Domain> <DevId|mac>",
 		.modifies = true,
 	},
+	{
+		.name = "network-reconnect",
+		.run = cmd_network_reconnect,
+		.summary = "Unplug a network card and plug it in again, negotiated anew",
+		.usage = "<Domain> <DevId|mac>",
+		.modifies = true,
+	},
 	{ .name = "channel-list", .refusal = "channels are not supported" },
 	{
 		.name = "block-attach",
@@ -343,6 +415,20 @@ const struct kl_command kl_commands[] = {
 		.summary = "Unplug a disk",
 		.usage = "[option] <Domain> <DevId>",
 		.options = "-f, --force             Without waiting for the domain to release it\n",
+		.modifies = true,
+	},
+	{
+		.name = "block-reconnect",
+		.run = cmd_block_reconnect,
+		.summary = "Unplug a disk and plug it in again, negotiated anew",
+		.usage = "<Domain> <DevId>",
+		.modifies = true,
+	},
+	{
+		.name = "block-resize",
+		.run = cmd_block_resize,
+		.summary = "Tell a domain that its disk's file or device has grown",
+		.usage = "<Domain> <DevId>",
 		.modifies = true,
 	},
 	{ .name = "vtpm-attach", .refusal = NO_TPM },
@@ -435,7 +521,7 @@ const struct kl_command kl_commands[] = {
 	{ .name = "getenforce", .refusal = NO_FLASK },
 	{ .name = "setenforce", .refusal = NO_FLASK },
 	{ .name = "loadpolicy", .refusal = NO_FLASK },
-	{ .name = "remus", .refusal = NO_SAVE },
+	{ .name = "remus", .refusal = "guests are not kept in step on two hosts" },
 	{ .name = "devd", .refusal = "driver domains are not supported" },
 	{ .name = "psr-hwinfo", .refusal = NO_PSR },
 	{ .name = "psr-cmt-attach", .refusal = NO_PSR },

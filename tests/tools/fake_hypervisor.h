@@ -19,6 +19,8 @@
 
 #define FAKE_HV_VCPUS 128
 #define FAKE_HV_PORTS 1024
+#define FAKE_HV_XSAVE 64
+#define FAKE_HV_DIRTY 65536
 
 struct fake_domain {
 	struct fake_domain *next;
@@ -41,6 +43,10 @@ struct fake_domain {
 	uint16_t weight, cap;
 	uint32_t cpupool;
 	unsigned int policies, triggers;	/* set_cpu_policy, sendtrigger: how often */
+	struct xen_domctl_tsc_info tsc;
+	uint8_t xsave[FAKE_HV_VCPUS][FAKE_HV_XSAVE];	/* all zero: the vcpu used none */
+	bool log_dirty;
+	uint64_t dirty[FAKE_HV_DIRTY / 64];	/* by pfn, while log_dirty */
 };
 
 /* An empty host with dom0. Handles and mappings must be gone. Pages of 4 KiB, CPUs. */
@@ -63,6 +69,8 @@ unsigned long fake_hv_m2p(xen_pfn_t mfn);
 
 /* ---- acting ---- */
 void fake_hv_shutdown(domid_t id, unsigned int reason);
+/* The guest writes its page @pfn at @mfn: log-dirty sees it. */
+void fake_hv_dirty(domid_t id, unsigned long pfn);
 /* The @nth hypercall or map from now (1: the next) fails with @error (negative); 0: none. */
 void fake_hv_fail(unsigned int nth, int error);
 /* At most @pages can be had in blocks larger than one page (fragmentation); ~0UL: no limit. */

@@ -317,6 +317,90 @@ void fake_hv_shutdown(domid_t id, unsigned int reason)
 	domain->reason = reason;
 }
 
+void fake_hv_dirty(domid_t id, unsigned long pfn)
+{
+	struct fake_domain *domain = fake_hv_domain(id);
+
+	if (domain->log_dirty && pfn < FAKE_HV_DIRTY)
+		domain->dirty[pfn / 64] |= 1UL << pfn % 64;
+}
+
+/* ---- what a move needs ---- */
+
+int fake_op_ext_vcpucontext(struct fake_domain *domain, struct xen_domctl *op)
+{
+	if (op->u.ext_vcpucontext.vcpu >= domain->vcpus)
+		return -ESRCH;
+	if (op->cmd == XEN_DOMCTL_get_ext_vcpucontext)
+		op->u.ext_vcpucontext.size = sizeof(op->u.ext_vcpucontext);
+	return 0;
+}
+
+int fake_op_vcpuextstate(struct fake_domain *domain, struct xen_domctl *op)
+{
+	struct xen_domctl_vcpuextstate *args = &op->u.vcpuextstate;
+
+	if (args->vcpu >= domain->vcpus)
+		return -EINVAL;
+	if (op->cmd == XEN_DOMCTL_setvcpuextstate) {
+		if (args->size != FAKE_HV_XSAVE)
+			return -EINVAL;
+		memcpy(domain->xsave[args->vcpu], args->buffer.p, FAKE_HV_XSAVE);
+		return 0;
+	}
+	if (args->size)
+		memcpy(args->buffer.p, domain->xsave[args->vcpu], FAKE_HV_XSAVE);
+	args->size = FAKE_HV_XSAVE;
+	args->xfeature_mask = 7;
+	return 0;
+}
+
+int fake_op_vcpu_msrs(struct fake_domain *domain, struct xen_domctl *op)
+{
+	(void)domain;
+	op->u.vcpu_msrs.msr_count = 0;
+	return 0;
+}
+
+int fake_op_get_cpu_policy(struct fake_domain *domain, struct xen_domctl *op)
+{
+	(void)domain;
+	if (op->u.cpu_policy.nr_leaves < 1 || op->u.cpu_policy.nr_msrs < 1)
+		return -ENOBUFS;
+	op->u.cpu_policy.leaves.p[0] = (xen_cpuid_leaf_t){ .leaf = 7, .a = 42 };
+	op->u.cpu_policy.msrs.p[0] = (xen_msr_entry_t){ .idx = 0xce, .val = 1 };
+	op->u.cpu_policy.nr_leaves = op->u.cpu_policy.nr_msrs = 1;
+	return 0;
+}
+
+int fake_op_tscinfo(struct fake_domain *domain, struct xen_domctl *op)
+{
+	if (op->cmd == XEN_DOMCTL_settscinfo)
+		domain->tsc = op->u.tsc_info;
+	else
+		op->u.tsc_info = domain->tsc;
+	return 0;
+}
+
+int fake_op_shadow(struct fake_domain *domain, struct xen_domctl *op)
+{
+	struct xen_domctl_shadow_op *args = &op->u.shadow_op;
+	bool on = args->op == XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY;
+
+	if (on || args->op == XEN_DOMCTL_SHADOW_OP_OFF) {
+		if (on && domain->log_dirty)
+			return -EINVAL;
+		domain->log_dirty = on;
+		memset(domain->dirty, 0, sizeof(domain->dirty));
+		return 0;
+	}
+	if (args->op != XEN_DOMCTL_SHADOW_OP_CLEAN || !domain->log_dirty)
+		return -EINVAL;
+	memcpy(args->dirty_bitmap.p, domain->dirty, (args->pages + 7) / 8);
+	memset(domain->dirty, 0, sizeof(domain->dirty));
+	return 0;
+}
+
 /* ---- tools/call.h ---- */
 
 int call_open(struct call **out)

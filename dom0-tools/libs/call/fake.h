@@ -38,4 +38,14 @@ bool fake_hv_set_m2p(xen_pfn_t mfn, unsigned long pfn);
 struct fake_domain *fake_hv_new_domain(domid_t id);
 void fake_hv_reap(struct fake_domain *domain);
 
+
+/* Domctls that only saving and restoring a domain needs. */
+struct xen_domctl;
+int fake_op_ext_vcpucontext(struct fake_domain *domain, struct xen_domctl *op);
+int fake_op_vcpuextstate(struct fake_domain *domain, struct xen_domctl *op);
+int fake_op_vcpu_msrs(struct fake_domain *domain, struct xen_domctl *op);
+int fake_op_get_cpu_policy(struct fake_domain *domain, struct xen_domctl *op);
+int fake_op_tscinfo(struct fake_domain *domain, struct xen_domctl *op);
+int fake_op_shadow(struct fake_domain *domain, struct xen_domctl *op);
+
 #endif

@@ -225,6 +225,18 @@ static int op_hypercall_init(struct fake_domain *domain, struct xen_domctl *op)
 	return 0;
 }
 
+/* The level of page table @mfn below table @top of @level; 0: it is none. */
+static unsigned int table_level(xen_pfn_t top, unsigned int level, xen_pfn_t mfn)
+{
+	const uint64_t *entries = fake_hv_frame(top);
+	unsigned int found = top == mfn ? level : 0;
+
+	for (unsigned int i = 0; !found && level > 1 && entries && i < 512; i++)
+		if (entries[i] & PTE_PRESENT)
+			found = table_level((entries[i] & PTE_FRAME) >> 12, level - 1, mfn);
+	return found;
+}
+
 static int op_getpageframeinfo(struct fake_domain *domain, struct xen_domctl *op)
 {
 	xen_pfn_t *list = op->u.getpageframeinfo3.array.p;
@@ -232,12 +244,16 @@ static int op_getpageframeinfo(struct fake_domain *domain, struct xen_domctl *op
 	if (op->u.getpageframeinfo3.num > 1024)
 		return -E2BIG;
 	for (uint64_t i = 0; i < op->u.getpageframeinfo3.num; i++) {
-		if (fake_hv_owner(list[i]) != domain->id)
+		xen_pfn_t mfn = list[i];
+
+		list[i] = XEN_DOMCTL_PFINFO_NOTAB;
+		if (fake_hv_owner(mfn) != domain->id)
 			list[i] = XEN_DOMCTL_PFINFO_XTAB;
-		else if (list[i] == domain->pinned)
-			list[i] = XEN_DOMCTL_PFINFO_L4TAB | XEN_DOMCTL_PFINFO_LPINTAB;
-		else
-			list[i] = XEN_DOMCTL_PFINFO_NOTAB;
+		else if (domain->pinned)
+			list[i] = (xen_pfn_t)table_level(domain->pinned, 4, mfn)
+				  << XEN_DOMCTL_PFINFO_LTAB_SHIFT;
+		if (domain->pinned && mfn == domain->pinned)
+			list[i] |= XEN_DOMCTL_PFINFO_LPINTAB;
 	}
 	return 0;
 }
@@ -301,7 +317,16 @@ static int (*const domctls[])(struct fake_domain *domain, struct xen_domctl *op)
 	[XEN_DOMCTL_setdomainhandle] = op_setdomainhandle,
 	[XEN_DOMCTL_set_cpu_policy] = op_set_cpu_policy,
 	[XEN_DOMCTL_sendtrigger] = op_sendtrigger,
-	[XEN_DOMCTL_settscinfo] = op_accepted,
+	[XEN_DOMCTL_settscinfo] = fake_op_tscinfo,
+	[XEN_DOMCTL_gettscinfo] = fake_op_tscinfo,
+	[XEN_DOMCTL_get_ext_vcpucontext] = fake_op_ext_vcpucontext,
+	[XEN_DOMCTL_set_ext_vcpucontext] = fake_op_ext_vcpucontext,
+	[XEN_DOMCTL_getvcpuextstate] = fake_op_vcpuextstate,
+	[XEN_DOMCTL_setvcpuextstate] = fake_op_vcpuextstate,
+	[XEN_DOMCTL_get_vcpu_msrs] = fake_op_vcpu_msrs,
+	[XEN_DOMCTL_set_vcpu_msrs] = fake_op_vcpu_msrs,
+	[XEN_DOMCTL_get_cpu_policy] = fake_op_get_cpu_policy,
+	[XEN_DOMCTL_shadow_op] = fake_op_shadow,
 	[XEN_DOMCTL_setnodeaffinity] = op_accepted,
 	[XEN_DOMCTL_settimeoffset] = op_accepted,
 	[XEN_DOMCTL_irq_permission] = op_accepted,
@@ -416,6 +441,10 @@ static int do_sysctl(struct xen_sysctl *op)
 		op->u.readconsole.count = 0;
 		return 0;
 	case XEN_SYSCTL_debug_keys:
+		return 0;
+	case XEN_SYSCTL_get_cpu_policy:
+		op->u.cpu_policy.nr_leaves = 4;
+		op->u.cpu_policy.nr_msrs = 2;
 		return 0;
 	case XEN_SYSCTL_getcpuinfo:
 		for (uint32_t i = 0; i < op->u.getcpuinfo.max_cpus && i < fake_hv.cpus; i++)

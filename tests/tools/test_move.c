@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest of the fake hypervisor is saved and restored: every byte of its memory, its tables and its
+ * vcpus are the same again, also when it writes meanwhile; nothing stays mapped whichever call
+ * fails, wherever the stream ends and whenever the caller gives up.
+ */
+/* LINK: dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
+/* LINK: dom0-tools/libs/move/restore.c dom0-tools/libs/move/restore_pages.c */
+/* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
+/* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
+/* LINK: dom0-tools/libs/move/suspend.c dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
+/* LINK: dom0-tools/libs/stream/rules.c dom0-tools/libs/stream/reader.c */
+/* LINK: dom0-tools/libs/stream/framing.c dom0-tools/libs/stream/writer.c */
+/* LINK: dom0-tools/libs/stream/tables.c dom0-tools/libs/stream/context.c */
+/* LINK: dom0-tools/libs/guest/build.c dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c */
+/* LINK: dom0-tools/libs/guest/memory.c dom0-tools/libs/guest/tables.c dom0-tools/libs/util/core.c */
+/* LINK: dom0-tools/libs/ctl/core.c dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c */
+/* LINK: dom0-tools/libs/ctl/host.c dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/ctl/policy.c */
+/* LINK: dom0-tools/libs/call/fake.c dom0-tools/libs/call/fake_ops.c */
+/* LINK: dom0-tools/libs/foreignmemory/fake.c */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <tools/guest.h>
+#include <tools/move.h>
+#include <xen/grant_table.h>
+#include <xen/sched.h>
+#include <fake_hypervisor.h>
+#include <fake_store.h>
+#include <guest_kernel.h>
+
+#define PAGE 4096UL
+#define LINUX_BASE 0xffffffff80000000UL
+#define MIB_OF_GUEST 12U
+#define HOLE 2000U /* a pfn the guest gave back */
+
+static const struct kernel_wish wish = {
+	.virt_base = LINUX_BASE, .paddr = 0x100000, .entry = LINUX_BASE + 0x100010,
+	.memory_bytes = 0x8000, .p2m_base = 0x8000000000UL, .mod_start_pfn = 1,
+};
+
+/* A guest that is asked to suspend. */
+enum behaviour { DEAF, TAKES, OBEYS, ENDS, DIES };
+
+struct world {
+	struct ctl *ctl;
+	struct foreignmemory *fm;
+	struct store *store;
+	struct light light;
+	struct fake_domain *guest;
+	struct tools_error error;
+	int fd;
+	struct move_save save;
+	/* What progress does. */
+	enum move_phase cancel_in;
+	bool cancel, writes;
+	unsigned int calls;
+	enum behaviour guest_is;
+};
+
+static void *guest_at(const struct fake_domain *domain, uint64_t va)
+{
+	xen_pfn_t frame = xen_cr3_to_pfn(domain->vcpu[0].context.ctrlreg[3]);
+
+	for (int shift = 39; shift >= 12; shift -= 9) {
+		uint64_t entry = ((uint64_t *)fake_hv_frame(frame))[(va >> shift) & 511];
+
+		assert_true(entry & 1);
+		frame = (entry & 0x000ffffffffff000UL) >> 12;
+	}
+	return (uint8_t *)fake_hv_frame(frame) + (va & (PAGE - 1));
+}
+
+static domid_t make_domain(struct world *w)
+{
+	struct xen_domctl_createdomain config = { .max_vcpus = 2 };
+	domid_t id = 0;
+
+	assert_int_equal(ctl_createdomain(w->ctl, &id, &config), 0);
+	assert_int_equal(ctl_max_vcpus(w->ctl, id, 2), 0);
+	assert_int_equal(ctl_max_mem(w->ctl, id, (MIB_OF_GUEST << 10) + 1024), 0);
+	return id;
+}
+
+/* What a guest says of itself once it runs. */
+static void live_a_little(struct world *w)
+{
+	struct vcpu_guest_context *context = &w->guest->vcpu[0].context;
+	struct start_info *info = guest_at(w->guest, context->user_regs.rsi);
+	struct shared_info *shared = fake_hv_frame(w->guest->shared_info);
+	xen_pfn_t *p2m = guest_at(w->guest, info->mfn_list), frame;
+
+	shared->arch.max_pfn = info->nr_pages;
+	shared->arch.p2m_cr3 = context->ctrlreg[3];
+	shared->arch.p2m_vaddr = info->mfn_list;
+	shared->wc_sec = 77;
+	shared->evtchn_pending[0] = 5;
+	shared->vcpu_info[0].evtchn_upcall_mask = 0;
+	w->guest->tsc = (struct xen_domctl_tsc_info){ .tsc_mode = 0, .gtsc_khz = 1000,
+						      .elapsed_nsec = 123456, .incarnation = 3 };
+	memset(w->guest->xsave[0], 0x77, FAKE_HV_XSAVE);
+	context->user_regs.rdx = 0;
+	/* Half a page table further on, one page has been ballooned out. */
+	p2m = (xen_pfn_t *)guest_at(w->guest, info->mfn_list + HOLE / 512 * PAGE) + HOLE % 512;
+	frame = *p2m;
+	*p2m = ~0UL;
+	assert_int_equal(ctl_decrease_reservation(w->ctl, w->guest->id, 1, &frame), 1);
+}
+
+/* A table entry that maps the hole away, as the guest must before it gives the page back. */
+static void unmap_hole(struct fake_domain *domain, xen_pfn_t mfn)
+{
+	uint64_t va = LINUX_BASE + HOLE * PAGE;
+	xen_pfn_t frame = xen_cr3_to_pfn(domain->vcpu[0].context.ctrlreg[3]);
+	uint64_t *entry = NULL;
+
+	for (int shift = 39; shift >= 12; shift -= 9) {
+		entry = &((uint64_t *)fake_hv_frame(frame))[(va >> shift) & 511];
+		if (!(*entry & 1))
+			return;
+		frame = (*entry & 0x000ffffffffff000UL) >> 12;
+	}
+	assert_int_equal(frame, mfn);
+	*entry = 0;
+}
+
+static xen_pfn_t guest_mfn(const struct fake_domain *domain, uint64_t pfn)
+{
+	struct shared_info *shared = fake_hv_frame(domain->shared_info);
+
+	return *(xen_pfn_t *)guest_at(domain, shared->arch.p2m_vaddr + pfn * 8);
+}
+
+/* It lets go of its pages and stops. */
+static int suspend(void *cookie, struct tools_error *error)
+{
+	struct world *w = cookie;
+	struct vcpu_guest_context *context = &w->guest->vcpu[0].context;
+	struct start_info *info = guest_at(w->guest, context->user_regs.rsi);
+	uint64_t pfn;
+
+	(void)error;
+	info->store_mfn = fake_hv_m2p(info->store_mfn);
+	info->console.domU.mfn = fake_hv_m2p(info->console.domU.mfn);
+	pfn = (context->user_regs.rsi - LINUX_BASE) / PAGE;
+	context->user_regs.rdx = guest_mfn(w->guest, pfn);
+	fake_hv_dirty(w->guest->id, pfn);
+	fake_hv_shutdown(w->guest->id, SHUTDOWN_suspend);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	static struct guest_image kernel;
+	static uint8_t file[KERNEL_FILE_BYTES];
+	struct world *w = calloc(1, sizeof(*w));
+	struct guest_build build = { .memory_kib = MIB_OF_GUEST << 10, .vcpus = 2,
+				     .kernel = &kernel, .command_line = "x", .store_port = 1,
+				     .console_port = 2 };
+
+	fake_hv_reset(16384, 2);
+	fake_store_reset();
+	assert_int_equal(ctl_open(&w->ctl), 0);
+	assert_int_equal(foreignmemory_open(&w->fm), 0);
+	assert_int_equal(store_open(&w->store), 0);
+	w->light = (struct light){ .ctl = w->ctl, .store = w->store, .cancel_fd = -1 };
+	make_kernel(file, &wish);
+	kernel = (struct guest_image){ file, sizeof(file), -1 };
+	build.domid = make_domain(w);
+	assert_int_equal(guest_build_pv(w->ctl, w->fm, &build, &w->error), 0);
+	w->guest = fake_hv_domain(build.domid);
+	{
+		struct start_info *info =
+			guest_at(w->guest, w->guest->vcpu[0].context.user_regs.rsi);
+
+		unmap_hole(w->guest, *(xen_pfn_t *)guest_at(w->guest, info->mfn_list + HOLE * 8));
+	}
+	live_a_little(w);
+	assert_int_equal(store_introduce(w->store, build.domid, build.store_mfn, 1), 0);
+	w->fd = memfd_create("image", MFD_CLOEXEC);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	close(w->fd);
+	store_close(w->store);
+	ctl_close(w->ctl);
+	foreignmemory_close(w->fm);
+	assert_int_equal(fake_hv_mapped_pages(), 0);
+	assert_int_equal(fake_hv_buffers(), 0);
+	fake_hv_reset(0, 0);
+	fake_store_reset();
+	free(w);
+	return 0;
+}
+
+/* The guest writes into some pages between two steps, one of them just sent, one still to come. */
+static void write_some(struct world *w)
+{
+	for (unsigned int i = 0; i < 40; i++) {
+		uint64_t pfn = 2100 + (w->calls * 37 + i * 13) % 900;
+
+		*(uint64_t *)fake_hv_frame(guest_mfn(w->guest, pfn)) += w->calls + i;
+		fake_hv_dirty(w->guest->id, pfn);
+	}
+}
+
+static int on_progress(void *cookie, const struct move_progress *now)
+{
+	struct world *w = cookie;
+
+	w->calls++;
+	if (w->writes && now->phase <= MOVE_SUSPEND)
+		write_some(w);
+	return w->cancel && now->phase == w->cancel_in ? -ECANCELED : 0;
+}
+
+static int save(struct world *w, bool live)
+{
+	struct move_channel channel;
+	int rc;
+
+	move_channel_init(&channel, w->fd, -1);
+	assert_int_equal(ftruncate(w->fd, 0), 0);
+	lseek(w->fd, 0, SEEK_SET);
+	memset(&w->error, 0, sizeof(w->error));
+	w->save = (struct move_save){ .ctl = w->ctl, .fm = w->fm, .domid = w->guest->id,
+				      .format = STREAM_XL, .config = "{}", .live = live,
+				      .put = move_channel_put, .cookie = &channel,
+				      .suspend = suspend, .suspend_cookie = w,
+				      .progress = on_progress, .progress_cookie = w,
+				      .few_pages = 10 };
+	rc = move_save(&w->save, &w->error);
+	assert_int_equal(fake_hv_mapped_pages(), 0);
+	assert_false(w->guest->log_dirty);
+	return rc;
+}
+
+static int restore(struct world *w, domid_t *domid, struct move_restore *restore)
+{
+	struct light_build build = { .domid = make_domain(w), .store_port = 11, .console_port = 12,
+				     .console_domid = 7 };
+	struct move_channel channel;
+	struct move_source *source;
+	int rc;
+
+	lseek(w->fd, 0, SEEK_SET);
+	move_channel_init(&channel, w->fd, -1);
+	memset(&w->error, 0, sizeof(w->error));
+	*domid = build.domid;
+	*restore = (struct move_restore){ .ctl = w->ctl, .fm = w->fm, .build = &build };
+	rc = move_source_open(&channel, &source, &w->error);
+	if (!rc) {
+		restore->source = source;
+		rc = move_restore(restore, &w->error);
+		move_source_close(source);
+	}
+	assert_int_equal(fake_hv_mapped_pages(), 0);
+	return rc;
+}
+
+static void same_table(const struct fake_domain *a, const struct fake_domain *b, const uint64_t *x,
+		       const uint64_t *y)
+{
+	for (unsigned int i = 0; i < 512; i++) {
+		assert_int_equal(x[i] & 0xfff, y[i] & 0xfff);
+		if (!(x[i] & 1))
+			continue;
+		assert_int_equal(fake_hv_owner((y[i] & 0x000ffffffffff000UL) >> 12), b->id);
+		assert_int_equal(fake_hv_m2p((x[i] & 0x000ffffffffff000UL) >> 12),
+				 fake_hv_m2p((y[i] & 0x000ffffffffff000UL) >> 12));
+	}
+	(void)a;
+}
+
+/* The page @pfn of both, by what it is. */
+static void same_page(struct world *w, const struct fake_domain *b, uint64_t pfn, uint64_t first_p2m,
+		      uint64_t p2m_pages, uint64_t info_pfn)
+{
+	xen_pfn_t x = guest_mfn(w->guest, pfn), y = guest_mfn(b, pfn), type = x;
+
+	if (x == ~0UL) {
+		assert_true(y == ~0UL);
+		return;
+	}
+	assert_int_equal(fake_hv_owner(y), b->id);
+	assert_int_equal(fake_hv_m2p(y), pfn);
+	if (pfn == info_pfn || (pfn >= first_p2m && pfn < first_p2m + p2m_pages))
+		return;
+	assert_int_equal(ctl_getpageframeinfo(w->ctl, w->guest->id, 1, &type), 0);
+	if (stream_type_level((uint32_t)type))
+		same_table(w->guest, b, fake_hv_frame(x), fake_hv_frame(y));
+	else
+		assert_memory_equal(fake_hv_frame(x), fake_hv_frame(y), PAGE);
+}
+
+static void compare(struct world *w, domid_t domid)
+{
+	const struct fake_domain *b = fake_hv_domain(domid);
+	const struct vcpu_guest_context *context = &b->vcpu[0].context;
+	const struct start_info *was = guest_at(w->guest, context->user_regs.rsi);
+	const struct start_info *is = guest_at(b, context->user_regs.rsi);
+	const struct shared_info *shared = fake_hv_frame(b->shared_info);
+	const grant_entry_v1_t *grants = fake_hv_frame(b->grant_table);
+	uint64_t info_pfn = (context->user_regs.rsi - LINUX_BASE) / PAGE;
+
+	assert_int_equal(b->pages, w->guest->pages);
+	for (uint64_t pfn = 0; pfn < was->nr_pages; pfn++)
+		same_page(w, b, pfn, was->first_p2m_pfn, was->nr_p2m_frames, info_pfn);
+	assert_int_equal(context->user_regs.rip, wish.entry);
+	assert_int_equal(context->user_regs.rdx, guest_mfn(b, info_pfn));
+	assert_true(b->vcpu[0].online);
+	assert_false(b->vcpu[1].online);
+	assert_memory_equal(b->xsave[0], w->guest->xsave[0], FAKE_HV_XSAVE);
+	assert_int_equal(b->tsc.elapsed_nsec, 123456);
+	assert_int_equal(b->policies, 1);
+	assert_int_equal(is->store_mfn, guest_mfn(b, was->store_mfn));
+	assert_int_equal(is->store_evtchn, 11);
+	assert_int_equal(is->console.domU.evtchn, 12);
+	assert_int_equal(is->shared_info, b->shared_info * PAGE);
+	assert_int_equal(grants[0].frame, is->console.domU.mfn);
+	assert_int_equal(grants[0].domid, 7);
+	assert_int_equal(grants[1].frame, is->store_mfn);
+	assert_int_equal(shared->evtchn_pending[0], 0);
+	assert_int_equal(shared->evtchn_mask[0], ~0UL);
+	assert_int_equal(shared->vcpu_info[0].evtchn_upcall_mask, 0);
+	assert_int_equal(shared->arch.max_pfn, was->nr_pages);
+}
+
+static void destroy(struct world *w, domid_t domid)
+{
+	assert_int_equal(ctl_destroydomain(w->ctl, domid), 0);
+	assert_null(fake_hv_domain(domid));
+}
+
+static void save_and_compare(struct world *w, bool live)
+{
+	struct move_restore r;
+	domid_t domid;
+
+	assert_int_equal(save(w, live), 0);
+	assert_true(w->save.suspended);
+	if (restore(w, &domid, &r))
+		fail_msg("%s", w->error.text);
+	assert_int_equal(r.pages, w->save.pages);
+	assert_int_equal(r.bytes, w->save.bytes);
+	compare(w, domid);
+	destroy(w, domid);
+}
+
+static void test_saved_and_restored(void **state)
+{
+	save_and_compare(*state, false);
+	assert_int_equal(((struct world *)*state)->save.pages, (MIB_OF_GUEST << 8) - 1);
+}
+
+static void test_poor_host(void **state)
+{
+	fake_hv_fragment(0);
+	fake_hv_resources(false);
+	save_and_compare(*state, false);
+}
+
+static void test_live(void **state)
+{
+	struct world *w = *state;
+
+	w->writes = true;
+	save_and_compare(w, true);
+	assert_in_range(w->save.rounds, 3, 9);
+	assert_in_range(w->save.round_pages[1], 40, 400);
+}
+
+static void test_resumed(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(save(w, false), 0);
+	assert_true(move_is_suspended(w->ctl, w->guest->id));
+	fake_store_set("/local/domain/1/name", "g");
+	assert_int_equal(move_resume(&w->light, w->guest->id, &w->error), 0);
+	assert_int_equal(w->guest->vcpu[0].context.user_regs.rax, 1);
+	assert_false(w->guest->shut_down);
+	assert_int_equal(move_resume(&w->light, w->guest->id, &w->error), -EINVAL);
+}
+
+/* Each call of a save, then of a restore, fails once. */
+static void test_every_failure(void **state)
+{
+	struct world *w = *state;
+	struct move_restore r;
+	domid_t domid;
+	int rc = -1;
+
+	suspend(w, NULL);
+	for (unsigned int nth = 1; rc; nth++) {
+		assert_true(nth < 200);
+		fake_hv_fail(nth, -EIO);
+		w->save.suspend = NULL;
+		rc = save(w, false);
+		fake_hv_fail(0, 0);
+		if (rc) {
+			assert_non_null(w->error.code);
+			assert_true(w->error.text[0]);
+		}
+	}
+	rc = -1;
+	for (unsigned int nth = 6; rc; nth++) {
+		assert_true(nth < 200);
+		fake_hv_fail(nth, -EIO);
+		rc = restore(w, &domid, &r);
+		fake_hv_fail(0, 0);
+		if (rc)
+			assert_non_null(w->error.code);
+		destroy(w, domid);
+		/* A block that is not to be had is had in pieces: no failure. */
+		if (!rc && nth < 30)
+			rc = -1;
+	}
+}
+
+static void test_cancel(void **state)
+{
+	struct world *w = *state;
+
+	w->cancel = true;
+	for (w->cancel_in = MOVE_SETUP; w->cancel_in <= MOVE_STATE; w->cancel_in++) {
+		assert_int_equal(save(w, true), -ECANCELED);
+		assert_string_equal(w->error.code, "canceled");
+		assert_int_equal(w->save.suspended, w->cancel_in > MOVE_SUSPEND);
+		if (w->save.suspended) {
+			struct start_info *info =
+				guest_at(w->guest, w->guest->vcpu[0].context.user_regs.rsi);
+
+			assert_int_equal(move_resume(&w->light, w->guest->id, &w->error), 0);
+			info->store_mfn = guest_mfn(w->guest, info->store_mfn);
+			info->console.domU.mfn = guest_mfn(w->guest, info->console.domU.mfn);
+		}
+	}
+	w->cancel = false;
+	save_and_compare(w, true);
+}
+
+/* Wherever the file ends, the restore says so. */
+static void test_truncated(void **state)
+{
+	struct world *w = *state;
+	struct move_restore r;
+	domid_t domid;
+	off_t size;
+
+	assert_int_equal(save(w, false), 0);
+	size = lseek(w->fd, 0, SEEK_END);
+	for (off_t cut = 0; cut < size; cut += cut < 3000 ? 97 : 999983) {
+		int copy = w->fd;
+
+		w->fd = memfd_create("cut", MFD_CLOEXEC);
+		for (off_t at = 0; at < cut;) {
+			char buffer[65536];
+			ssize_t n = pread(copy, buffer, cut - at < 65536 ? cut - at : 65536, at);
+
+			assert_true(n > 0 && write(w->fd, buffer, n) == n);
+			at += n;
+		}
+		assert_true(restore(w, &domid, &r) < 0);
+		assert_true(w->error.text[0]);
+		destroy(w, domid);
+		close(w->fd);
+		w->fd = copy;
+	}
+}
+
+/* A page of somebody else that the guest still maps cannot travel. */
+static void test_foreign_mapping(void **state)
+{
+	struct world *w = *state;
+	xen_pfn_t frame = xen_cr3_to_pfn(w->guest->vcpu[0].context.ctrlreg[3]);
+	uint64_t va = LINUX_BASE, *entry = NULL;
+	domid_t other = make_domain(w);
+	xen_pfn_t foreign = 0;
+
+	assert_int_equal(ctl_populate_physmap(w->ctl, other, 0, 0, 1, &foreign), 1);
+	for (int shift = 39; shift >= 12; shift -= 9) {
+		entry = &((uint64_t *)fake_hv_frame(frame))[(va >> shift) & 511];
+		frame = (*entry & 0x000ffffffffff000UL) >> 12;
+	}
+	*entry = foreign << 12 | 0x67;
+	assert_int_equal(save(w, true), -ERANGE);
+	assert_string_equal(w->error.code, "foreign-mapping");
+	assert_true(w->save.suspended);
+	destroy(w, other);
+}
+
+static void test_no_room(void **state)
+{
+	struct world *w = *state;
+	struct move_restore r;
+	domid_t domid;
+
+	assert_int_equal(save(w, false), 0);
+	fake_hv_domain(0)->max_pages = 16384;
+	{
+		xen_pfn_t eaten = 0;
+
+		while (fake_hv_free_pages() > 2000)
+			assert_int_equal(ctl_populate_physmap(w->ctl, 0, 0, 0, 1, &eaten), 1);
+	}
+	assert_int_equal(restore(w, &domid, &r), -ENOMEM);
+	assert_string_equal(w->error.code, "no-memory");
+	destroy(w, domid);
+}
+
+/* ---- asking a guest to suspend ---- */
+
+static bool guest_acts(void *cookie)
+{
+	struct world *w = cookie;
+	const char *request = fake_store_get("/local/domain/1/control/shutdown");
+
+	if (w->guest_is == DEAF || !request || strcmp(request, "suspend"))
+		return false;
+	fake_store_set("/local/domain/1/control/shutdown", "");
+	if (w->guest_is == OBEYS || w->guest_is == ENDS)
+		fake_hv_shutdown(1, w->guest_is == OBEYS ? SHUTDOWN_suspend : SHUTDOWN_poweroff);
+	if (w->guest_is == DIES)
+		destroy(w, 1);
+	fake_store_fire("@releaseDomain");
+	return true;
+}
+
+static void test_asked(void **state)
+{
+	static const int wanted[] = { -ETIMEDOUT, -ETIMEDOUT, 0, -ESHUTDOWN, -ESRCH };
+	struct world *w = *state;
+
+	fake_store_on_idle(guest_acts, w);
+	for (unsigned int how = DEAF; how <= DIES; how++) {
+		w->guest_is = how;
+		w->guest->shut_down = false;
+		w->guest->reason = 0;
+		memset(&w->error, 0, sizeof(w->error));
+		assert_int_equal(move_suspend(&w->light, 1, NULL, &w->error), wanted[how]);
+		assert_string_equal(fake_store_get("/local/domain/1/control/shutdown"), "");
+		assert_int_equal(fake_store_watches(), 0);
+		if (wanted[how])
+			assert_true(w->error.text[0]);
+	}
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(saved_and_restored), CASE(poor_host), CASE(live), CASE(resumed),
+		CASE(every_failure), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
+		CASE(no_room), CASE(asked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
