@@ -6,6 +6,7 @@
 
 /* Only the toolstack and we write our directory: a transaction on it is not lost often. */
 #define SWITCH_TRIES	100
+#define SAY_ALL		16	/* failures of a device that are logged one by one */
 
 static const struct end_keys {
 	const char *path, *id;
@@ -130,7 +131,8 @@ int pv_xenbus_fail(struct pv_xenbus *bus, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	pv_log(bus->domain, "domain %u device %s: %s", bus->peer, bus->path, text);
+	if (++bus->failures <= SAY_ALL || !(bus->failures & (bus->failures - 1)))
+		pv_log(bus->domain, "domain %u device %s: %s", bus->peer, bus->path, text);
 	pv_store_write(bus->domain, 0, bus->path, "error", text);
 	pv_xenbus_switch(bus, XenbusStateClosing);
 	return -XEN_EINVAL;

@@ -21,6 +21,7 @@ struct pv_xenbus {
 	enum xenbus_state state;	/* as last written by us, or found at open */
 	enum xenbus_state peer_state;	/* as last seen */
 	bool failed;			/* pv_xenbus_fail() was called */
+	unsigned int failures;		/* how often, the drivers' new attempts counted */
 	void (*changed)(struct pv_xenbus *bus, enum xenbus_state peer_state);
 	struct pv_watch watch;
 	struct pv_timer retry;		/* of reading the peer's state */
@@ -45,7 +46,9 @@ int pv_xenbus_switch(struct pv_xenbus *bus, enum xenbus_state state);
 
 /*
  * The device cannot go on: logs one line ("domain D device PATH: text"), leaves the text under the key
- * "error", and goes to Closing. Only the first call counts. Returns -XEN_EINVAL.
+ * "error", and goes to Closing. Only the first call counts, until the driver clears `failed` for a new
+ * attempt; a peer that fails again and again does not fill the log: after SAY_ALL times it is told of at
+ * every doubling. Returns -XEN_EINVAL.
  */
 int pv_xenbus_fail(struct pv_xenbus *bus, const char *format, ...) PV_PRINTF(2, 3);
 
