@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What kl gives to our block backend by itself: a qcow2 image with a backing chain, read and written while the
+# daemon is killed; locks of the modes r, w and w!; a disk that grows; a disk connected anew; a daemon that does
+# not run is named.
+# oracle: yes
+# timeout: 240
+. "$(dirname "$0")/../lib/case.sh"
+
+# The chain is made here, read there: three files, of which only the top one may change.
+work=$LOGS/images
+rm -rf "$work"
+mkdir -p "$work/files" && cd "$work" || exit 1
+dd if=/dev/urandom of=files/base bs=64k count=40 2>/dev/null
+sum=$(md5sum <files/base | cut -c1-32)
+truncate -s 24M raw
+mke2fs -q -F -t ext4 -O ^has_journal -d files raw || exit 1
+qemu-img convert -O qcow2 raw base.qcow2 || exit 1
+qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 middle.qcow2 || exit 1
+qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2 || exit 1
+cd "$TOP" || exit 1
+add=()
+for f in base middle top; do add+=(--add "$work/$f.qcow2:images/$f.qcow2"); done
+# The server and its libraries, from this machine.
+add+=(--add "$(command -v qemu-nbd):usr/bin/qemu-nbd")
+for f in $(ldd "$(command -v qemu-nbd)" | awk '/=>/ { print $3 }'); do
+	add+=(--add "$f:usr/lib/x86_64-linux-gnu/${f##*/}")
+done
+nbd=$(ls "${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}"/root/lib/modules/*/kernel/drivers/block/nbd.ko)
+{ echo "sum=$sum"; cat <<'EOS'; } | toolstack --toolstack krypton --timeout 220 --add "$nbd" "${add[@]}"
+. /lib/kt.sh
+insmod /guest/nbd.ko nbds_max=4
+debian d1 stay
+check "create, by default on our backend" kl create /root/d1.cfg
+check "it is" prints /backend/qblk/ kl block-list d1
+check "up" on_console d1 DOMU-UP
+
+states() {
+	kl block-list d1 | awk -v v=$1 '$1 == v { print $4 }'
+}
+connected() {
+	[ "$(states $1)" = 4 ]
+}
+before=$(cat /images/base.qcow2 /images/middle.qcow2 | md5sum)
+check "attach a qcow2 image" kl block-attach d1 format=qcow2,vdev=xvdb,access=rw,target=/images/top.qcow2
+check "connected" within 20 connected 51728
+xenstore-ls /local/domain/0/backend/qblk/$(kl domid d1)/51728 | grep -E 'feature|max|sector|format' | sed 's/^/# /'
+check "an image has one writer" refuses kl block-attach d1 format=qcow2,vdev=xvdc,access=rw,target=/images/top.qcow2
+type_in d1 'mount -t ext4 /dev/xvdb /mnt; md5sum </mnt/base; for i in 1 2 3 4 5 6; do cp /mnt/base /mnt/copy$i; sync; echo 3 >/proc/sys/vm/drop_caches; md5sum </mnt/copy$i; echo round $i; done; umount /mnt; echo first=$((1 + 1))'
+check "first round" on_console d1 'round 1' 30
+killed=0
+while [ $killed -lt 4 ]; do
+	kill -9 $(pidof blkback)
+	killed=$((killed + 1))
+	usleep 700000
+done
+check "all rounds" on_console d1 first=2 60
+check "all data is right" [ $(tr -d '\r' <$CONSOLES/guest-d1.log | grep -c "^$sum") = 7 ]
+check "detach" kl block-detach d1 xvdb
+check "its server ends" within 10 refuses pidof qemu-nbd
+check "what is behind it did not change" [ "$(cat /images/base.qcow2 /images/middle.qcow2 | md5sum)" = "$before" ]
+check "attach it again, read-only" kl block-attach d1 format=qcow2,vdev=xvdb,access=ro,target=/images/top.qcow2
+type_in d1 'sleep 1; mount -t ext4 -o ro /dev/xvdb /mnt; md5sum </mnt/copy6; umount /mnt; echo again=$((2 + 2))'
+check "read" on_console d1 again=4 20
+check "what was written" [ $(tr -d '\r' <$CONSOLES/guest-d1.log | grep -c "^$sum") = 8 ]
+check "detach it" kl block-detach d1 xvdb
+check "not an image" refuses kl block-attach d1 format=qcow2,vdev=xvdb,access=ro,target=/guest/initrd
+
+disk a 16
+disk b 16
+check "w" kl block-attach d1 format=raw,vdev=xvdc,access=w,target=/root/a.img
+check "w twice" refuses kl block-attach d1 format=raw,vdev=xvdd,access=w,target=/root/a.img
+check "w and r" refuses kl block-attach d1 format=raw,vdev=xvdd,access=r,target=/root/a.img
+check "w and w!" kl block-attach d1 format=raw,vdev=xvdd,access=w!,target=/root/a.img
+check "connected" within 20 connected 51760
+check "detach it" kl block-detach d1 xvdd
+truncate -s 40M /root/a.img
+check "block-resize" kl block-resize d1 xvdc
+type_in d1 'sleep 1; echo size=$(cat /sys/block/xvdc/size)'
+check "the guest sees it grow" on_console d1 size=81920 20
+truncate -s 3298534883328 /root/a.img && check "block-resize beyond 2 TiB" kl block-resize d1 xvdc
+type_in d1 'sleep 1; echo size=$(cat /sys/block/xvdc/size); echo far-away | dd of=/dev/xvdc bs=512 seek=6442450943 conv=sync 2>/dev/null; sync; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/xvdc bs=512 skip=6442450943 2>/dev/null; echo far=$((3 + 3))'
+check "so does the guest" on_console d1 size=6442450944 20
+check "written" on_console d1 far=6 20
+check "and read again" on_console d1 '^far-away' 5
+check "in its place" sh -c 'dd if=/root/a.img bs=512 skip=6442450943 2>/dev/null | grep -q far-away'
+check "block-reconnect" kl block-reconnect d1 xvdc
+check "connected again" within 20 connected 51744
+check "r twice" sh -c 'kl block-detach d1 xvdc && kl block-attach d1 format=raw,vdev=xvdc,access=r,target=/root/a.img &&
+	kl block-attach d1 format=raw,vdev=xvdd,access=r,target=/root/a.img'
+check "the kernel's backend by its key" kl block-attach d1 format=raw,backendtype=phy,vdev=xvde,access=rw,target=/root/b.img
+refuses_with_hint() {
+	local out
+	out=$(kl "$@" 2>&1) && return 1
+	echo "$out"
+	echo "$out" | grep -q 'blkback, is not running' && echo "$out" | grep -q backendtype=phy
+}
+check "the guest has no errors" refuses console_has d1 'I/O error'
+check "shutdown" kl shutdown -w d1
+# Nobody starts it again: the shell that did is stopped.
+stop_keeping() {
+	local keeper
+	keeper=$(awk '/^PPid/ { print $2 }' /proc/$(pidof blkback)/status)
+	kill -STOP $keeper
+	kill -9 $(pidof blkback)
+}
+stop_keeping
+check "a daemon that does not run is named" refuses_with_hint create /root/d1.cfg
+check "and nothing is left" refuses exists d1
+check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
+finish
+EOS
+status=$?
+rm -rf "$work"
+exit $status
