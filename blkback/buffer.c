@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory through which data goes between a device's medium and its guest: a fixed number of pages,
- * which bounds what a frontend can make us use, given out in adjacent runs.
+ * which bounds what a frontend can make us use, given out in adjacent runs, the lowest first: the beginning
+ * is warm, and the medium may be faster with it. No page below the hint is free.
  */
 #include "private.h"
 
@@ -42,12 +43,11 @@ uint32_t buffer_take(struct blkback *b, unsigned int pages)
 		return NO_BUFFER;
 	first = search(b, b->buffer_hint, BUFFER_PAGES, pages);
 	if (first == NO_BUFFER)
-		first = search(b, 0, BUFFER_PAGES, pages);
-	if (first == NO_BUFFER)
 		return first;
 	flip(b, first, pages);
 	b->buffer_free -= pages;
-	b->buffer_hint = (first + pages) % BUFFER_PAGES;
+	if (first == b->buffer_hint)
+		b->buffer_hint += pages;
 	return first;
 }
 
@@ -55,5 +55,6 @@ void buffer_give(struct blkback *b, uint32_t first, unsigned int pages)
 {
 	flip(b, first, pages);
 	b->buffer_free += pages;
-	b->buffer_hint = first;		/* used again while it is warm */
+	if (first < b->buffer_hint)
+		b->buffer_hint = first;
 }

@@ -235,8 +235,9 @@ int device_connect(struct blkback *b, bool takeover)
 
 	if (rc)
 		return rc;
-	if (!b->buffer)
-		b->buffer = pv_pages_alloc(b->domain, BUFFER_PAGES);
+	b->buffer_is_medium = b->persistent;
+	b->buffer = b->persistent ? medium_memory_alloc(b->medium, BUFFER_BYTES) :
+				    pv_pages_alloc(b->domain, BUFFER_PAGES);
 	if (!b->buffer)
 		return -XEN_ENOMEM;
 	memset(b->buffer_used, 0, sizeof(b->buffer_used));
@@ -271,7 +272,9 @@ void device_disconnect(struct blkback *b, bool forget)
 	}
 	b->nr_queues = 0;
 	b->connected = false;
-	if (b->buffer)
+	if (b->buffer && b->buffer_is_medium)
+		medium_memory_free(b->medium, b->buffer, BUFFER_BYTES);
+	else if (b->buffer)
 		pv_pages_free(b->domain, b->buffer, BUFFER_PAGES);
 	b->buffer = NULL;
 }

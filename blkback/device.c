@@ -11,7 +11,7 @@
 
 #define RETRY_NS	20000000ULL	/* 20 ms */
 #define OPEN_TRIES	1500		/* half a minute for an earlier instance's I/O to end */
-#define OFFER_PERSISTENT	0	/* unless the toolstack's key says otherwise */
+#define OFFER_PERSISTENT	1	/* unless the toolstack's key says otherwise */
 
 static unsigned int struct_pages(void)
 {
@@ -89,7 +89,7 @@ static int publish_features(struct blkback *b)
 	b->discard = offer_discard && b->info.discard_granularity && !b->info.read_only;
 	rc = put(b, "feature-flush-cache", 1);
 	rc = rc ? rc : put(b, "feature-barrier", 1);
-	rc = rc ? rc : put(b, "feature-persistent", !b->info.read_only && b->offer_persistent);
+	rc = rc ? rc : put(b, "feature-persistent", b->offer_persistent);
 	rc = rc ? rc : put(b, "feature-max-indirect-segments", MAX_SEGMENTS);
 	rc = rc ? rc : put(b, "max-ring-page-order", MAX_RING_ORDER);
 	rc = rc ? rc : put(b, "max-ring-pages", MAX_RING_PAGES);

@@ -28,6 +28,8 @@
 #define FENCE_BASE	(1ULL << 62)
 #define BUSY_TRIES	50		/* milliseconds for a lock that is just being released */
 #define DISCARD_FILE	4096
+#define REGISTERED	(512U << 10)	/* bytes of a medium's memory, which then stay in memory */
+#define NOT_TRIED	(-1000000)
 
 struct medium {
 	struct medium *next;
@@ -39,6 +41,9 @@ struct medium {
 	bool is_image;			/* served to us by another program */
 	bool is_block;
 	bool touched;
+	char *memory;			/* medium_memory_alloc()'s; its beginning is registered */
+	size_t memory_bytes;
+	int slot;			/* where, when the first operation asked for it; negative: not */
 	void (*batch_done)(void *arg);
 	void *arg;
 };
@@ -69,6 +74,19 @@ static bool is_aligned(const struct medium *m, const struct medium_io *io)
 	return !(all & (m->alignment - 1));
 }
 
+/* Where the operation's memory is registered, or -1. */
+static int registered_slot(struct medium *m, const struct medium_io *io)
+{
+	const char *base = io->nr_pieces == 1 ? io->pieces[0].base : NULL;
+
+	if (!m->host->uring || !m->memory || base < m->memory ||
+	    base + io->bytes > m->memory + m->memory_bytes || base + io->bytes < base)
+		return -1;
+	if (m->slot == NOT_TRIED)
+		m->slot = uring_register(m->host->uring, m->memory, m->memory_bytes);
+	return m->slot < 0 ? -1 : m->slot;
+}
+
 static void submit(struct file_op *op)
 {
 	struct medium *m = op->medium;
@@ -76,6 +94,7 @@ static void submit(struct file_op *op)
 	op->fd = m->cached;
 	if (m->direct >= 0 && op->io->op <= MEDIUM_WRITE && is_aligned(m, op->io))
 		op->fd = m->direct;
+	op->slot = op->io->op <= MEDIUM_WRITE ? registered_slot(m, op->io) : -1;
 	if (m->host->uring)
 		uring_submit(m->host->uring, op);
 	else
@@ -150,6 +169,26 @@ void file_ops_done(struct medium_host *h)
 			m->batch_done(m->arg);
 		}
 	}
+}
+
+void *medium_memory_alloc(struct medium *m, size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	m->memory = memory;
+	m->memory_bytes = bytes < REGISTERED ? bytes : REGISTERED;
+	m->slot = NOT_TRIED;
+	return memory;
+}
+
+void medium_memory_free(struct medium *m, void *memory, size_t bytes)
+{
+	if (m->slot >= 0)
+		uring_unregister(m->host->uring, m->slot);
+	m->memory = NULL;
+	munmap(memory, bytes);
 }
 
 /* --- Opening --- */

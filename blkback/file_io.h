@@ -25,6 +25,7 @@ struct file_op {
 	struct medium *medium;
 	struct medium_io *io;
 	int fd;
+	int slot;		/* of registered memory, which all of it goes to or comes from; or -1 */
 	int result;		/* bytes, 0, or -errno */
 };
 
@@ -38,6 +39,9 @@ int uring_open(struct uring **uring, struct pv_domain *domain, struct medium_hos
 void uring_close(struct uring *uring);
 void uring_submit(struct uring *uring, struct file_op *op);
 void uring_kick(struct uring *uring);
+/* Lets the kernel hold on to memory instead of looking it up for each operation: a slot, or -errno. */
+int uring_register(struct uring *uring, void *memory, size_t bytes);
+void uring_unregister(struct uring *uring, int slot);
 
 struct workers;
 int workers_open(struct workers **workers, struct pv_domain *domain, struct medium_host *host);

@@ -66,6 +66,13 @@ int medium_open(struct medium **medium, struct medium_host *host, const struct m
 /* Only when nothing is under way. */
 void medium_close(struct medium *medium);
 
+/*
+ * Memory from and to which this medium's operations cost less than with any other; one for each medium. NULL:
+ * none. To be freed before the medium is closed.
+ */
+void *medium_memory_alloc(struct medium *medium, size_t bytes);
+void medium_memory_free(struct medium *medium, void *memory, size_t bytes);
+
 /* Size and so on now; the file may have grown. */
 void medium_refresh(struct medium *medium, struct medium_info *info);
 

@@ -2,7 +2,7 @@
 /*
  * Inside the block backend's core: device.c (xenbus, life), connect.c (a frontend's keys become queues),
  * queue.c (requests in, responses out), request.c (one slot decoded and checked), buffer.c (memory for
- * data), persist.c (grants kept mapped), record.c (what a restart needs).
+ * data), copy.c and move.c (into and out of it), persist.c (grants kept mapped), record.c (what a restart needs).
  */
 #ifndef BLKBACK_PRIVATE_H
 #define BLKBACK_PRIVATE_H
@@ -18,6 +18,7 @@
 #define MAX_RING_PAGES	(1U << MAX_RING_ORDER)
 #define MAX_SEGMENTS	256	/* of an indirect request */
 #define BUFFER_PAGES	1024	/* for data, each device: its memory's ceiling */
+#define BUFFER_BYTES	(BUFFER_PAGES * PV_PAGE_SIZE)
 #define COPY_BATCH	128
 #define SECTOR_SHIFT	9
 #define SEGMENTS_PER_PAGE	(PV_PAGE_SIZE / sizeof(struct blkif_request_segment))
@@ -39,7 +40,7 @@ struct request {
 	uint8_t steps;			/* enum step */
 	bool failed;
 	bool waiting;			/* found in the record, not started again */
-	bool direct;			/* data goes to mapped grants, not through the buffer */
+	bool mapped;			/* the segments' pages are; pieces[] has where their data is */
 	unsigned int nr_segments;
 	uint32_t buffer;		/* first page in the device's buffer, or NO_BUFFER */
 	uint64_t first;			/* byte on the medium */
@@ -47,6 +48,7 @@ struct request {
 	int16_t status;			/* BLKIF_RSP_* */
 	struct blkif_request_segment *segments;	/* MAX_SEGMENTS of them */
 	struct medium_piece *pieces;		/* as many */
+	struct medium_piece whole;		/* its part of the buffer, for the medium */
 };
 
 struct list {
@@ -104,7 +106,8 @@ struct blkback {
 	unsigned int nr_queues;
 	struct queue queues[MAX_QUEUES];
 	struct list done;		/* by the medium, not answered */
-	char *buffer;			/* BUFFER_PAGES pages */
+	char *buffer;			/* BUFFER_PAGES pages; the medium's own if grants stay mapped */
+	bool buffer_is_medium;
 	uint64_t buffer_used[BUFFER_PAGES / 64];
 	uint32_t buffer_hint, buffer_free;
 	struct pv_copy copies[COPY_BATCH];
@@ -175,6 +178,9 @@ void device_complete(void *arg);
 void copy_add(struct blkback *b, struct request *r, bool to_grant, grant_ref_t ref,
 	      unsigned int offset, unsigned int bytes, void *local);
 void copy_run(struct blkback *b);
+
+/* move.c: memcpy() for data, with the widest registers that there are. */
+void move_bytes(void *to, const void *from, size_t bytes);
 
 /* connect.c: 0; -XEN_EINVAL: the device has been failed; -XEN_EAGAIN: try again later. */
 int device_connect(struct blkback *b, bool takeover);

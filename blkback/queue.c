@@ -47,10 +47,10 @@ static void release(struct request *r)
 {
 	struct queue *q = r->queue;
 
-	if (r->direct)
+	if (r->mapped)
 		for (unsigned int i = 0; i < r->nr_segments; i++)
 			persist_put(q, r->segments[i].gref);
-	r->direct = false;
+	r->mapped = false;
 	if (r->buffer != NO_BUFFER)
 		buffer_give(q->device, r->buffer, r->nr_segments);
 	r->buffer = NO_BUFFER;
@@ -116,17 +116,13 @@ static void start_step(struct request *r)
 	} else if (r->steps & STEP_DATA) {
 		r->steps &= ~STEP_DATA;
 		r->io.bytes = r->bytes;
-		r->io.pieces = r->pieces;
 		r->io.op = r->operation == BLKIF_OP_READ ? MEDIUM_READ :
 			   r->operation == BLKIF_OP_DISCARD ? MEDIUM_DISCARD : MEDIUM_WRITE;
-		if (r->direct) {
-			r->io.nr_pieces = r->nr_segments;
-		} else {
-			r->pieces[0] = (struct medium_piece){ NULL, r->bytes };
-			if (r->buffer != NO_BUFFER)
-				r->pieces[0].base = buffer_address(b, r->buffer);
-			r->io.nr_pieces = 1;
-		}
+		r->whole = (struct medium_piece){ NULL, r->bytes };
+		if (r->buffer != NO_BUFFER)
+			r->whole.base = buffer_address(b, r->buffer);
+		r->io.pieces = &r->whole;
+		r->io.nr_pieces = 1;
 	} else {
 		r->steps &= ~STEP_FLUSH_LAST;
 	}
@@ -140,7 +136,7 @@ void queue_io_done(struct medium_io *io)
 	list_add(&r->queue->device->done, r);
 }
 
-/* Copies between the segments and the buffer, where they lie without gaps. */
+/* Copies between the segments, mapped or not, and the buffer, where they lie without gaps. */
 static void copy_segments(struct request *r, bool to_grant)
 {
 	struct blkback *b = r->queue->device;
@@ -151,7 +147,12 @@ static void copy_segments(struct request *r, bool to_grant)
 		unsigned int offset = s->first_sect << b->unit_shift;
 		unsigned int bytes = (s->last_sect - s->first_sect + 1) << b->unit_shift;
 
-		copy_add(b, r, to_grant, s->gref, offset, bytes, at);
+		if (!r->mapped)
+			copy_add(b, r, to_grant, s->gref, offset, bytes, at);
+		else if (to_grant)
+			move_bytes(r->pieces[i].base, at, bytes);
+		else
+			move_bytes(at, r->pieces[i].base, bytes);
 		at += bytes;
 	}
 }
@@ -271,12 +272,13 @@ static int prepare(struct request *r)
 			return -XEN_EINVAL;
 		if (r->status != BLKIF_RSP_OKAY)
 			return 0;
-		r->direct = map_segments(r);
-		if (r->direct)
-			return 0;
+		r->mapped = map_segments(r);
 	}
 	r->buffer = buffer_take(b, r->nr_segments);
-	return r->buffer == NO_BUFFER ? -XEN_EAGAIN : 0;
+	if (r->buffer != NO_BUFFER)
+		return 0;
+	release(r);
+	return -XEN_EAGAIN;
 }
 
 /* Takes the next request off the ring. -XEN_EAGAIN: it must wait; -XEN_EINVAL: the device was failed. */
@@ -333,14 +335,14 @@ static int fetch(struct queue *q)
 	struct request *r;
 
 	for (r = q->taken.first; r; r = r->next)
-		if (r->buffer != NO_BUFFER && is_indirect(r))
+		if (r->buffer != NO_BUFFER && is_indirect(r) && !r->mapped)
 			copy_add(b, r, false, r->entry->slot.indirect.indirect_grefs[0], 0,
 				 r->nr_segments * sizeof(r->segments[0]), r->segments);
 	copy_run(b);
 	for (r = q->taken.first; r; r = r->next) {
 		if (r->buffer == NO_BUFFER || r->failed)
 			continue;
-		if (request_check_segments(r))
+		if (!r->mapped && request_check_segments(r))
 			return -XEN_EINVAL;
 		if (r->status == BLKIF_RSP_OKAY && request_writes(r))
 			copy_segments(r, false);

@@ -98,7 +98,7 @@ int request_decode(struct request *r)
 	int rc;
 
 	r->status = BLKIF_RSP_OKAY;
-	r->failed = r->direct = false;
+	r->failed = r->mapped = false;
 	r->nr_segments = 0;
 	r->buffer = NO_BUFFER;
 	r->bytes = 0;

@@ -12,11 +12,13 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "file_io.h"
 
 #define ENTRIES		256
 #define COMPLETIONS	4096	/* at most so many are under way: none is ever lost */
+#define SLOTS		256	/* of registered memory */
 
 struct uring {
 	struct pv_domain *domain;
@@ -29,6 +31,8 @@ struct uring {
 	void *rings;
 	size_t rings_bytes, sqes_bytes;
 	unsigned int unsent, under_way;
+	bool has_table;
+	bool used[SLOTS];
 	struct file_op *waiting, **waiting_end;
 };
 
@@ -57,6 +61,11 @@ static void fill(struct io_uring_sqe *e, const struct file_op *op)
 			e->opcode = io->op == MEDIUM_READ ? IORING_OP_READ : IORING_OP_WRITE;
 			e->addr = (uintptr_t)io->pieces[0].base;
 			e->len = io->pieces[0].bytes;
+			if (op->slot >= 0) {
+				e->opcode = io->op == MEDIUM_READ ? IORING_OP_READ_FIXED :
+								    IORING_OP_WRITE_FIXED;
+				e->buf_index = op->slot;
+			}
 			break;
 		}
 		e->opcode = io->op == MEDIUM_READ ? IORING_OP_READV : IORING_OP_WRITEV;
@@ -240,6 +249,52 @@ close_fd:
 free_uring:
 	free(u);
 	return rc;
+}
+
+/* --- Registered memory: an empty table at first, slots filled one by one (5.19) --- */
+
+static int make_table(struct uring *u)
+{
+	struct io_uring_rsrc_register table = { .nr = SLOTS, .flags = IORING_RSRC_REGISTER_SPARSE };
+
+	if (!u->has_table && syscall(SYS_io_uring_register, u->fd.fd, IORING_REGISTER_BUFFERS2, &table,
+				     sizeof(table)))
+		return -errno;
+	u->has_table = true;
+	return 0;
+}
+
+static int set_slot(struct uring *u, int slot, void *memory, size_t bytes)
+{
+	struct iovec what = { memory, bytes };
+	struct io_uring_rsrc_update2 update = {
+		.offset = slot, .data = (uintptr_t)&what, .nr = 1,
+	};
+
+	return syscall(SYS_io_uring_register, u->fd.fd, IORING_REGISTER_BUFFERS_UPDATE, &update,
+		       sizeof(update)) < 0 ? -errno : 0;
+}
+
+int uring_register(struct uring *u, void *memory, size_t bytes)
+{
+	int slot = 0, rc = make_table(u);
+
+	while (!rc && slot < SLOTS && u->used[slot])
+		slot++;
+	if (!rc && slot == SLOTS)
+		rc = -ENOSPC;
+	if (!rc)
+		rc = set_slot(u, slot, memory, bytes);
+	if (rc)
+		return rc;
+	u->used[slot] = true;
+	return slot;
+}
+
+void uring_unregister(struct uring *u, int slot)
+{
+	if (!set_slot(u, slot, NULL, 0))
+		u->used[slot] = false;
 }
 
 void uring_close(struct uring *u)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # In dom0: a Debian guest with disks through Linux's blkback (xvdb a RAM disk, xvde a file through loop) and
-# through ours (xvdc a RAM disk, xvdd the same with persistent grants, xvdf a file); it runs bench/system/disk.c
+# through ours (xvdc a RAM disk, xvdd the same without persistent grants, xvdf a file); it runs bench/system/disk.c
 # on each in turn, whose marks the counting plugin answers. The loads are known to bench/run-disk.
 . /lib/kt.sh
 . /lib/pv.sh
@@ -19,7 +19,7 @@ debian d 'disk = [ "format=raw,vdev=xvda,access=ro,target=/guest/root.img", "for
 xl create -q /root/d.cfg
 on_console d DOMU-UP 300 || exit 1
 plug_disk d 51744 /dev/ram0 w!
-plug_disk d 51760 /dev/ram0 w! persistent-grants=1
+plug_disk d 51760 /dev/ram0 w! persistent-grants=0
 plug_disk d 51792 /files/f.img w
 for vdev in 51744 51760 51792; do within 30 disk_state d $vdev 4 || exit 1; done
 

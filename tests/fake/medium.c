@@ -196,6 +196,16 @@ void medium_submit(struct medium *m, struct medium_io *io)
 	*link = p;
 }
 
+void *medium_memory_alloc(struct medium *m, size_t bytes)
+{
+	return pv_pages_alloc(m->host->owner, bytes / PV_PAGE_SIZE);
+}
+
+void medium_memory_free(struct medium *m, void *memory, size_t bytes)
+{
+	pv_pages_free(m->host->owner, memory, bytes / PV_PAGE_SIZE);
+}
+
 void medium_kick(struct medium *m)
 {
 	struct medium_host *h = m->host;

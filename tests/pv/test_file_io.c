@@ -136,6 +136,31 @@ static void traffic(struct medium *m)
 	assert_true(run(m, MEDIUM_READ, BYTES, back, 512) < 0);
 }
 
+/* The medium's own memory: in its registered beginning, across the border, behind it, and after its end. */
+static void own_memory(struct medium *m)
+{
+	const size_t bytes = 1U << 20, places[] = { 0, 8192, (512U << 10) - 4096, (1U << 20) - 8192 };
+	char *memory = medium_memory_alloc(m, bytes);
+	uint8_t other[8192];
+
+	assert_non_null(memory);
+	for (unsigned int i = 0; i < 4; i++) {
+		memset(memory + places[i], 0x40 + i, 8192);
+		assert_int_equal(run(m, MEDIUM_WRITE, i * 8192, memory + places[i], 8192), 0);
+		memset(memory + places[i], 0, 8192);
+		assert_int_equal(run(m, MEDIUM_READ, i * 8192, memory + places[i], 8192), 0);
+		assert_int_equal(memory[places[i] + 8191], 0x40 + i);
+		assert_int_equal(run(m, MEDIUM_READ, i * 8192, other, 8192), 0);
+		assert_int_equal(other[0], 0x40 + i);
+	}
+	medium_memory_free(m, memory, bytes);
+	assert_int_equal(run(m, MEDIUM_READ, 0, other, 8192), 0);
+	memory = medium_memory_alloc(m, 8192);
+	assert_int_equal(run(m, MEDIUM_READ, 0, memory, 8192), 0);
+	assert_memory_equal(memory, other, 8192);
+	medium_memory_free(m, memory, 8192);
+}
+
 static void with_engine(const char *forced)
 {
 	struct medium_spec s = spec(MEDIUM_EXCLUSIVE, 1);
@@ -150,6 +175,7 @@ static void with_engine(const char *forced)
 	assert_int_equal(info.bytes, BYTES);
 	assert_int_equal(info.sector, 512);
 	traffic(m);
+	own_memory(m);
 	assert_int_equal(truncate(image, BYTES * 2), 0);
 	medium_refresh(m, &info);
 	assert_int_equal(info.bytes, BYTES * 2);
