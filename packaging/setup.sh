@@ -22,7 +22,7 @@ LWIP_STAMP=1
 TOOLS="gcc make clang python3 libc6-dev libxen-dev libcmocka-dev liblzma-dev libzstd-dev
 	zlib1g-dev liblz4-dev musl-tools qemu-system-x86 qemu-utils grub-common grub-pc-bin
 	grub-efi-amd64-bin xorriso mtools ovmf seabios bochs bochsbios e2fsprogs cpio zstd
-	lz4 xz-utils kmod socat bash util-linux bsdutils patch"
+	lz4 xz-utils kmod socat bash util-linux bsdutils patch systemd valgrind"
 
 GUEST="linux-image-amd64 xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common
 	xenstore-utils grub-xen-bin grub-xen-host busybox-static libyajl2 libncurses6 libtinfo6
