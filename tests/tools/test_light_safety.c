@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,24 @@ static void test_stubborn_script(void **state)
 	assert_null(fake_store_get("/libxl/1/device/vif/0"));
 }
 
+/* Programs of others are started as a shell would start them, though we ignore SIGPIPE ourselves. */
+static void test_scripts_signals(void **state)
+{
+	struct light_nic nic;
+
+	(void)state;
+	make_domain();
+	signal(SIGPIPE, SIG_IGN);
+	write_file("vif-bridge", "#!/bin/sh\ngrep -q 'SigIgn:.*1...$' /proc/$$/status && exit 1\nexit 0\n");
+	light_nic_init(&nic);
+	assert_int_equal(light_attach_nic(light, 1, &nic, &error), 0);
+	light_nic_free(&nic);
+	write_file("loader", "#!/bin/sh\ngrep -q 'SigIgn:.*1...$' /proc/$$/status && exit 3\nexit 4\n");
+	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -EIO);
+	assert_non_null(strstr(error.text, "status 4"));
+	signal(SIGPIPE, SIG_DFL);
+}
+
 /* The domain's configuration is damaged: the device is not left half attached. */
 static void test_attach_not_remembered(void **state)
 {
@@ -321,7 +340,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_gc_of_boot_files),
-		T(test_long_command_line), T(test_attach_not_remembered), T(test_gc_of_late_nodes), T(test_stubborn_script),
+		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered), T(test_gc_of_late_nodes), T(test_stubborn_script),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,11 +121,13 @@ static int make_output(const struct run *run)
 static int spawn(const struct run *run, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	char **args = make_args(run);
 	int rc;
 
 	if (!args)
 		return -ENOMEM;
+	child_attributes(&attributes, false);
 	posix_spawn_file_actions_init(&actions);
 	if (!run->interactive) {
 		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -133,7 +135,8 @@ static int spawn(const struct run *run, pid_t *pid)
 						 O_WRONLY | O_CREAT | O_TRUNC, 0644);
 		posix_spawn_file_actions_adddup2(&actions, 1, 2);
 	}
-	rc = -posix_spawnp(pid, run->program, &actions, NULL, args, environ);
+	rc = -posix_spawnp(pid, run->program, &actions, &attributes, args, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	free_args(args);
 	return rc;

@@ -78,6 +78,21 @@ static void free_environment(char **list, unsigned int n_ours)
 	free(list);
 }
 
+void child_attributes(posix_spawnattr_t *attributes, bool group)
+{
+	sigset_t none, usual;
+
+	sigemptyset(&none);
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGPIPE);	/* we ignore it, which shells would pass on */
+	posix_spawnattr_init(attributes);
+	posix_spawnattr_setpgroup(attributes, 0);
+	posix_spawnattr_setsigmask(attributes, &none);
+	posix_spawnattr_setsigdefault(attributes, &usual);
+	posix_spawnattr_setflags(attributes, (group ? POSIX_SPAWN_SETPGROUP : 0) |
+				 POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
 int script_start(const char *script, const struct device *device, bool adding, pid_t *pid,
 		 int *pidfd)
 {
@@ -87,20 +102,15 @@ int script_start(const char *script, const struct device *device, bool adding, p
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	unsigned int n_ours = 0;
-	sigset_t none;
 	char **env = make_environment(script, device, &n_ours);
 	int rc;
 
 	if (!env)
 		return -ENOMEM;
-	sigemptyset(&none);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, 2, 1);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+	child_attributes(&attributes, true);
 	rc = -posix_spawn(pid, script, &actions, &attributes, argv, env);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);

@@ -5,6 +5,7 @@
 #ifndef LIGHT_SCRIPT_H
 #define LIGHT_SCRIPT_H
 
+#include <spawn.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -17,6 +18,12 @@ struct device;
  */
 int script_start(const char *script, const struct device *device, bool adding, pid_t *pid,
 		 int *pidfd);
+
+/*
+ * Signals of a child as programs expect them, whatever we ignore or block; @group: in a process group
+ * of its own. To be destroyed.
+ */
+void child_attributes(posix_spawnattr_t *attributes, bool group);
 
 /*
  * Ends the child @pid (@group: its whole process group): asks it, waits a moment, then makes it. It is
