@@ -193,10 +193,9 @@ int xsd_timeout(struct xsd *x)
 static unsigned int check_nodes(struct xsd *x, unsigned int *seen)
 {
 	char *text = xalloc(2 * XENSTORE_ABS_PATH_MAX);
-	struct node *n = x->root;
 	unsigned int bad = 0;
 
-	while (n) {
+	for (const struct node *n = x->root; n; n = node_after(n)) {
 		uint32_t bytes = 0;
 
 		path_hash(x, text, node_path(n, text), &x->aux);
@@ -212,13 +211,6 @@ static unsigned int check_nodes(struct xsd *x, unsigned int *seen)
 			bad++;
 		}
 		++*seen;
-		if (!list_empty(&n->children)) {
-			n = list_object(n->children.next, struct node, sibling);
-			continue;
-		}
-		while (n->parent && n->sibling.next == &n->parent->children)
-			n = n->parent;
-		n = n->parent ? list_object(n->sibling.next, struct node, sibling) : NULL;
 	}
 	free(text);
 	return bad;

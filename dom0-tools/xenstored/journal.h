@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <tools/kill_point.h>
 #include <xen/io/xs_wire.h>
 
 enum item_type {
@@ -209,14 +210,5 @@ void journal_buf_kept(struct journal *j);
 	__atomic_store_n(&(where), value, __ATOMIC_RELEASE); \
 	__asm__ volatile("" ::: "memory"); \
 } while (0)
-
-/* Tests end the process at the n-th of these. */
-#ifdef TOOLS_TEST
-void kill_point(void);
-#else
-static inline void kill_point(void)
-{
-}
-#endif
 
 #endif

@@ -467,13 +467,19 @@ static int introduced_arg(struct request *r, const char *s, struct domain **d)
 	return *d && (*d)->introduced ? 0 : -ENOENT;
 }
 
+/* The only argument: an introduced domain other than dom0. */
+static int guest_arg(struct request *r, struct domain **d)
+{
+	int err = introduced_arg(r, only_string(r), d);
+
+	return !err && !(*d)->domid ? -EINVAL : err;
+}
+
 static int do_release(struct request *r)
 {
 	struct domain *d;
-	int err = introduced_arg(r, only_string(r), &d);
+	int err = guest_arg(r, &d);
 
-	if (!err && !d->domid)
-		err = -EINVAL;
 	if (err)
 		return err;
 	domain_release(r->x, d);
@@ -483,10 +489,8 @@ static int do_release(struct request *r)
 static int do_resume(struct request *r)
 {
 	struct domain *d;
-	int err = introduced_arg(r, only_string(r), &d);
+	int err = guest_arg(r, &d);
 
-	if (!err && !d->domid)
-		err = -EINVAL;
 	if (err)
 		return err;
 	d->shutdown = false;

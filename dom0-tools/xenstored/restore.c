@@ -394,9 +394,8 @@ int restore_replay(struct xsd *x)
 static void save_nodes(struct xsd *x)
 {
 	char *text = xalloc(2 * XENSTORE_ABS_PATH_MAX);
-	struct node *n = x->root;
 
-	while (n) {
+	for (const struct node *n = x->root; n; n = node_after(n)) {
 		unsigned int path = node_path(n, text), entries = n->perms->count;
 		struct item_node *i = rec_item(&x->journal, ITEM_NODE, sizeof(*i) + path + n->length +
 					       entries * sizeof(struct perm));
@@ -407,13 +406,6 @@ static void save_nodes(struct xsd *x)
 		to += entries * sizeof(struct perm);
 		memcpy(to, text, path);
 		memcpy(to + path, node_value(n), n->length);
-		if (!list_empty(&n->children)) {
-			n = list_object(n->children.next, struct node, sibling);
-			continue;
-		}
-		while (n->parent && n->sibling.next == &n->parent->children)
-			n = n->parent;
-		n = n->parent ? list_object(n->sibling.next, struct node, sibling) : NULL;
 	}
 	free(text);
 }

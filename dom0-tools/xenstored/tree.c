@@ -149,6 +149,15 @@ unsigned int node_path(const struct node *n, char *text)
 	return length;
 }
 
+struct node *node_after(const struct node *n)
+{
+	if (!list_empty(&n->children))
+		return list_object(n->children.next, struct node, sibling);
+	while (n->parent && n->sibling.next == &n->parent->children)
+		n = n->parent;
+	return n->parent ? list_object(n->sibling.next, struct node, sibling) : NULL;
+}
+
 /* --- Accounting --- */
 
 static void own(struct xsd *x, struct node *n)

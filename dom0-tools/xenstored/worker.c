@@ -185,10 +185,13 @@ static void serve(struct port *p)
 {
 	struct xsd *x = &p->x;
 	struct epoll_event events[EVENTS];
+	sigset_t none;
 
+	sigemptyset(&none);
 	while (!stop && !x->live_update) {
 		int timeout = xsd_step(x) ? 0 : xsd_timeout(x);
-		int n = epoll_wait(p->epoll, events, EVENTS, timeout);
+		/* Signals come here only: one that came before the wait would be seen after it. */
+		int n = epoll_pwait(p->epoll, events, EVENTS, timeout, &none);
 
 		if (reopen) {
 			reopen = 0;
@@ -286,7 +289,13 @@ static void tell_ready(const struct options *o, int ready_fd)
 static void set_up(struct port *p, const struct options *o)
 {
 	struct rlimit many = { 65536, 65536 };
+	sigset_t taken;
 
+	sigemptyset(&taken);
+	sigaddset(&taken, SIGTERM);
+	sigaddset(&taken, SIGINT);
+	sigaddset(&taken, SIGHUP);
+	sigprocmask(SIG_BLOCK, &taken, NULL);
 	p->options = o;
 	p->log_fd = -1;
 	p->virq = -1;

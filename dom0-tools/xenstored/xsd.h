@@ -298,6 +298,8 @@ struct node *node_nearest(struct xsd *x, const struct path *p, unsigned int leve
 			  unsigned int *found);
 /* Writes the node's path (its length as result, without NUL) to @text of XENSTORE_ABS_PATH_MAX + 64. */
 unsigned int node_path(const struct node *n, char *text);
+/* The tree's next node, parents before their children; NULL after the last. */
+struct node *node_after(const struct node *n);
 /* Changes: each applies, is journalled and dooms the transactions that relied on what was. */
 struct node *node_create(struct xsd *x, const struct path *p, unsigned int level,
 			 struct perms *perms, const void *value, unsigned int length);

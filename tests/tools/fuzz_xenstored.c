@@ -109,7 +109,7 @@ static char *dump(size_t *length)
 	FILE *f = open_memstream(&text, length);
 	struct node *n = x->root;
 
-	while (n) {
+	for (; n; n = node_after(n)) {
 		unsigned int bytes = perms_print(n->perms, perms);
 
 		node_path(n, path);
@@ -117,13 +117,6 @@ static char *dump(size_t *length)
 		fwrite(node_value(n), 1, n->length, f);
 		fwrite(perms, 1, bytes, f);
 		fputc('\n', f);
-		if (!list_empty(&n->children)) {
-			n = list_object(n->children.next, struct node, sibling);
-			continue;
-		}
-		while (n->parent && n->sibling.next == &n->parent->children)
-			n = n->parent;
-		n = n->parent ? list_object(n->sibling.next, struct node, sibling) : NULL;
 	}
 	for (unsigned int i = 0; i < x->conn_room; i++) {
 		struct conn *c = x->conns[i];
