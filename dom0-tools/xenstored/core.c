@@ -230,6 +230,19 @@ static unsigned int check_domain(struct xsd *x, struct domain *d)
 	return bad;
 }
 
+/* Input lies within the connection's buffer. */
+static unsigned int check_input(struct xsd *x, const struct conn *c)
+{
+	const struct slot *slot = slot_of(x, c);
+	const struct inbuf *b = slot->buf ? journal_buf(&x->journal, slot->buf) : NULL;
+
+	if (!b || b->used <= BUF_ROOM)
+		return 0;
+	xsd_log(x, "check: slot %u has %u bytes of input in a buffer of %zu", c->slot, b->used,
+		(size_t)BUF_ROOM);
+	return 1;
+}
+
 unsigned int xsd_check(struct xsd *x)
 {
 	unsigned int seen = 0, bad = check_nodes(x, &seen), entries = 0, txs = 0;
@@ -241,15 +254,20 @@ unsigned int xsd_check(struct xsd *x)
 	for (size_t i = 0; i < (size_t)1 << x->domains.bits; i++)
 		for (struct link *l = x->domains.bucket[i]; l; l = l->next)
 			bad += check_domain(x, (struct domain *)l);
-	for (unsigned int i = 0; i < x->conn_room; i++)
-		if (x->conns[i])
-			list_for_each(j, &x->conns[i]->transactions) {
-				struct transaction *tx = list_object(j, struct transaction, of_conn);
+	for (unsigned int i = 0; i < x->conn_room; i++) {
+		struct conn *c = x->conns[i];
 
-				txs++;
-				list_for_each(k, &tx->all)
-					entries++;
-			}
+		if (!c)
+			continue;
+		bad += check_input(x, c);
+		list_for_each(j, &c->transactions) {
+			struct transaction *tx = list_object(j, struct transaction, of_conn);
+
+			txs++;
+			list_for_each(k, &tx->all)
+				entries++;
+		}
+	}
 	if (entries != x->entries.count || txs != x->open_tx) {
 		xsd_log(x, "check: %u transactions with %u entries, counted %u and %u", txs, entries,
 			x->open_tx, x->entries.count);

@@ -95,6 +95,11 @@ static unsigned int some_message(char *to)
 	if (!dice(100))
 		msg.type = dice(40);
 	memcpy(to, &msg, sizeof(msg));
+	if (!dice(2000)) {	/* with the header's, it wraps */
+		uint32_t huge = UINT32_MAX - dice(20);
+
+		memcpy(to + offsetof(struct xsd_sockmsg, len), &huge, sizeof(huge));
+	}
 	if (!dice(400))
 		to[dice(sizeof(msg))] = dice(256);
 	return sizeof(msg) + msg.len;
