@@ -25,7 +25,30 @@ int netback_copy(struct netback_queue *q, unsigned int count)
 		return 0;
 	q->record->stats.copies += count;
 	q->record->stats.copy_calls++;
-	return pv_grant_copy(q->nb->domain, q->nb->copies, count);
+	return pv_grant_copy(q->nb->domain, q->nb->shared->copies, count);
+}
+
+int netback_take(struct pv_back_ring *ring, void *log, uint32_t *taken)
+{
+	int n = pv_back_ring_pending(ring);
+
+	if (n < 0)
+		return n;
+	while (n > 0) {
+		uint32_t at = ring->req_cons & (NETBACK_SLOTS - 1), count = NETBACK_SLOTS - at;
+
+		if (count > (uint32_t)n)
+			count = n;
+		pv_ring_copy((char *)log + at * ring->slot_bytes,
+			     pv_ring_slot(ring->shared, ring->size, ring->slot_bytes, at),
+			     count * ring->slot_bytes);
+		ring->req_cons += count;
+		n -= count;
+	}
+	netback_point();
+	pv_wmb();		/* the log before the index that says it is there */
+	PV_WRITE_ONCE(*taken, ring->req_cons);
+	return 0;
 }
 
 /* --- The frontend's keys --- */

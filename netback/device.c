@@ -212,31 +212,27 @@ static void on_multicast(void *arg, const char *path)
 
 /* --- Life --- */
 
-static void free_memory(struct netback *nb)
+void netback_shared_close(struct netback_shared *shared, struct pv_domain *domain)
 {
-	netback_free_queues(nb);
-	pv_pages_free(nb->domain, nb->copies, COPIES_PAGES);
-	pv_pages_free(nb->domain, nb->tx_frames, FRAMES_PAGES);
-	pv_pages_free(nb->domain, nb->tx_staging, NETBACK_STAGING);
+	if (shared->copies)
+		pv_pages_free(domain, shared->copies, COPIES_PAGES);
+	if (shared->tx_frames)
+		pv_pages_free(domain, shared->tx_frames, FRAMES_PAGES);
+	if (shared->tx_staging)
+		pv_pages_free(domain, shared->tx_staging, NETBACK_TX_STAGING);
+	*shared = (struct netback_shared){ 0 };
 }
 
-static int alloc_memory(struct netback *nb)
+int netback_shared_open(struct netback_shared *shared, struct pv_domain *domain)
 {
-	nb->tx_staging = pv_pages_alloc(nb->domain, NETBACK_STAGING);
-	if (!nb->tx_staging)
-		return -XEN_ENOMEM;
-	nb->tx_frames = pv_pages_alloc(nb->domain, FRAMES_PAGES);
-	if (!nb->tx_frames)
-		goto free_staging;
-	nb->copies = pv_pages_alloc(nb->domain, COPIES_PAGES);
-	if (!nb->copies)
-		goto free_frames;
-	return 0;
-
-free_frames:
-	pv_pages_free(nb->domain, nb->tx_frames, FRAMES_PAGES);
-free_staging:
-	pv_pages_free(nb->domain, nb->tx_staging, NETBACK_STAGING);
+	*shared = (struct netback_shared){
+		.tx_staging = pv_pages_alloc(domain, NETBACK_TX_STAGING),
+		.tx_frames = pv_pages_alloc(domain, FRAMES_PAGES),
+		.copies = pv_pages_alloc(domain, COPIES_PAGES),
+	};
+	if (shared->tx_staging && shared->tx_frames && shared->copies)
+		return 0;
+	netback_shared_close(shared, domain);
 	return -XEN_ENOMEM;
 }
 
@@ -280,19 +276,15 @@ int netback_open(struct netback *nb, struct pv_domain *domain, const char *path,
 		memset(record, 0, sizeof(*record));
 	record->version = NETBACK_RECORD_VERSION;
 	record->magic = NETBACK_RECORD_MAGIC;
-	rc = alloc_memory(nb);
-	if (rc)
-		return rc;
 	rc = pv_xenbus_open(&nb->bus, domain, path, PV_BACKEND, changed);
 	if (rc)
-		goto free;
+		return rc;
 	read_rate(nb);
 	rc = watch_keys(nb);
 	if (!rc)
 		return 0;
 	pv_xenbus_close(&nb->bus);
-free:
-	free_memory(nb);
+	netback_free_queues(nb);
 	return rc;
 }
 
@@ -302,7 +294,7 @@ void netback_close(struct netback *nb)
 	pv_store_unwatch(nb->domain, &nb->hotplug_watch);
 	pv_xenbus_close(&nb->bus);
 	disconnect(nb);
-	free_memory(nb);
+	netback_free_queues(nb);
 }
 
 void netback_poke(struct netback *nb)

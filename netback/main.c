@@ -42,6 +42,7 @@ struct card {
 
 static struct daemon {
 	struct pv_domain *domain;
+	struct netback_shared shared;
 	struct card *cards;
 	char base[64];		/* the directory of our backends */
 	struct pv_watch watch;
@@ -164,6 +165,7 @@ static int start_card(struct card *c, const char *path)
 	if (!c->record)
 		return -ENOMEM;
 	rc = open_wire(c, path);
+	c->nb.shared = &the.shared;
 	if (!rc)
 		rc = netback_open(&c->nb, the.domain, path, c->wire, c->record, the.queues);
 	if (rc)
@@ -378,6 +380,8 @@ static int serve(void)
 	int rc;
 
 	rc = pv_linux_open(&the.domain, "netback");
+	if (!rc)
+		rc = netback_shared_open(&the.shared, the.domain);
 	if (rc)
 		return rc;
 	pv_store_read(the.domain, 0, "domid", NULL, value, sizeof(value));

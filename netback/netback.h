@@ -27,7 +27,11 @@
 #define NETBACK_COPIES		(NETBACK_SLOTS + NETBACK_FRAME_SLOTS)
 /* Frames that one turn moves before others have theirs. */
 #define NETBACK_BUDGET		256U
-/* Staging memory in pages: frames between the grant copy and the wire. */
+/*
+ * Staging memory in pages: frames between the grant copy and the wire. What a guest sends: a whole
+ * ring's worth, as the network stack works best on many at once; what it is sent: for each queue.
+ */
+#define NETBACK_TX_STAGING	320U
 #define NETBACK_STAGING		64U
 
 #define NETBACK_MULTICAST_MAX	64U
@@ -54,6 +58,7 @@ struct netback_queue {
 	uint8_t *rx_staging;
 	unsigned int rx_first, rx_count;
 	bool rx_drained;			/* the wire had no more */
+	unsigned int rx_lone;			/* turns in which it had exactly one frame, up to the last */
 	struct netback_frame rx_frames[NETBACK_BATCH];
 };
 
@@ -70,9 +75,17 @@ struct netback_multicast {
 	uint8_t address[NETBACK_MULTICAST_MAX][6];
 };
 
+/* Memory that all devices of a process share, as only one is served at a time. */
+struct netback_shared {
+	uint8_t *tx_staging;
+	struct netback_frame *tx_frames;
+	struct pv_copy *copies;
+};
+
 struct netback {
 	struct pv_xenbus bus;
 	struct pv_domain *domain;
+	struct netback_shared *shared;
 	struct wire *wire;
 	struct netback_record *record;
 	struct pv_watch hotplug_watch, multicast_watch;
@@ -82,15 +95,16 @@ struct netback {
 	unsigned int queues_max;
 	struct netback_rate rate;
 	struct netback_multicast multicast;
-	/* Shared by the queues, as only one is served at a time. */
-	uint8_t *tx_staging;
-	struct netback_frame *tx_frames;
-	struct pv_copy *copies;
 	struct netback_queue *queue[NETBACK_QUEUES_MAX];
 };
 
+/* 0, or -XEN_ENOMEM and nothing is held. */
+int netback_shared_open(struct netback_shared *shared, struct pv_domain *domain);
+/* After the last device was closed. */
+void netback_shared_close(struct netback_shared *shared, struct pv_domain *domain);
+
 /*
- * Takes charge of the backend directory @path. @nb is zeroed; @record is zeroed, or what an earlier
+ * Takes charge of the backend directory @path. @nb is zeroed but for ->shared, which is open; @record is zeroed, or what an earlier
  * process left, whose work on the rings is over. @queues_max is what the frontend is offered.
  * 0, or a negative error, and nothing is held.
  */
@@ -123,11 +137,17 @@ void netback_stop_queues(struct netback *nb);
 bool netback_end_turn(struct netback *nb, bool more);
 void netback_free_queues(struct netback *nb);
 
+/*
+ * Moves what the frontend put on a ring into @log, which has NETBACK_SLOTS places of the ring's slot size, and then
+ * says so in *@taken. -XEN_EINVAL: its index is impossible.
+ */
+int netback_take(struct pv_back_ring *ring, void *log, uint32_t *taken);
+
 /* One turn of a direction. True: there is more to do. */
 bool netback_tx(struct netback_queue *q);
 bool netback_rx(struct netback_queue *q);
 
-/* Runs the first @count of nb->copies. 0, or an error of the whole call. */
+/* Runs the first @count of the shared copies. 0, or an error of the whole call. */
 int netback_copy(struct netback_queue *q, unsigned int count);
 
 /* Reads "BYTES,MICROSECONDS". */

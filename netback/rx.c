@@ -14,19 +14,11 @@ static struct netif_rx_request *logged(const struct netback_queue *q, uint32_t i
 	return &q->record->rx_log[index & (NETBACK_SLOTS - 1)];
 }
 
-/* Moves what the frontend put on the ring into the log. */
 static int take_requests(struct netback_queue *q)
 {
-	int n = pv_back_ring_pending(&q->rx);
-
-	if (n < 0)
+	if (netback_take(&q->rx, q->record->rx_log, &q->record->rx_taken))
 		return netback_fail(q, "rx req_prod", PV_READ_ONCE(q->rx.shared->req_prod),
 				    "more requests than slots");
-	while (n-- > 0)
-		pv_back_ring_get(&q->rx, logged(q, q->rx.req_cons), sizeof(struct netif_rx_request));
-	netback_point();
-	pv_wmb();		/* the log before the index that says it is there */
-	PV_WRITE_ONCE(q->record->rx_taken, q->rx.req_cons);
 	return 0;
 }
 
@@ -60,25 +52,39 @@ static bool adapt(struct netback_queue *q, struct netback_frame *frame)
 	return frame->slots == 1 || ((features & NETBACK_SG) && frame->slots <= NETBACK_FRAME_SLOTS);
 }
 
-/* Reads frames, each to the start of a page: its pieces are then whole pages here, one copy each. */
-static void read_wire(struct netback_queue *q)
+/*
+ * Is it worth asking the wire for more after one frame? Not if it had one frame each time lately: it
+ * says by itself when there is more. Asked now and then, lest a change stay unseen.
+ */
+static bool probe(struct netback_queue *q)
+{
+	return q->rx_lone < 4 || !(q->rx_lone & 31);
+}
+
+/*
+ * Reads frames, each to the start of a page: its pieces are then whole pages here, one copy each. How
+ * many were read, those dropped included.
+ */
+static unsigned int read_wire(struct netback_queue *q)
 {
 	struct netback_stats *stats = &q->record->stats;
 	uint32_t at = PV_PAGE_SIZE, limit = NETBACK_STAGING * PV_PAGE_SIZE;
 	struct netback_frame *frame;
+	unsigned int reads = 0;
 	long bytes;
 
 	q->rx_first = 0;
 	q->rx_count = 0;
 	q->rx_drained = false;
-	while (q->rx_count < NETBACK_BATCH && at + PV_FRAME_MAX <= limit) {
+	while (q->rx_count < NETBACK_BATCH && reads < NETBACK_BUDGET && at + PV_FRAME_MAX <= limit) {
 		frame = &q->rx_frames[q->rx_count];
 		*frame = (struct netback_frame){ .data = q->rx_staging + at };
 		bytes = wire_receive(q->nb->wire, q->index, frame->data, limit - at, &frame->offload);
 		if (bytes <= 0) {
 			q->rx_drained = true;
-			return;
+			break;
 		}
+		reads++;
 		frame->bytes = bytes;
 		if (!adapt(q, frame)) {
 			stats->rx_dropped++;
@@ -86,13 +92,20 @@ static void read_wire(struct netback_queue *q)
 		}
 		at = (at + bytes + WIRE_HEADROOM + PV_PAGE_SIZE - 1) & ~(PV_PAGE_SIZE - 1);
 		q->rx_count++;
+		if (reads == 1 && !probe(q)) {
+			q->rx_drained = true;
+			break;
+		}
 	}
+	q->rx_lone = reads == 1 && q->rx_drained ? q->rx_lone + 1 : 0;
+	return reads;
 }
 
 /* Lists the copies of a frame into the guest's next buffers. */
 static void plan(struct netback_queue *q, struct netback_frame *frame, unsigned int *copies)
 {
 	uint32_t done = 0;
+	struct pv_copy *c;
 
 	frame->copy = *copies;
 	for (unsigned int i = 0; i < frame->slots; i++, q->rx_used++) {
@@ -102,13 +115,13 @@ static void plan(struct netback_queue *q, struct netback_frame *frame, unsigned 
 			continue;		/* this buffer goes unused: its slot holds the extra */
 		if (bytes > PV_PAGE_SIZE)
 			bytes = PV_PAGE_SIZE;
-		q->nb->copies[(*copies)++] = (struct pv_copy){
-			.to_grant = true,
-			.domid = q->nb->bus.peer,
-			.ref = logged(q, q->rx_used)->gref,
-			.bytes = bytes,
-			.local = frame->data + done,
-		};
+		c = &q->nb->shared->copies[(*copies)++];
+		c->to_grant = true;
+		c->domid = q->nb->bus.peer;
+		c->ref = logged(q, q->rx_used)->gref;
+		c->offset = 0;
+		c->bytes = bytes;
+		c->local = frame->data + done;
 		done += bytes;
 	}
 	frame->copies = *copies - frame->copy;
@@ -118,7 +131,7 @@ static int judge(struct netback_queue *q, struct netback_frame *frame)
 {
 	frame->status = NETIF_RSP_OKAY;
 	for (unsigned int i = 0; i < frame->copies; i++) {
-		const struct pv_copy *c = &q->nb->copies[frame->copy + i];
+		const struct pv_copy *c = &q->nb->shared->copies[frame->copy + i];
 
 		if (c->status == GNTST_okay)
 			continue;
@@ -222,7 +235,7 @@ bool netback_rx(struct netback_queue *q)
 				q->rx_count = q->rx_first = 0;
 				break;
 			}
-			read_wire(q);
+			moved += read_wire(q);
 			if (!q->rx_count)
 				break;
 		}
@@ -231,8 +244,10 @@ bool netback_rx(struct netback_queue *q)
 		n = deliver(q);
 		if (n < 0)
 			return false;
-		moved += n;
-		if (!n && pv_back_ring_idle(&q->rx)) {
+		if (n)
+			continue;
+		moved++;	/* one who moves the index to and fro has no more turns than others */
+		if (pv_back_ring_idle(&q->rx)) {
 			q->record->stats.rx_stalls++;
 			wire_listen(nb->wire, q->index, false);
 			return false;

@@ -8,6 +8,9 @@
  */
 #include "netback.h"
 
+/* Bytes in one turn for which it is worth to begin a batch on the wire. */
+#define BULK	16384U
+
 struct gather {
 	struct netback_queue *q;
 	unsigned int frames, copies;
@@ -20,20 +23,11 @@ static const struct netif_tx_request *logged(const struct netback_queue *q, uint
 	return &q->record->tx_log[index & (NETBACK_SLOTS - 1)];
 }
 
-/* Moves what the frontend put on the ring into the log. */
 static int take_requests(struct netback_queue *q)
 {
-	int n = pv_back_ring_pending(&q->tx);
-
-	if (n < 0)
+	if (netback_take(&q->tx, q->record->tx_log, &q->record->tx_taken))
 		return netback_fail(q, "tx req_prod", PV_READ_ONCE(q->tx.shared->req_prod),
 				    "more requests than slots");
-	while (n-- > 0)
-		pv_back_ring_get(&q->tx, &q->record->tx_log[q->tx.req_cons & (NETBACK_SLOTS - 1)],
-				 sizeof(struct netif_tx_request));
-	netback_point();
-	pv_wmb();		/* the log before the index that says it is there */
-	PV_WRITE_ONCE(q->record->tx_taken, q->tx.req_cons);
 	return 0;
 }
 
@@ -117,16 +111,18 @@ static int measure(struct netback_queue *q, struct netback_frame *frame, uint32_
 static void add_copy(struct gather *g, struct netback_frame *frame, const struct netif_tx_request *r,
 		     uint32_t bytes, uint8_t *to)
 {
+	struct pv_copy *c = &g->q->nb->shared->copies[g->copies];
+
 	if (!bytes)
 		return;
-	g->q->nb->copies[g->copies++] = (struct pv_copy){
-		.domid = g->q->nb->bus.peer,
-		.ref = r->gref,
-		.offset = r->offset,
-		.bytes = bytes,
-		.local = to,
-	};
+	g->copies++;
 	frame->copies++;
+	c->to_grant = false;
+	c->domid = g->q->nb->bus.peer;
+	c->ref = r->gref;
+	c->offset = r->offset;
+	c->bytes = bytes;
+	c->local = to;
 }
 
 /*
@@ -143,7 +139,7 @@ static void place(struct gather *g, struct netback_frame *frame, uint32_t first_
 			 (PV_PAGE_SIZE - 1);
 	else
 		start = (start + 15) & ~15U;
-	frame->data = q->nb->tx_staging + start;
+	frame->data = q->nb->shared->tx_staging + start;
 	g->staged = start + frame->bytes;
 }
 
@@ -169,7 +165,7 @@ static int gather_one(struct gather *g)
 {
 	struct netback_queue *q = g->q;
 	struct netback *nb = q->nb;
-	struct netback_frame *frame = &nb->tx_frames[g->frames];
+	struct netback_frame *frame = &nb->shared->tx_frames[g->frames];
 	const struct netif_tx_request *first = logged(q, q->tx_used);
 	uint32_t first_bytes = 0;
 	int rc, message = 0;
@@ -211,7 +207,7 @@ static int gather(struct gather *g)
 		rc = gather_one(g);
 	} while (rc > 0 && g->frames < NETBACK_BATCH &&
 		 g->staged + WIRE_HEADROOM + PV_PAGE_SIZE + UINT16_MAX <=
-			 NETBACK_STAGING * PV_PAGE_SIZE);
+			 NETBACK_TX_STAGING * PV_PAGE_SIZE);
 	return rc;
 }
 
@@ -219,7 +215,7 @@ static int gather(struct gather *g)
 static int judge_copies(struct netback_queue *q, struct netback_frame *frame)
 {
 	for (unsigned int i = 0; i < frame->copies; i++) {
-		const struct pv_copy *c = &q->nb->copies[frame->copy + i];
+		const struct pv_copy *c = &q->nb->shared->copies[frame->copy + i];
 
 		if (c->status == GNTST_okay)
 			continue;
@@ -271,31 +267,31 @@ static void deliver(struct netback_queue *q, struct netback_frame *frame)
 /* Answers a frame's requests in their slots: the first, its extras (no answer), the others. */
 static void answer(struct netback_queue *q, const struct netback_frame *frame)
 {
-	struct netif_tx_response response;
+	struct netif_tx_response response = { .status = frame->status };
+	unsigned int extras = frame->extras;
 
 	for (unsigned int i = 0; i < frame->slots; i++) {
-		bool extra = i && i <= frame->extras;
+		if (i - 1 < extras) {
+			static const struct netif_tx_response none = { .status = NETIF_RSP_NULL };
 
-		response.id = extra ? 0 : logged(q, q->tx.rsp_prod)->id;
-		response.status = extra ? NETIF_RSP_NULL : frame->status;
-		pv_back_ring_put(&q->tx, &response, sizeof(response));
+			pv_back_ring_put(&q->tx, &none, sizeof(none));
+		} else {
+			response.id = logged(q, q->tx.rsp_prod)->id;
+			pv_back_ring_put(&q->tx, &response, sizeof(response));
+		}
 		netback_point();
 	}
 }
 
-static int finish(struct gather *g)
+/* Sends and answers what was gathered. */
+static void deliver_all(struct gather *g)
 {
 	struct netback_queue *q = g->q;
-	struct netback_frame *frames = q->nb->tx_frames;
+	struct netback_frame *frames = q->nb->shared->tx_frames;
+	bool batch = g->frames > 1 && g->staged > BULK;
 
-	if (netback_copy(q, g->copies)) {
-		for (unsigned int i = 0; i < g->frames; i++)
-			frames[i].status = frames[i].copies ? NETIF_RSP_ERROR : frames[i].status;
-	}
-	for (unsigned int i = 0; i < g->frames; i++) {
-		if (frames[i].status == NETIF_RSP_OKAY && judge_copies(q, &frames[i]))
-			return -XEN_EINVAL;
-	}
+	if (batch)
+		wire_begin_batch(q->nb->wire);
 	for (unsigned int i = 0; i < g->frames; i++) {
 		deliver(q, &frames[i]);
 		answer(q, &frames[i]);
@@ -306,6 +302,24 @@ static int finish(struct gather *g)
 		q->record->stats.events_out++;
 		pv_event_notify(q->nb->domain, q->tx_port);
 	}
+	if (batch)
+		wire_end_batch(q->nb->wire);
+}
+
+static int finish(struct gather *g)
+{
+	struct netback_queue *q = g->q;
+	struct netback_frame *frames = q->nb->shared->tx_frames;
+
+	if (netback_copy(q, g->copies)) {
+		for (unsigned int i = 0; i < g->frames; i++)
+			frames[i].status = frames[i].copies ? NETIF_RSP_ERROR : frames[i].status;
+	}
+	for (unsigned int i = 0; i < g->frames; i++) {
+		if (frames[i].status == NETIF_RSP_OKAY && judge_copies(q, &frames[i]))
+			return -XEN_EINVAL;
+	}
+	deliver_all(g);
 	return 0;
 }
 

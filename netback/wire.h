@@ -30,6 +30,13 @@ int wire_set_offloads(struct wire *wire, unsigned int offloads);
 int wire_send(struct wire *wire, unsigned int queue, uint8_t *frame, size_t bytes,
 	      const struct pv_offload *offload);
 
+/*
+ * Between these two calls several frames are sent: who receives them may be let run once for all
+ * rather than after each.
+ */
+void wire_begin_batch(struct wire *wire);
+void wire_end_batch(struct wire *wire);
+
 /* Takes the next frame: its length; 0: none is there; a negative error: none, and it may stay so. */
 long wire_receive(struct wire *wire, unsigned int queue, uint8_t *frame, size_t room,
 		  struct pv_offload *offload);

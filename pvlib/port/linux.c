@@ -25,6 +25,7 @@
 #define STORE_PATIENCE	10000		/* milliseconds */
 #define STORE_RETRY	50
 #define BATCH		32
+#define STAGING_MIN	32		/* pages */
 
 struct port {
 	pv_event_fn fn;		/* NULL: not open */
@@ -51,6 +52,7 @@ struct pv_domain {
 	struct epoll_event *batch;	/* being handled */
 	int batch_count;
 	uint32_t next_id;
+	domid_t self;			/* DOMID_INVALID: not asked yet */
 };
 
 _Static_assert(sizeof(struct pv_copy) == sizeof(struct gnttab_copy_piece) &&
@@ -61,19 +63,33 @@ _Static_assert(sizeof(struct pv_copy) == sizeof(struct gnttab_copy_piece) &&
 
 /* --- Memory and grants --- */
 
+/* This domain's id. */
+static domid_t self(struct pv_domain *d)
+{
+	char value[16];
+
+	if (d->self == DOMID_INVALID)
+		d->self = pv_store_request(d, XS_READ, 0, "domid", sizeof("domid"), value,
+					   sizeof(value)) > 0 ? (domid_t)atoi(value) : 0;
+	return d->self;
+}
+
+/* Larger areas are what frames or blocks are copied to and from: those are where copies are fast. */
 void *pv_pages_alloc(struct pv_domain *d, unsigned int count)
 {
-	void *p = mmap(NULL, (size_t)count * PV_PAGE_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p;
 
-	(void)d;
+	if (count >= STAGING_MIN && !gnttab_staging(d->gnttab, self(d), count, &p))
+		return p;
+	p = mmap(NULL, (size_t)count * PV_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 
 void pv_pages_free(struct pv_domain *d, void *pages, unsigned int count)
 {
-	(void)d;
-	munmap(pages, (size_t)count * PV_PAGE_SIZE);
+	if (count < STAGING_MIN || gnttab_staging_free(d->gnttab, pages))
+		munmap(pages, (size_t)count * PV_PAGE_SIZE);
 }
 
 /* Linux grants only pages of its own choice: no frontend runs here. */
@@ -166,20 +182,8 @@ void pv_event_close(struct pv_domain *d, evtchn_port_t port)
 	evtchn_unbind(d->evtchn, port);
 }
 
-static void deliver(struct pv_domain *d, evtchn_port_t port)
+static void queue_port(struct pv_domain *d, evtchn_port_t port)
 {
-	struct port p;
-
-	if (port >= d->nr_ports || !d->ports[port].fn)
-		return;
-	p = d->ports[port];
-	if (!p.fn(p.arg, port)) {
-		if (d->ports[port].life == p.life)
-			evtchn_unmask(d->evtchn, port);
-		return;
-	}
-	if (d->ports[port].life != p.life || d->ports[port].queued)
-		return;
 	d->ports[port].queued = true;
 	d->ports[port].next = 0;
 	if (d->queue_first)
@@ -189,18 +193,36 @@ static void deliver(struct pv_domain *d, evtchn_port_t port)
 	d->queue_last = port;
 }
 
+/* Calls the port's handler. True: it is done, and the port to be unmasked. */
+static bool deliver(struct pv_domain *d, evtchn_port_t port)
+{
+	struct port p;
+	bool more;
+
+	if (port >= d->nr_ports || !d->ports[port].fn)
+		return false;
+	p = d->ports[port];
+	more = p.fn(p.arg, port);
+	if (d->ports[port].life != p.life)
+		return false;
+	if (more && !d->ports[port].queued)
+		queue_port(d, port);
+	return !more;
+}
+
 static void events_ready(void *arg, uint32_t events)
 {
+	evtchn_port_t ports[EVENT_BUDGET];
 	struct pv_domain *d = arg;
-	int port;
+	int n = evtchn_pending_all(d->evtchn, ports, EVENT_BUDGET), done = 0;
 
 	(void)events;
-	for (int i = 0; i < EVENT_BUDGET; i++) {
-		port = evtchn_pending(d->evtchn);
-		if (port < 0)
-			return;
-		deliver(d, port);
+	for (int i = 0; i < n; i++) {
+		if (deliver(d, ports[i]))
+			ports[done++] = ports[i];
 	}
+	if (done)
+		evtchn_unmask_all(d->evtchn, ports, (unsigned int)done);
 }
 
 /* A turn for each port that had more to do. */
@@ -212,7 +234,8 @@ static void run_queue(struct pv_domain *d)
 	for (; port; port = next) {
 		next = d->ports[port].next;
 		d->ports[port].queued = false;
-		deliver(d, port);
+		if (deliver(d, port))
+			evtchn_unmask(d->evtchn, port);
 	}
 }
 
@@ -558,6 +581,7 @@ int pv_linux_open(struct pv_domain **domain, const char *name)
 		return rc;
 	d->name = name;
 	d->next_id = 1;
+	d->self = DOMID_INVALID;
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (d->epoll < 0) {
 		rc = -errno;

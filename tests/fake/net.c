@@ -199,6 +199,16 @@ int wire_send(struct wire *wire, unsigned int queue, uint8_t *frame, size_t byte
 	return 0;
 }
 
+void wire_begin_batch(struct wire *wire)
+{
+	(void)wire;
+}
+
+void wire_end_batch(struct wire *wire)
+{
+	(void)wire;
+}
+
 long wire_receive(struct wire *wire, unsigned int queue, uint8_t *frame, size_t room,
 		  struct pv_offload *offload)
 {
@@ -291,9 +301,14 @@ int net_open_back(struct net *n)
 	unsigned int queues = n->record->magic ? NETBACK_QUEUES_MAX : n->record->queues;
 	int rc;
 
+	rc = netback_shared_open(&n->shared, n->dom0);
+	if (rc)
+		return rc;
 	n->back = calloc(1, sizeof(*n->back));
+	n->back->shared = &n->shared;
 	rc = netback_open(n->back, n->dom0, NET_BACK, n->wire, n->record, queues);
 	if (rc) {
+		netback_shared_close(&n->shared, n->dom0);
 		free(n->back);
 		n->back = NULL;
 	}
@@ -430,6 +445,7 @@ unsigned int net_end(struct net *n)
 	net_settle(n);
 	if (n->back) {
 		netback_close(n->back);
+		netback_shared_close(&n->shared, n->dom0);
 		free(n->back);
 	}
 	for (int i = 0; i < 10 && netfront_close(&n->front); i++)

@@ -43,6 +43,7 @@ struct net {
 	struct world *world;
 	struct pv_domain *dom0, *guest;
 	struct netback *back;
+	struct netback_shared shared;
 	struct netback_record *record;
 	struct wire *wire;
 	struct netfront front;

@@ -29,4 +29,8 @@ int evtchn_notify(struct evtchn *evtchn, evtchn_port_t port);
 int evtchn_pending(struct evtchn *evtchn);
 int evtchn_unmask(struct evtchn *evtchn, evtchn_port_t port);
 
+/* The same for many: up to @room pending ports at once; their number, or -EAGAIN: none. */
+int evtchn_pending_all(struct evtchn *evtchn, evtchn_port_t *ports, unsigned int room);
+int evtchn_unmask_all(struct evtchn *evtchn, const evtchn_port_t *ports, unsigned int count);
+
 #endif

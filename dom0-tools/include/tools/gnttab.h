@@ -46,6 +46,15 @@ struct gnttab_copy_piece {
 /* Runs all pieces; 0 although some failed: look at each status. -errno: the call as a whole failed. */
 int gnttab_copy(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count);
 
+/*
+ * @count zeroed pages for which gnttab_copy() is fast: it reaches them without having to find and pin
+ * them first. @self is this domain's id. Plain memory where the system has no more of the other kind;
+ * everything works the same then, only slower. -ENOMEM.
+ */
+int gnttab_staging(struct gnttab *gnttab, domid_t self, unsigned int count, void **address);
+/* -ENOENT: @address is not from gnttab_staging(). */
+int gnttab_staging_free(struct gnttab *gnttab, void *address);
+
 /* Fresh pages of our own, contiguous here, granted to @domid: refs[] out. */
 int gnttab_share(struct gnttab *gnttab, domid_t domid, unsigned int count, bool writable,
 		 grant_ref_t *refs, void **address);

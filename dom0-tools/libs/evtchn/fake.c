@@ -199,3 +199,26 @@ unsigned int fake_evtchn_ports(void)
 		count += !!ports[i].owner;
 	return count;
 }
+
+int evtchn_pending_all(struct evtchn *evtchn, evtchn_port_t *list, unsigned int room)
+{
+	unsigned int n = 0;
+
+	while (n < room) {
+		int port = evtchn_pending(evtchn);
+
+		if (port < 0)
+			return n ? (int)n : port;
+		list[n++] = (evtchn_port_t)port;
+	}
+	return (int)n;
+}
+
+int evtchn_unmask_all(struct evtchn *evtchn, const evtchn_port_t *list, unsigned int count)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < count && !rc; i++)
+		rc = evtchn_unmask(evtchn, list[i]);
+	return rc;
+}

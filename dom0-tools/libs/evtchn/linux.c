@@ -2,8 +2,8 @@
 /*
  * Event channels under Linux: ioctls, reads and writes of /dev/xen/evtchn (<xen/sys/evtchn.h>).
  *
- * A read gives pending ports, which stay masked until written back. Ports are read one at a time, so
- * that a caller who handles only some still finds the descriptor readable.
+ * A read gives pending ports, which stay masked until written back. evtchn_pending() reads one at a
+ * time, so that a caller who handles only some still finds the descriptor readable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,25 +89,37 @@ int evtchn_notify(struct evtchn *evtchn, evtchn_port_t port)
 	return evtchn_ioctl(evtchn, IOCTL_EVTCHN_NOTIFY, &notify);
 }
 
-int evtchn_pending(struct evtchn *evtchn)
+int evtchn_pending_all(struct evtchn *evtchn, evtchn_port_t *ports, unsigned int room)
 {
-	evtchn_port_t port;
 	ssize_t done;
 
 	do
-		done = read(evtchn->fd, &port, sizeof(port));
+		done = read(evtchn->fd, ports, room * sizeof(*ports));
 	while (done < 0 && errno == EINTR);
 	if (done < 0)
 		return -errno;
-	return done == sizeof(port) ? (int)port : -EAGAIN;
+	return done ? (int)((size_t)done / sizeof(*ports)) : -EAGAIN;
+}
+
+int evtchn_pending(struct evtchn *evtchn)
+{
+	evtchn_port_t port;
+	int rc = evtchn_pending_all(evtchn, &port, 1);
+
+	return rc < 0 ? rc : (int)port;
+}
+
+int evtchn_unmask_all(struct evtchn *evtchn, const evtchn_port_t *ports, unsigned int count)
+{
+	ssize_t done;
+
+	do
+		done = write(evtchn->fd, ports, count * sizeof(*ports));
+	while (done < 0 && errno == EINTR);
+	return done < 0 ? -errno : 0;
 }
 
 int evtchn_unmask(struct evtchn *evtchn, evtchn_port_t port)
 {
-	ssize_t done;
-
-	do
-		done = write(evtchn->fd, &port, sizeof(port));
-	while (done < 0 && errno == EINTR);
-	return done < 0 ? -errno : 0;
+	return evtchn_unmask_all(evtchn, &port, 1);
 }

@@ -179,6 +179,31 @@ int gnttab_copy(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigne
 	return rc;
 }
 
+int gnttab_staging(struct gnttab *gnttab, domid_t self, unsigned int count, void **address)
+{
+	int rc = fake_hv_step();
+
+	(void)self;
+	if (!rc)
+		*address = new_area(gnttab, count)->address;
+	return rc;
+}
+
+int gnttab_staging_free(struct gnttab *gnttab, void *address)
+{
+	struct area **link = &gnttab->areas, *area;
+
+	while (*link && (*link)->address != address)
+		link = &(*link)->next;
+	area = *link;
+	if (!area)
+		return -ENOENT;
+	*link = area->next;
+	munmap(address, area->count * PAGE);
+	free(area);
+	return 0;
+}
+
 int gnttab_share(struct gnttab *gnttab, domid_t domid, unsigned int count, bool writable,
 		 grant_ref_t *refs, void **address)
 {

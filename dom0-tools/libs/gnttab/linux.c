@@ -10,29 +10,12 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <tools/gnttab.h>
+#include "private.h"
 #include <xen/sys/gntalloc.h>
 #include <xen/sys/gntdev.h>
 
-#define PAGE 4096UL
-/* Pieces of a copy handed to the kernel at once. */
-#define COPY_BATCH 64U
 /* No sane ring or buffer needs more; keeps sizes far from overflow. */
 #define MAX_PAGES 65536U
-
-/* Pages offered to others: the kernel wants their index back to take them away. */
-struct share {
-	struct share *next;
-	void *address;
-	uint64_t index;
-	unsigned int count;
-};
-
-struct gnttab {
-	int gntdev;
-	int gntalloc;		/* -1 until first used */
-	struct share *shares;
-};
 
 int gnttab_open(struct gnttab **out)
 {
@@ -56,6 +39,7 @@ void gnttab_close(struct gnttab *gnttab)
 {
 	if (!gnttab)
 		return;
+	gnttab_copy_close(gnttab);
 	while (gnttab->shares)
 		gnttab_unshare(gnttab, gnttab->shares->address, gnttab->shares->count);
 	if (gnttab->gntalloc >= 0)
@@ -169,54 +153,6 @@ int gnttab_unmap(struct gnttab *gnttab, void *address, unsigned int count)
 	if (munmap(address, count * PAGE))
 		return -errno;
 	forget_map(gnttab, where.offset, count);
-	return 0;
-}
-
-/* ---- copying ---- */
-
-static int copy_batch(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count)
-{
-	struct ioctl_gntdev_grant_copy_segment segments[COPY_BATCH];
-	struct ioctl_gntdev_grant_copy copy = { count, segments };
-
-	for (unsigned int i = 0; i < count; i++) {
-		struct ioctl_gntdev_grant_copy_segment *segment = &segments[i];
-		const struct gnttab_copy_piece *piece = &pieces[i];
-
-		segment->len = piece->bytes;
-		segment->status = GNTST_general_error;
-		if (piece->to_grant) {
-			segment->flags = GNTCOPY_dest_gref;
-			segment->source.virt = piece->local;
-			segment->dest.foreign.ref = piece->ref;
-			segment->dest.foreign.offset = piece->offset;
-			segment->dest.foreign.domid = piece->domid;
-		} else {
-			segment->flags = GNTCOPY_source_gref;
-			segment->source.foreign.ref = piece->ref;
-			segment->source.foreign.offset = piece->offset;
-			segment->source.foreign.domid = piece->domid;
-			segment->dest.virt = piece->local;
-		}
-	}
-	if (ioctl(gnttab->gntdev, IOCTL_GNTDEV_GRANT_COPY, &copy))
-		return -errno;
-	for (unsigned int i = 0; i < count; i++)
-		pieces[i].status = segments[i].status;
-	return 0;
-}
-
-int gnttab_copy(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count)
-{
-	while (count) {
-		unsigned int batch = count < COPY_BATCH ? count : COPY_BATCH;
-		int rc = copy_batch(gnttab, pieces, batch);
-
-		if (rc)
-			return rc;
-		pieces += batch;
-		count -= batch;
-	}
 	return 0;
 }
 

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grant copies under Linux, by one of two ways.
+ *
+ * gntdev's ioctl takes any memory here, but has to find and pin the page behind each piece, which under a
+ * paravirtualized kernel costs more than the copy. Staging memory (gnttab_staging()) is granted to this very domain when it
+ * is made, so that the hypervisor finds its pages by reference: pieces go to GNTTABOP_copy as they are,
+ * through privcmd. The pages belong to gntalloc, which neither moves them nor gives them away before
+ * this process is gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "private.h"
+#include <tools/call.h>
+#include <xen/sys/gntdev.h>
+
+/* Pieces of a copy handed to the kernel at once. */
+#define COPY_BATCH	64U
+/* Operations handed to the hypervisor at once. */
+#define OPS		512U
+#define OPS_BYTES	(OPS * sizeof(struct gnttab_copy))
+
+/* gntalloc's own limit is meant for a few rings; nothing of ours needs more than this. */
+#define LIMIT_FILE	"/sys/module/xen_gntalloc/parameters/limit"
+#define LIMIT		"24000"
+
+/* Memory made by gnttab_staging(). */
+struct staging {
+	struct staging *next;
+	char *address;
+	size_t bytes;
+	bool shared;		/* refs are valid; else it is plain memory */
+	grant_ref_t refs[];
+};
+
+/* ---- staging memory ---- */
+
+/* Lets gntalloc give out more than a few rings' worth. */
+static int raise_limit(void)
+{
+	int fd = open(LIMIT_FILE, O_WRONLY | O_CLOEXEC);
+	ssize_t done;
+
+	if (fd < 0)
+		return -errno;
+	done = write(fd, LIMIT, strlen(LIMIT));
+	close(fd);
+	return done < 0 ? -EIO : 0;
+}
+
+static int share_with_self(struct gnttab *gnttab, domid_t self, struct staging *staging,
+			   unsigned int count)
+{
+	void *address;
+	int rc;
+
+	if (!gnttab->ops) {
+		rc = gnttab->call ? 0 : call_open(&gnttab->call);
+		if (rc)
+			return rc;
+		gnttab->ops = call_alloc(gnttab->call, OPS_BYTES);
+		if (!gnttab->ops)
+			return -ENOMEM;
+	}
+	rc = gnttab_share(gnttab, self, count, true, staging->refs, &address);
+	if (rc == -ENOSPC && !raise_limit())
+		rc = gnttab_share(gnttab, self, count, true, staging->refs, &address);
+	if (rc)
+		return rc;
+	staging->address = address;
+	staging->shared = true;
+	return 0;
+}
+
+int gnttab_staging(struct gnttab *gnttab, domid_t self, unsigned int count, void **address)
+{
+	struct staging *staging = calloc(1, sizeof(*staging) + count * sizeof(grant_ref_t));
+
+	if (!staging)
+		return -ENOMEM;
+	staging->bytes = count * PAGE;
+	if (share_with_self(gnttab, self, staging, count)) {
+		staging->address = mmap(NULL, staging->bytes, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (staging->address == MAP_FAILED) {
+			free(staging);
+			return -ENOMEM;
+		}
+	}
+	staging->next = gnttab->staging;
+	gnttab->staging = staging;
+	*address = staging->address;
+	return 0;
+}
+
+int gnttab_staging_free(struct gnttab *gnttab, void *address)
+{
+	struct staging **link = &gnttab->staging, *staging;
+
+	while (*link && (*link)->address != address)
+		link = &(*link)->next;
+	staging = *link;
+	if (!staging)
+		return -ENOENT;
+	*link = staging->next;
+	if (staging->shared)
+		gnttab_unshare(gnttab, address, staging->bytes / PAGE);
+	else
+		munmap(address, staging->bytes);
+	free(staging);
+	return 0;
+}
+
+/* The shared staging memory that holds all of @bytes at @local; put first, as it will be asked for again. */
+static struct staging *find_staging(struct gnttab *gnttab, const char *local, size_t bytes)
+{
+	for (struct staging **link = &gnttab->staging; *link; link = &(*link)->next) {
+		struct staging *staging = *link;
+		size_t at = (size_t)(local - staging->address);
+
+		if (local < staging->address || at >= staging->bytes)
+			continue;
+		if (!staging->shared || bytes > staging->bytes - at)
+			return NULL;
+		*link = staging->next;
+		staging->next = gnttab->staging;
+		gnttab->staging = staging;
+		return staging;
+	}
+	return NULL;
+}
+
+void gnttab_copy_close(struct gnttab *gnttab)
+{
+	while (gnttab->staging)
+		gnttab_staging_free(gnttab, gnttab->staging->address);
+	if (gnttab->ops)
+		call_free(gnttab->call, gnttab->ops, OPS_BYTES);
+	call_close(gnttab->call);
+}
+
+/* ---- straight to the hypervisor ---- */
+
+/* Lists the operations of a piece, one for each page here that it touches. Their number; 0: not in staging memory. */
+static unsigned int list_ops(struct gnttab *gnttab, const struct gnttab_copy_piece *piece,
+			     struct gnttab_copy *op)
+{
+	const struct staging *staging = gnttab->staging;
+	size_t at = (size_t)((char *)piece->local - staging->address), left = piece->bytes;
+	unsigned int n = 0;
+
+	if (at >= staging->bytes || left > staging->bytes - at || !staging->shared) {
+		staging = find_staging(gnttab, piece->local, left);
+		if (!staging)
+			return 0;
+		at = (size_t)((char *)piece->local - staging->address);
+	}
+	do {
+		struct gnttab_copy_ptr here = { .u.ref = staging->refs[at / PAGE], .domid = DOMID_SELF };
+		struct gnttab_copy_ptr there = { .u.ref = piece->ref, .domid = piece->domid };
+
+		here.offset = at % PAGE;
+		there.offset = piece->offset + piece->bytes - left;
+		op->len = left < PAGE - here.offset ? left : PAGE - here.offset;
+		op->source = piece->to_grant ? here : there;
+		op->dest = piece->to_grant ? there : here;
+		op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+		op->status = GNTST_general_error;
+		at += op->len;
+		left -= op->len;
+		op++;
+		n++;
+	} while (left);
+	return n;
+}
+
+/* A piece's status: of its operations the first that is no success. */
+static const struct gnttab_copy *take_status(struct gnttab_copy_piece *piece,
+					     const struct gnttab_copy *op)
+{
+	uint32_t left = piece->bytes;
+
+	piece->status = GNTST_okay;
+	do {
+		if (piece->status == GNTST_okay)
+			piece->status = op->status;
+		left -= op->len;
+		op++;
+	} while (left);
+	return op;
+}
+
+/* Copies as many pieces as one hypercall takes. Their number; 0: the first is not in staging memory; -errno. */
+static int copy_direct(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count)
+{
+	const struct gnttab_copy *op = gnttab->ops;
+	unsigned int n = 0, used = 0, added;
+	int rc;
+
+	while (n < count && used + 1 + UINT16_MAX / PAGE < OPS) {
+		added = list_ops(gnttab, &pieces[n], gnttab->ops + used);
+		if (!added)
+			break;
+		used += added;
+		n++;
+	}
+	if (!n)
+		return 0;
+	rc = call_hypercall(gnttab->call, __HYPERVISOR_grant_table_op, GNTTABOP_copy,
+			    (unsigned long)gnttab->ops, used, 0, 0);
+	if (rc < 0)
+		return rc;
+	for (unsigned int i = 0; i < n; i++)
+		op = take_status(&pieces[i], op);
+	return (int)n;
+}
+
+/* ---- by the kernel's help ---- */
+
+static int copy_batch(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count)
+{
+	struct ioctl_gntdev_grant_copy_segment segments[COPY_BATCH];
+	struct ioctl_gntdev_grant_copy copy = { count, segments };
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct ioctl_gntdev_grant_copy_segment *segment = &segments[i];
+		const struct gnttab_copy_piece *piece = &pieces[i];
+
+		segment->len = piece->bytes;
+		segment->status = GNTST_general_error;
+		if (piece->to_grant) {
+			segment->flags = GNTCOPY_dest_gref;
+			segment->source.virt = piece->local;
+			segment->dest.foreign.ref = piece->ref;
+			segment->dest.foreign.offset = piece->offset;
+			segment->dest.foreign.domid = piece->domid;
+		} else {
+			segment->flags = GNTCOPY_source_gref;
+			segment->source.foreign.ref = piece->ref;
+			segment->source.foreign.offset = piece->offset;
+			segment->source.foreign.domid = piece->domid;
+			segment->dest.virt = piece->local;
+		}
+	}
+	if (ioctl(gnttab->gntdev, IOCTL_GNTDEV_GRANT_COPY, &copy))
+		return -errno;
+	for (unsigned int i = 0; i < count; i++)
+		pieces[i].status = segments[i].status;
+	return 0;
+}
+
+int gnttab_copy(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count)
+{
+	while (count) {
+		unsigned int batch = count < COPY_BATCH ? count : COPY_BATCH;
+		int rc = gnttab->staging ? copy_direct(gnttab, pieces, count) : 0;
+
+		if (rc > 0)
+			batch = (unsigned int)rc;
+		else if (!rc)
+			rc = copy_batch(gnttab, pieces, batch);
+		if (rc < 0)
+			return rc;
+		pieces += batch;
+		count -= batch;
+	}
+	return 0;
+}
