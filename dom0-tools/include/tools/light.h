@@ -134,6 +134,12 @@ struct light_create {
 	 * Called once the domain and its console ring exist and before it runs: connect a viewer.
 	 */
 	void (*console_ready)(uint32_t domid, void *cookie);
+	/*
+	 * Called last, when only starting it is left: a failure still undoes everything (as does
+	 * light_gc() if the creator dies in it). For who needs another end's leave. May rename it.
+	 */
+	int (*confirm)(struct light *light, uint32_t domid, void *cookie,
+		       struct tools_error *error);
 	void *cookie;
 	/* out */
 	uint32_t domid;

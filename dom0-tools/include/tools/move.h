@@ -28,8 +28,13 @@
 struct move_channel {
 	int fd;
 	int cancel_fd;		/* readable: -ECANCELED; -1: none */
-	int peer_fd;		/* while sending: readable means the other end says something: */
-	bool peer_spoke;	/* then this is set and the send fails with -EPIPE; -1: none */
+	/*
+	 * While sending, the other end may say something or be gone: on_peer() is called when
+	 * @peer_fd (-1: none) is readable; its result, if not 0, is that of the send.
+	 */
+	int peer_fd;
+	int (*on_peer)(void *cookie);
+	void *peer_cookie;
 	unsigned int stall_ms;	/* no byte moves for so long: -ETIMEDOUT; 0: no limit */
 	uint64_t limit;		/* bytes per second; 0: none */
 	uint64_t bytes;		/* moved so far */
@@ -91,6 +96,7 @@ struct move_save {
 	domid_t domid;
 	enum stream_format format;
 	const char *config;	/* JSON, for STREAM_XL; NULL: none */
+	uint32_t file_flags;	/* of xl's file header, optional ones */
 	stream_put *put;
 	void *cookie;
 	bool live;		/* memory is sent while the guest runs */
@@ -152,5 +158,90 @@ struct move_restore {
  * the caller destroys it; nothing stays mapped.
  */
 int move_restore(struct move_restore *restore, struct tools_error *error);
+
+/* ---- the link of a migration ---- */
+
+struct move_link {
+	int in, out;	/* descriptors; the same one for TCP */
+	int child;	/* process that carries it, or 0 */
+};
+
+/* Runs @command by `sh -c`; what it reads we write, what it writes we read. */
+int move_link_command(struct move_link *link, const char *command, struct tools_error *error);
+int move_link_connect(struct move_link *link, const char *host, const char *port, int cancel_fd,
+		      struct tools_error *error);
+/* Waits for one connection. @address may be NULL: any. */
+int move_link_listen(struct move_link *link, const char *address, const char *port, int cancel_fd,
+		     struct tools_error *error);
+/* Closes; a command gets two seconds to end. */
+void move_link_close(struct move_link *link);
+
+/*
+ * What would fail on this host if the domain came, each as a line "- code: text\n" in @problems.
+ * Their number.
+ */
+unsigned int move_preflight(struct light *light, const struct light_config *config,
+			    struct strbuf *problems);
+
+/* ---- migration: the end that has the domain ---- */
+
+/* Where the domain is after move_send(). */
+enum move_where {
+	MOVE_HERE,    /* it runs here; it never stood still, or was resumed */
+	MOVE_THERE,   /* it runs there; here it is destroyed */
+	MOVE_STUCK,   /* it is suspended here and could not be resumed; there it is not */
+	MOVE_UNKNOWN, /* leave was given to run it there, no answer came: suspended here */
+};
+
+struct move_send {
+	/* in */
+	struct light *light;	/* fm open */
+	domid_t domid;
+	const char *name;
+	const char *config;	/* JSON */
+	struct move_link *link;
+	bool live, check;	/* @check: only ask what would fail */
+	unsigned int max_rounds, few_pages, suspend_ms;
+	uint64_t bytes_per_second; /* 0: no limit */
+	unsigned int peer_ms;	/* for each answer; 0: 120,000 */
+	int (*progress)(void *cookie, const struct move_progress *progress);
+	void (*say)(void *cookie, const char *line); /* xl's "migration sender: ..." */
+	/* A second link like the first, when the first broke at the worst moment. May be NULL. */
+	int (*reconnect)(void *cookie, struct move_link *link, struct tools_error *error);
+	void *cookie;
+	/* out */
+	struct move_save save;
+	enum move_where where;
+	bool peer_is_ours;	/* the receiver speaks our extensions */
+	uint64_t total_ms, down_ms;
+	struct strbuf problems;	/* what the receiver refused for; to free */
+};
+
+/*
+ * Sends the domain and destroys it here once it runs there. On any failure it runs here again, but
+ * for what @where says. Codes: "refused" (with @problems), "peer" (link or receiver), "canceled",
+ * "guest-timeout", "no-log-dirty"...
+ */
+int move_send(struct move_send *send, struct tools_error *error);
+
+/* ---- migration: the end that gets it ---- */
+
+struct move_receive {
+	/* in */
+	struct light *light;
+	struct move_link *link;
+	bool keep_paused, no_monitor;
+	unsigned int peer_ms;
+	void (*say)(void *cookie, const char *line);
+	int (*progress)(void *cookie, const struct move_progress *progress);
+	void *cookie;
+	/* out */
+	uint32_t domid;
+	struct move_restore restore;
+	bool only_asked; /* the sender wanted to know something, no domain came */
+	bool started;	 /* the domain runs here, whatever the result says of the sender */
+};
+
+int move_receive(struct move_receive *receive, struct tools_error *error);
 
 #endif

@@ -192,19 +192,52 @@ static int step_reserve(struct creation *c)
 	return rc ? rc : make_ports(c);
 }
 
+/* The domain comes from this very host: its old self, which stands still, has the same disks. */
+static bool comes_from_here(struct creation *c)
+{
+	struct xen_domctl_getdomaininfo list[64];
+	domid_t first = 1;
+	int count, i;
+
+	do {
+		count = ctl_getdomaininfolist(c->light->ctl, first, 64, list);
+		for (i = 0; i < count; i++) {
+			first = list[i].domain + 1;
+			if (list[i].domain != c->domid &&
+			    !memcmp(list[i].handle, c->run.uuid, sizeof(c->run.uuid)))
+				return true;
+		}
+	} while (count == 64);
+	return false;
+}
+
+static int open_disks(struct creation *c)
+{
+	bool again = c->create->build && comes_from_here(c);
+	struct light_disk disk;
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < c->run.n_disks && !rc; i++) {
+		disk = c->run.disks[i];
+		disk.shared |= again;
+		rc = disk_backing_open(c->light, &disk, &c->backings[i], c->error);
+	}
+	return rc;
+}
+
 static int step_nodes(struct creation *c)
 {
 	unsigned int i;
 	char *text;
-	int rc = 0;
+	int rc;
 
 	c->backings = calloc(c->run.n_disks + 1, sizeof(*c->backings));
 	if (!c->backings)
 		return tools_fail(c->error, -ENOMEM, "no-memory", "out of memory");
 	for (i = 0; i < c->run.n_disks; i++)
 		c->backings[i].loop_fd = -1;
-	for (i = 0; i < c->run.n_disks && !rc; i++)
-		rc = disk_backing_open(c->light, &c->run.disks[i], &c->backings[i], c->error);
+	rc = open_disks(c);
 	rc = rc ? rc : creation_first_nodes(c);
 	kill_point();
 	if (rc)
@@ -309,6 +342,10 @@ static int step_start(struct creation *c)
 	c->create->domid = c->domid;
 	if (c->create->console_ready)
 		c->create->console_ready(c->domid, c->create->cookie);
+	if (c->create->confirm)
+		rc = c->create->confirm(c->light, c->domid, c->create->cookie, c->error);
+	if (rc)
+		return rc;
 	if (!c->create->keep_paused)
 		rc = ctl_unpausedomain(c->light->ctl, (domid_t)c->domid);
 	return rc ? tools_fail(c->error, rc, "hypervisor", "the domain does not start: %s",

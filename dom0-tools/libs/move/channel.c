@@ -33,7 +33,7 @@ static int channel_wait(struct move_channel *c, short events, unsigned int ms)
 		{ .fd = events & POLLIN ? -1 : c->peer_fd, .events = POLLIN },
 	};
 	uint64_t end = ms ? tools_now_ms() + ms : UINT64_MAX, now;
-	int n, left;
+	int n, left, rc;
 
 	for (;;) {
 		now = tools_now_ms();
@@ -44,10 +44,12 @@ static int channel_wait(struct move_channel *c, short events, unsigned int ms)
 		if (n > 0 && list[1].revents)
 			return -ECANCELED;
 		if (n > 0 && list[2].revents) {
-			c->peer_spoke = true;
-			return -EPIPE;
+			rc = c->on_peer(c->peer_cookie);
+			if (rc)
+				return rc;
+			list[2].fd = c->peer_fd;
 		}
-		if (n > 0)
+		if (n > 0 && list[0].revents)
 			return 0;
 		if (!n && tools_now_ms() >= end)
 			return events ? -ETIMEDOUT : 0;

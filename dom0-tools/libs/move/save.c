@@ -204,6 +204,7 @@ static int write_start(struct saver *s)
 
 static int open_all(struct saver *s)
 {
+	struct stream_options options = { .file_flags = s->save->file_flags };
 	int rc = frames_open(&s->frames, s->error);
 
 	if (rc)
@@ -212,8 +213,8 @@ static int open_all(struct saver *s)
 	s->later = bits_alloc(s->frames.count);
 	s->sent = bits_alloc(s->frames.count);
 	rc = s->to_send && s->later && s->sent ? saver_pages_init(s) : -ENOMEM;
-	rc = rc ? rc : stream_writer_open(s->save->format, NULL, s->save->put, s->save->cookie,
-					  &s->writer);
+	rc = rc ? rc : stream_writer_open(s->save->format, &options, s->save->put,
+					  s->save->cookie, &s->writer);
 	return rc ? tools_fail(s->error, rc, "no-memory", "out of memory in domain 0") : 0;
 }
 
