@@ -6,28 +6,34 @@
  */
 #include "private.h"
 
+#define WORD	64	/* pages in one of buffer_used[]'s words */
+
 static bool is_used(const struct blkback *b, uint32_t page)
 {
-	return b->buffer_used[page / 64] >> (page % 64) & 1;
+	return b->buffer_used[page / WORD] >> (page % WORD) & 1;
 }
 
 static void flip(struct blkback *b, uint32_t first, unsigned int pages)
 {
-	for (unsigned int i = first; i < first + pages; i++)
-		b->buffer_used[i / 64] ^= 1UL << (i % 64);
+	if (pages == 1) {
+		b->buffer_used[first / WORD] ^= 1ULL << first % WORD;
+		return;
+	}
+	while (pages) {
+		unsigned int at = first % WORD, n = pages < WORD - at ? pages : WORD - at;
+
+		b->buffer_used[first / WORD] ^= ~0ULL >> (WORD - n) << at;
+		first += n;
+		pages -= n;
+	}
 }
 
-/* The first run of free pages that lies in [from, to). */
-static uint32_t search(const struct blkback *b, uint32_t from, uint32_t to, unsigned int pages)
+/* The first run of free pages, wherever. */
+static uint32_t search(const struct blkback *b, unsigned int pages)
 {
 	unsigned int run = 0;
 
-	for (uint32_t i = from; i < to; i++) {
-		if (!(i % 64) && b->buffer_used[i / 64] == ~0UL) {
-			run = 0;
-			i += 63;
-			continue;
-		}
+	for (uint32_t i = b->buffer_hint; i < BUFFER_PAGES; i++) {
 		run = is_used(b, i) ? 0 : run + 1;
 		if (run == pages)
 			return i + 1 - pages;
@@ -35,18 +41,38 @@ static uint32_t search(const struct blkback *b, uint32_t from, uint32_t to, unsi
 	return NO_BUFFER;
 }
 
+/* The first run that does not cross words, which is as good as any for what requests mostly are. */
+static uint32_t search_words(const struct blkback *b, unsigned int pages)
+{
+	for (uint32_t i = b->buffer_hint / WORD; i < BUFFER_PAGES / WORD; i++) {
+		uint64_t begins = ~b->buffer_used[i];	/* bit n: a run of so many begins at page n */
+
+		for (unsigned int n = 1, more; n < pages && begins; n += more) {
+			more = n < pages - n ? n : pages - n;
+			begins &= begins >> more;
+		}
+		if (begins)
+			return i * WORD + __builtin_ctzll(begins);
+	}
+	return NO_BUFFER;
+}
+
 uint32_t buffer_take(struct blkback *b, unsigned int pages)
 {
-	uint32_t first;
+	uint32_t first = b->buffer_hint;
 
 	if (b->buffer_free < pages)
 		return NO_BUFFER;
-	first = search(b, b->buffer_hint, BUFFER_PAGES, pages);
-	if (first == NO_BUFFER)
-		return first;
+	if (pages != 1 || is_used(b, first)) {
+		first = pages < WORD ? search_words(b, pages) : NO_BUFFER;
+		if (first == NO_BUFFER)
+			first = search(b, pages);
+		if (first == NO_BUFFER)
+			return first;
+	}
 	flip(b, first, pages);
 	b->buffer_free -= pages;
-	if (first == b->buffer_hint)
+	if (first == b->buffer_hint && first + pages < BUFFER_PAGES)
 		b->buffer_hint += pages;
 	return first;
 }

@@ -153,13 +153,6 @@ static void finish_closing(struct blkback *b)
 	b->closed = gone || !is_online(b);
 }
 
-void device_end_connection(struct blkback *b)
-{
-	b->dying = true;
-	if (!device_in_flight(b))
-		finish_closing(b);
-}
-
 /*
  * Started from the record: requests of the backlog count as under way although nothing does them.
  * A dying device forgets them.
@@ -172,13 +165,20 @@ static void drop_backlog(struct blkback *b)
 	}
 }
 
+void device_end_connection(struct blkback *b)
+{
+	b->dying = true;
+	drop_backlog(b);
+	if (!device_in_flight(b))
+		finish_closing(b);
+}
+
 static void close_down(struct blkback *b)
 {
 	if (b->bus.state == XenbusStateClosed) {
 		b->closed = b->bus.peer_state == XenbusStateUnknown || !is_online(b);
 		return;
 	}
-	drop_backlog(b);
 	device_end_connection(b);
 }
 

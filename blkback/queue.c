@@ -258,7 +258,7 @@ static bool is_indirect(const struct request *r)
 }
 
 /*
- * Gets what the decoded request needs before it can be taken: mapped pages, or buffer.
+ * Gets what the decoded request needs before it can be taken: its part of the buffer, mapped pages.
  * -XEN_EAGAIN: not now; -XEN_EINVAL: the device was failed.
  */
 static int prepare(struct request *r)
@@ -267,18 +267,15 @@ static int prepare(struct request *r)
 
 	if (!r->nr_segments || r->status != BLKIF_RSP_OKAY)
 		return 0;
+	r->buffer = buffer_take(b, r->nr_segments);
+	if (r->buffer == NO_BUFFER)
+		return -XEN_EAGAIN;
 	if (b->persistent && (!is_indirect(r) || map_indirect(r))) {
 		if (request_check_segments(r))
 			return -XEN_EINVAL;
-		if (r->status != BLKIF_RSP_OKAY)
-			return 0;
-		r->mapped = map_segments(r);
+		r->mapped = r->status == BLKIF_RSP_OKAY && map_segments(r);
 	}
-	r->buffer = buffer_take(b, r->nr_segments);
-	if (r->buffer != NO_BUFFER)
-		return 0;
-	release(r);
-	return -XEN_EAGAIN;
+	return 0;
 }
 
 /* Takes the next request off the ring. -XEN_EAGAIN: it must wait; -XEN_EINVAL: the device was failed. */
