@@ -319,6 +319,36 @@ static void test_limits_and_reset(void **state __maybe_unused)
 	unmake_domains();
 }
 
+/* A domain ends while its reset is preempted: ports opened behind that one's back are closed, too. */
+static void test_destroy_in_reset(void **state __maybe_unused)
+{
+	struct evtchn_status st;
+	long port;
+
+	make_domains();
+	run_as(1, 0);
+	for (unsigned int n = 1; n <= 100; n++)
+		assert_int_equal(op_alloc(DOMID_SELF, 0), n);
+	host_preempt_at(1);
+	assert_int_equal(op_reset(DOMID_SELF), -ERESTART);
+	host_preempt_at(0);
+	run_as(1, 1);
+	assert_int_equal(op_alloc(DOMID_SELF, 0), 1);
+	run_as(0, 0);
+	port = op_bind(1, 1);
+	assert_true(port > 0);
+
+	dom[1]->is_dying = DOMDYING_dying;
+	host_preempt_at(1);
+	assert_int_equal(evtchn_destroy(dom[1]), -ERESTART);
+	host_preempt_at(0);
+	assert_int_equal(evtchn_destroy(dom[1]), 0);
+	assert_int_equal(dom[1]->active_evtchns, 0);
+	assert_int_equal(op_status(DOMID_SELF, (unsigned int)port, &st), 0);
+	assert_int_equal(st.status, EVTCHNSTAT_unbound);
+	unmake_domains();
+}
+
 static void test_bad_calls(void **state __maybe_unused)
 {
 	struct evtchn_init_control ic = { .control_gfn = 1, .vcpu = 0 };
@@ -707,6 +737,7 @@ int main(void)
 		host_test(test_virq_ipi),
 		host_test(test_pirq),
 		host_test(test_limits_and_reset),
+		host_test(test_destroy_in_reset),
 		host_test(test_bad_calls),
 		host_test(test_compat),
 		host_test(test_poll_wakes),

@@ -141,6 +141,7 @@ struct domain {
 	unsigned int evtchn_free_hint;	/* (e) no port below is free */
 	/* (e) where an EVTCHNOP_reset goes on; 0 = none under way */
 	unsigned int evtchn_next_reset;
+	unsigned int evtchn_next_close;	/* (domctl) where the end of the domain goes on */
 	struct evtchn_fifo_domain *evtchn_fifo;	/* (e) set last; NULL = 2-level */
 	unsigned long poll_mask[2];	/* (a) vcpus in SCHEDOP_poll, ids < 128 */
 
