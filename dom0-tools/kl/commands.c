@@ -67,7 +67,7 @@ const struct kl_command kl_commands[] = {
 		.run = cmd_destroy,
 		.summary = "End a domain at once",
 		.usage = "[options] <Domain>",
-		.options = "-f                      Permit domain 0\n",
+		.options = "-f                      For xl's sake; domain 0 is refused all the same\n",
 		.modifies = true,
 	},
 	{
@@ -392,6 +392,7 @@ const struct kl_command kl_commands[] = {
 		.summary = "Unplug a network card and plug it in again, negotiated anew",
 		.usage = "<Domain> <DevId|mac>",
 		.modifies = true,
+		.ours = true,
 	},
 	{ .name = "channel-list", .refusal = "channels are not supported" },
 	{
@@ -423,6 +424,7 @@ const struct kl_command kl_commands[] = {
 		.summary = "Unplug a disk and plug it in again, negotiated anew",
 		.usage = "<Domain> <DevId>",
 		.modifies = true,
+		.ours = true,
 	},
 	{
 		.name = "block-resize",
@@ -430,6 +432,7 @@ const struct kl_command kl_commands[] = {
 		.summary = "Tell a domain that its disk's file or device has grown",
 		.usage = "<Domain> <DevId>",
 		.modifies = true,
+		.ours = true,
 	},
 	{ .name = "vtpm-attach", .refusal = NO_TPM },
 	{ .name = "vtpm-list", .refusal = NO_TPM },

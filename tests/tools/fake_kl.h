@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hypervisor small enough to see through, behind tools/ctl.h, for tests of kl: domains are
- * records that the test fills in, every call is counted, any can be made to fail. libs/light is not
- * there: what needs it says so.
+ * records that the test fills in, every call is counted, any can be made to fail. Of libs/light only
+ * the devices are there, and only if .light is set: what needs more says so.
  */
 #ifndef TESTS_TOOLS_FAKE_KL_H
 #define TESTS_TOOLS_FAKE_KL_H
@@ -19,6 +19,7 @@ struct fake_kl {
 	unsigned int pools;
 	uint8_t pool_cpus[FAKE_KL_POOLS][8];
 	uint16_t weight, cap;
+	bool light;		/* libs/light opens */
 	const char *ring;	/* the message ring; NULL once cleared */
 	unsigned int calls;	/* of any function */
 	int fail;		/* not 0: the next call answers this */

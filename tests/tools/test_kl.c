@@ -5,6 +5,7 @@
  */
 /* LINK: dom0-tools/kl/commands.c dom0-tools/kl/console.c dom0-tools/kl/cpupool_create.c dom0-tools/kl/cpupool_list.c */
 /* LINK: dom0-tools/kl/cpupool_ops.c dom0-tools/kl/cpupool_split.c dom0-tools/kl/cpupools.c dom0-tools/kl/cpus.c */
+/* LINK: dom0-tools/kl/block.c dom0-tools/kl/devices.c dom0-tools/kl/network.c */
 /* LINK: dom0-tools/kl/dmesg.c dom0-tools/kl/domains.c dom0-tools/kl/events.c dom0-tools/kl/gc.c */
 /* LINK: dom0-tools/kl/handles.c dom0-tools/kl/help.c dom0-tools/kl/info.c dom0-tools/kl/info_numa.c */
 /* LINK: dom0-tools/kl/metrics_more.c */
@@ -419,6 +420,82 @@ static void test_manual(void **state __attribute__((unused)))
 	free(text);
 }
 
+static void test_device_lists(void **state __attribute__((unused)))
+{
+	struct json_value *root;
+
+	fake_kl_add(7, "web");
+	assert_int_equal(run("block-list web"), 1);
+	assert_string_equal(err, "cannot start: No such device\n");
+	fake_kl.light = true;
+	assert_int_equal(run("block-list web"), 0);
+	assert_string_equal(out,
+		"Vdev  BE  handle state evt-ch ring-ref BE-path                       \n"
+		"51712 0   7      4     9      8        /local/domain/0/backend       \n");
+	assert_int_equal(run("network-list web 7"), 0);
+	assert_string_equal(out,
+		"Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref "
+		"BE-path                       \n"
+		"51712 0  00:16:3e:00:00:0a 51712     4      9     8/7           "
+		"/local/domain/0/backend       \n"
+		"51712 0  00:16:3e:00:00:0a 51712     4      9     8/7           "
+		"/local/domain/0/backend       \n");
+	/* One that is not there does not hide the others. */
+	assert_int_equal(run("network-list nobody web"), 1);
+	assert_non_null(strstr(out, "00:16:3e:00:00:0a"));
+	assert_non_null(strstr(err, "nobody is an invalid domain identifier"));
+	assert_int_equal(run("--json block-list web nobody web"), 1);
+	root = json_parse(out, strlen(out), NULL);
+	assert_non_null(root);
+	json_free(root);
+	assert_int_equal(run("block-list"), 2);
+}
+
+static void test_device_changes(void **state __attribute__((unused)))
+{
+	static const struct {
+		const char *line, *done;
+	} cases[] = {
+		{ "block-attach web phy:/dev/a,xvdb,w", "attach disk 7 xvdb" },
+		{ "block-attach web vdev=xvdc target=/a", "attach disk 7 xvdc" },
+		{ "block-detach web xvdb", "detach disk 7 xvdb" },
+		{ "block-detach web xvdb -f", "tear off disk 7 xvdb" },
+		{ "block-detach --force web 51712", "tear off disk 7 51712" },
+		{ "block-reconnect web xvdb", "reconnect disk 7 xvdb" },
+		{ "block-resize web xvdb", "resize disk 7 xvdb" },
+		{ "network-attach web bridge=br7", "attach nic 7 br7" },
+		{ "network-detach 7 0", "detach nic 7 0" },
+		{ "network-reconnect web 0", "reconnect nic 7 0" },
+	};
+	static const char *const wrong[] = { "block-attach web", "block-detach web",
+					     "network-attach", "network-detach web",
+					     "network-detach -f web 0", "block-resize web" };
+	static const char *const refused[] = { "block-attach web vdev=nonsense target=/a",
+					       "network-attach web mac=zz", "block-detach web stuck",
+					       "network-detach nobody 0" };
+	unsigned int i;
+
+	fake_kl_add(7, "web");
+	fake_kl.light = true;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(run(cases[i].line), 0);
+		assert_string_equal(fake_kl.last, cases[i].done);
+		assert_string_equal(err, "");
+	}
+	fake_kl.last[0] = '\0';
+	assert_int_equal(run("-N block-attach web vdev=xvdc target=/a"), 0);
+	assert_int_equal(strncmp(out, "disk: {", 7), 0);
+	assert_int_equal(run("-N network-attach web"), 0);
+	assert_int_equal(strncmp(out, "vif: {", 6), 0);
+	assert_string_equal(fake_kl.last, "");
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(run(wrong[i]), 2);
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		assert_int_equal(run(refused[i]), 1);
+		assert_true(err[0]);
+	}
+}
+
 /*
  * The hypervisor or the store fails at any one call: an exit status and a message, never a crash.
  */
@@ -452,7 +529,8 @@ int main(void)
 		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie),
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
-		T(test_prefixes), T(test_table), T(test_manual), T(test_faults),
+		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
+		T(test_device_changes), T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
