@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The benchmark guests and helpers, and the targets that compare hypervisors with them.
+# The benchmark guests and helpers, and the targets that compare hypervisors, backends and rings with them.
 
 $(eval $(call guest_program,bench-micro,bench/micro))
 $(eval $(call guest_program,bench-pair,bench/pair))
@@ -14,10 +14,11 @@ $(BUILD)/bench/entry: bench/entry/entry.S
 	$(LD) -m elf_i386 -static -Ttext=0x100000 --build-id=none -o $@ $@.o
 
 # Programs for dom0, static, and the plugin that QEMU loads.
-BENCH_TOOLS := $(addprefix $(BUILD)/bench/,evtchn_turns pages mark load disk)
-BENCH_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,cost evtchn_turns pages mark load disk)
+# Guest handles are written through two types.
+BENCH_CFLAGS := -std=gnu11 -O2 -fno-strict-aliasing -Wall -Wextra -Wshadow -Werror
 
-$(BENCH_TOOLS): $(BUILD)/bench/%: bench/system/%.c
+$(BENCH_TOOLS): $(BUILD)/bench/%: bench/system/%.c bench/system/privcmd.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(BENCH_CFLAGS) -static -o $@ $<
 
@@ -30,6 +31,10 @@ bench-tools: guests $(BENCH_TOOLS) $(BUILD)/bench/entry $(BUILD)/bench/count.so
 
 bench: bench-tools all
 	bench/run
+	bench/rings/run
+	bench/rings/run-net
 
 bench-system: bench-tools all
 	bench/run-system
+	bench/run-disk
+	bench/run-net
