@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "file_io.h"
 
-#define LIST_MAX	4096	/* bytes of names in one directory of the store */
+#define LIST_MAX	65536	/* bytes of names in one directory of the store */
 #define LOCK_TRIES	500	/* times 10 ms, for a dying instance */
 
 struct device {
@@ -133,7 +133,8 @@ static void look_at(struct daemon *d, const char *name, const char *key)
 /* Every device that the tree has; those that it has no more. */
 static void scan(struct daemon *d)
 {
-	char domids[LIST_MAX], devids[LIST_MAX], path[PV_PATH_MAX], name[32];
+	static char domids[LIST_MAX], devids[LIST_MAX];
+	char path[PV_PATH_MAX], name[32];
 	int n = pv_store_list(d->domain, 0, d->tree, domids, sizeof(domids)), m;
 	const char *domid = domids, *devid;
 

@@ -6,6 +6,7 @@
 #include <pv/store.h>
 
 #define VALUE_MAX	512	/* the longest value we write */
+#define CHANGES_MAX	8	/* of a directory while it is read in parts */
 
 /* Joins directory and key; the length with its NUL, or -XEN_E2BIG. */
 static int join(char *path, size_t room, const char *dir, const char *key)
@@ -99,10 +100,49 @@ int pv_store_remove(struct pv_domain *domain, uint32_t tx, const char *dir, cons
 	return n < 0 ? n : 0;
 }
 
+/*
+ * A directory that is too long for one answer, in parts: each is the directory's generation, then names; an empty
+ * name ends the last one. A part is received behind the names so far, where room for a whole one must be.
+ */
+static int list_parts(struct pv_domain *domain, uint32_t tx, const char *dir, char *names, size_t room)
+{
+	char payload[PV_PATH_MAX + 16], generation[24] = "";
+	size_t used = 0;
+
+	for (unsigned int changes = 0; changes < CHANGES_MAX;) {
+		int n = join(payload, PV_PATH_MAX, dir, NULL), skip;
+		char *part = names + used;
+
+		if (n < 0)
+			return n;
+		n += snprintf(payload + n, sizeof(payload) - n, "%lu", (unsigned long)used) + 1;
+		n = pv_store_request(domain, XS_DIRECTORY_PART, tx, payload, n, part, room - used);
+		if (n < 0)
+			return n;
+		skip = strlen(part) + 1;
+		if (n <= skip || skip > (int)sizeof(generation))
+			return -XEN_EIO;
+		if (used && strcmp(part, generation)) {
+			used = 0;
+			changes++;
+			continue;
+		}
+		memcpy(generation, part, skip);
+		n -= skip;
+		memmove(part, part + skip, n);
+		if (!part[n - 1] && (n == 1 || !part[n - 2]))
+			return used + n - 1;
+		used += n;
+	}
+	return -XEN_EAGAIN;
+}
+
 int pv_store_list(struct pv_domain *domain, uint32_t tx, const char *dir, char *names, size_t room)
 {
 	int n = request(domain, XS_DIRECTORY, tx, dir, NULL, names, room), count = 0;
 
+	if (n == -XEN_E2BIG && room > XENSTORE_PAYLOAD_MAX)
+		n = list_parts(domain, tx, dir, names, room);
 	for (int i = 0; i < n; i++)
 		count += !names[i];
 	return n < 0 ? n : count;

@@ -299,6 +299,30 @@ static int list(const struct tree *t, const char *path, char *reply, size_t room
 	return used;
 }
 
+/* From byte @from on, as much as an answer has room for; the number of nodes stands for the generation. */
+static int list_part(const struct tree *t, const char *path, size_t from, char *reply, size_t room)
+{
+	static char all[1 << 18];
+	int n = list(t, path, all, sizeof(all)), head = snprintf(reply, room, "%u", t->count) + 1, most;
+
+	if (n < 0 || from > (size_t)n)
+		return n < 0 ? n : -XEN_EINVAL;
+	most = XENSTORE_PAYLOAD_MAX - head - 1;
+	if ((size_t)most + head >= room)
+		return -XEN_E2BIG;
+	n -= from;
+	if (n > most) {
+		for (n = most; all[from + n - 1]; n--)
+			;
+		memcpy(reply + head, all + from, n);
+	} else {
+		memcpy(reply + head, all + from, n);
+		reply[head + n++] = 0;
+	}
+	reply[head + n] = 0;
+	return head + n;
+}
+
 static int read_node(const struct tree *t, const char *path, char *reply, size_t room)
 {
 	const struct node *n = find(t, path);
@@ -338,8 +362,13 @@ int pv_store_request(struct pv_domain *d, enum xsd_sockmsg_type type, uint32_t i
 		snprintf(path, sizeof(path), "%s/%s", home, text);
 	if (type == XS_READ)
 		return read_node(t, path, reply, room);
-	if (type == XS_DIRECTORY)
-		return list(t, path, reply, room);
+	if (type == XS_DIRECTORY) {
+		int n = list(t, path, reply, room);
+
+		return n > XENSTORE_PAYLOAD_MAX ? -XEN_E2BIG : n;
+	}
+	if (type == XS_DIRECTORY_PART)
+		return list_part(t, path, strtoul(text + skip, NULL, 10), reply, room);
 	if (d->domid && !is_below(path, home))
 		return -XEN_EACCES;
 	if (type == XS_RM && !find(t, path))

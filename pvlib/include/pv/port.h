@@ -93,7 +93,7 @@ void pv_event_close(struct pv_domain *domain, evtchn_port_t port);
 /*
  * One request of the store's protocol: @payload of @length bytes (strings with their NULs) in transaction @tx
  * (0: none); the answer, NUL-terminated, in @reply of @room bytes. The answer's length.
- * Types: READ, WRITE, MKDIR, RM, DIRECTORY, TRANSACTION_START, TRANSACTION_END, SET_PERMS.
+ * Types: READ, WRITE, MKDIR, RM, DIRECTORY, DIRECTORY_PART, TRANSACTION_START, TRANSACTION_END, SET_PERMS.
  * -XEN_ENOENT, -XEN_EACCES, -XEN_EAGAIN (transaction lost), -XEN_E2BIG (the answer exceeds @room),
  * -XEN_EIO (no store).
  */
