@@ -81,6 +81,7 @@ static void receive(void *arg, uint8_t *frame, uint32_t bytes, const struct pv_o
 static err_t transmit(struct netif *netif, struct pbuf *p)
 {
 	struct pv_offload offload = { 0 };
+	unsigned int queue = 0;
 	struct pv_transport t;
 
 	(void)netif;
@@ -90,8 +91,9 @@ static err_t transmit(struct netif *netif, struct pbuf *p)
 		pv_packet_seed(out, &t);
 		pv_packet_locate(&t, &offload);
 		offload.partial = true;
+		queue = out[t.start + 3];	/* by the peer's port: each connection keeps its order */
 	}
-	switch (netfront_send(&card, 0, out, p->tot_len, &offload, false)) {
+	switch (netfront_send(&card, queue, out, p->tot_len, &offload, false)) {
 	case 0:
 		return ERR_OK;
 	case -XEN_EAGAIN:
@@ -150,9 +152,12 @@ static void tick(void *arg)
 	pv_timer_set(home, &clock, pv_now(home) + (sleep + 1) * MS);
 }
 
-int card_open(struct pv_domain *domain, const char *path, const char *address)
+int card_open(struct pv_domain *domain, const char *path, const char *address, unsigned int queues,
+	      bool no_split)
 {
-	struct netfront_options options = { .receive = receive, .changed = changed };
+	struct netfront_options options = {
+		.receive = receive, .changed = changed, .queues = queues, .no_split = no_split,
+	};
 	ip4_addr_t ip = { 0 }, mask = { 0 }, gateway = { 0 };
 	int rc;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The server: GET and HEAD of HTTP/1.0 and 1.1 (RFC 9112), one request per connection, on lwIP's raw
- * interface. A connection's buffers are pages of its own; what is read from the disk waits there until the client has
+ * interface; POST is answered with the body's checksum and length as cksum(1) prints them. A connection's buffers are pages of its own; what is read from the disk waits there until the client has
  * acknowledged it.
  */
 #include <guest/string.h>
@@ -22,6 +22,8 @@ struct client {
 	uint32_t unacked;		/* bytes handed to lwIP that point into the chunk or the head */
 	bool answering, ended;
 	uint8_t polls;
+	uint64_t body_left, body_bytes;	/* of a POST: still to come; came */
+	uint32_t crc;
 	uint32_t request_length;
 	char request[REQUEST_MAX];
 	char head[512];
@@ -165,20 +167,102 @@ static void handle(struct client *c)
 	answer(c, file ? "200 OK" : "404 Not Found", file, get);
 }
 
-/* Is the request's head complete? */
-static bool is_whole(const struct client *c)
+/* --- Bodies --- */
+
+/* POSIX's cksum: the most significant bit first. */
+static uint32_t crc_byte(uint32_t crc, uint8_t byte)
 {
-	for (uint32_t i = 3; i < c->request_length; i++) {
-		if (!memcmp(c->request + i - 3, "\r\n\r\n", 4))
-			return true;
+	static uint32_t table[256];
+
+	for (uint32_t i = 0; !table[255] && i < 256; i++) {
+		table[i] = i << 24;
+		for (int bit = 0; bit < 8; bit++)
+			table[i] = table[i] << 1 ^ (table[i] & 0x80000000 ? 0x04c11db7 : 0);
 	}
-	return false;
+	return crc << 8 ^ table[crc >> 24 ^ byte];
+}
+
+static void end_body(struct client *c)
+{
+	char text[32];
+	uint32_t crc = c->crc;
+	int n;
+
+	for (uint64_t length = c->body_bytes; length; length >>= 8)
+		crc = crc_byte(crc, length);
+	n = snprintf(text, sizeof(text), "%u %lu\n", ~crc, (unsigned long)c->body_bytes);
+	c->chunk_left = snprintf(c->head, sizeof(c->head),
+				 "HTTP/1.1 200 OK\r\nServer: krypton\r\nConnection: close\r\n"
+				 "Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", n, text);
+	c->chunk = (const uint8_t *)c->head;
+	c->answering = true;
+	pump(c);
+}
+
+/* Takes what lies behind the first @skip bytes of @p. */
+static void take_body(struct client *c, const struct pbuf *p, uint32_t skip)
+{
+	for (; p; p = p->next) {
+		const uint8_t *data = p->payload;
+		uint32_t i = skip < p->len ? skip : p->len;
+
+		skip -= i;
+		for (; i < p->len && c->body_left; i++, c->body_left--, c->body_bytes++)
+			c->crc = crc_byte(c->crc, data[i]);
+	}
+	if (!c->body_left)
+		end_body(c);
+}
+
+/* The Content-Length of the request; 0: none. */
+static uint64_t content_length(const struct client *c)
+{
+	static const char name[] = "\r\ncontent-length:";
+	const char *p = c->request;
+	uint64_t value = 0;
+	size_t n = 0;
+
+	for (; *p && n < sizeof(name) - 1; p++)
+		n = (*p | (*p >= 'A' && *p <= 'Z' ? 0x20 : 0)) == name[n] ? n + 1 : *p == '\r';
+	while (*p == ' ')
+		p++;
+	for (; *p >= '0' && *p <= '9' && value < 1UL << 40; p++)
+		value = value * 10 + *p - '0';
+	return value;
+}
+
+/* --- Requests --- */
+
+/* The length of the request's head; 0: it is not complete. */
+static uint32_t head_length(const struct client *c)
+{
+	for (uint32_t i = 4; i <= c->request_length; i++) {
+		if (!memcmp(c->request + i - 4, "\r\n\r\n", 4))
+			return i;
+	}
+	return 0;
+}
+
+/* More of the request has come in @p. */
+static void take_request(struct client *c, const struct pbuf *p)
+{
+	uint32_t before = c->request_length, room = REQUEST_MAX - 1 - before, head;
+
+	c->request_length += pbuf_copy_partial(p, c->request + before, room, 0);
+	head = head_length(c);
+	if (head && !strncmp(c->request, "POST ", 5)) {
+		c->body_left = content_length(c);
+		take_body(c, p, head - before);
+	} else if (head) {
+		handle(c);
+	} else if (c->request_length == REQUEST_MAX - 1) {
+		answer(c, "431 Request Header Fields Too Large", NULL, true);
+	}
 }
 
 static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
 {
 	struct client *c = arg;
-	uint32_t room;
 
 	(void)error;
 	if (!p) {			/* the client has nothing more to say */
@@ -186,18 +270,13 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error
 			client_close(c);
 		return ERR_OK;
 	}
+	c->polls = 0;
 	tcp_recved(pcb, p->tot_len);
-	if (!c->answering) {
-		room = REQUEST_MAX - 1 - c->request_length;
-		c->request_length += pbuf_copy_partial(p, c->request + c->request_length, room, 0);
-	}
+	if (c->body_left)
+		take_body(c, p, 0);
+	else if (!c->answering)
+		take_request(c, p);
 	pbuf_free(p);
-	if (c->answering)
-		return ERR_OK;
-	if (is_whole(c))
-		handle(c);
-	else if (c->request_length == REQUEST_MAX - 1)
-		answer(c, "431 Request Header Fields Too Large", NULL, true);
 	return ERR_OK;
 }
 

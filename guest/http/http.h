@@ -43,8 +43,9 @@ uint64_t http_served(void);
 
 /* --- card.c: lwIP's network interface --- */
 
-/* Brings up the card; @address as "10.0.0.2" (netmask /24), or NULL for DHCP. */
-int card_open(struct pv_domain *domain, const char *path, const char *address);
+/* Brings up the card with @queues at most; @address as "10.0.0.2" (netmask /24), or NULL for DHCP. */
+int card_open(struct pv_domain *domain, const char *path, const char *address, unsigned int queues,
+	      bool no_split);
 /* Prints the address each time that there is a new one. */
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * The web server guest: disk, card, server, and then the loop for ever (or for `requests=N`).
  *
- * Words of the command line: ip=10.0.0.2 (else DHCP), vbd=51712, vif=0, requests=N.
+ * Words of the command line: ip=10.0.0.2 (else DHCP), vbd=51712, vif=0, requests=N; of the card: queues=N,
+ * and nosplit for one event channel per queue.
  */
 #include <guest/console.h>
 #include <guest/start.h>
@@ -75,7 +76,8 @@ int guest_main(void)
 		panic("http: disk %s: error %d", path, -rc);
 	pv_bare_run(domain, is_indexed, NULL);
 	snprintf(path, sizeof(path), "device/vif/%lu", arg_number("vif", 0));
-	rc = card_open(domain, path, word("ip", address, sizeof(address)));
+	rc = card_open(domain, path, word("ip", address, sizeof(address)), arg_number("queues", 1),
+		       arg_present("nosplit"));
 	if (rc)
 		panic("http: card %s: error %d", path, -rc);
 	rc = http_start(domain, PORT);
