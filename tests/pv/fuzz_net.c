@@ -23,18 +23,22 @@ static const char *const front_keys[] = {
 	"tx-ring-ref", "rx-ring-ref", "event-channel", "event-channel-tx", "event-channel-rx", "state",
 	"feature-sg", "feature-gso-tcpv4", "feature-gso-tcpv6", "feature-no-csum-offload",
 	"feature-ipv6-csum-offload", "request-rx-copy", "feature-rx-notify", "multi-queue-num-queues",
-	"queue-0/tx-ring-ref", "queue-1/event-channel", "request-multicast-control", "mac", "mtu",
+	"queue-0/tx-ring-ref", "queue-0/rx-ring-ref", "queue-1/tx-ring-ref", "queue-0/event-channel",
+	"queue-1/event-channel", "queue-0/event-channel-tx", "queue-1/event-channel-rx",
+	"request-multicast-control", "mac", "mtu",
 };
 
 static const char *const back_keys[] = {
-	"state", "feature-sg", "feature-gso-tcpv4", "feature-rx-copy", "multi-queue-max-queues",
-	"feature-split-event-channels", "feature-ipv6-csum-offload", "carrier", "hotplug-status",
-	"script", "online",
+	"state", "feature-sg", "feature-gso-tcpv4", "feature-gso-tcpv6", "feature-rx-copy",
+	"feature-no-csum-offload", "multi-queue-max-queues", "feature-split-event-channels",
+	"feature-ipv6-csum-offload", "feature-multicast-control", "carrier", "hotplug-status",
+	"script", "online", "rate", "mac",
 };
 
 static const char *const values[] = {
 	NULL, "", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "17", "255", "256", "65536",
 	"4294967295", "4294967296", "18446744073709551616", "-1", "0x1", " 1", "1 ", "connected", "%s%n",
+	"100,1000", "1,1",
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 };
 
