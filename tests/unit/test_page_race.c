@@ -7,7 +7,7 @@
  */
 /*
  * LINK: tests/unit/pt_world.c xen-core/heap.c arch/x86/rangeset.c arch/x86/mm/page_format.c
- * LINK: arch/x86/mm/validate.c arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c
+ * LINK: arch/x86/mm/validate.c arch/x86/mm/mod_entry.c arch/x86/mm/batch.c
  * LINK: arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c
  * LINK: arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c
  */
@@ -34,6 +34,9 @@ static void race_point(void);
 
 #include "../../arch/x86/mm/page_type.c"
 #include "../../arch/x86/mm/page_ref.c"
+#undef read_once
+#define read_once(x) ({ race_point(); __atomic_load_n(&(x), __ATOMIC_RELAXED); })
+#include "../../arch/x86/mm/walk.c"
 #include "pt_world.h"
 
 /* ---- the two vcpus as coroutines ---- */
@@ -348,6 +351,55 @@ static void test_trees(void **state __maybe_unused)
 	all_schedules(tree, use_tree, use_tree, tree_released);
 }
 
+/*
+ * One vcpu walks the tables in software while the other takes a table out of the
+ * tree and makes data of it, with frame numbers that do not exist.
+ */
+static struct pt_tree walked;
+static mfn_t found;
+static void walk_tree(void)
+{
+	mfn_t table;
+
+	found = guest_leaf(pt_dom->vcpu[0], 0xffff960000000000, &table) ? table : INVALID_MFN;
+}
+static void make_data_of_table(void)
+{
+	unsigned int flushes;
+
+	pt_entries(walked.l4)[300].pte = 0;
+	put_page_and_type(walked.l3);
+	flushes = host_rec.flushes_mask;
+	BUG_ON(get_writable_type(walked.l3));
+	/* The flush that it asks for ends when the other CPU takes the interrupt. */
+	while (host_rec.flushes_mask != flushes && !host_cpus[0].irq_enabled)
+		wait_point();
+	race_point();
+	pt_entries(walked.l3)[0].pte = PTE_ADDR_MASK | LEAF_RW;
+	put_writable_type(walked.l3);
+}
+static void tree_to_walk(void)
+{
+	pt_tree(&walked, 1, 1, 1);
+	pt_dom->vcpu[0]->arch.guest_table = page_to_mfn(walked.l4);
+	cpumask_set_cpu(0, &pt_dom->dirty_cpumask);
+	BUG_ON(get_page_type(walked.l4, PGT_l4_page_table));
+}
+static void tree_walked(void)
+{
+	assert_true(mfn_eq(found, INVALID_MFN) || mfn_x(found) == pt_mfn(walked.pages[3]));
+	put_page_type(walked.l4);
+	pt_assert_released(&walked);
+	for (unsigned int i = 0; i <= walked.nr_pages; i++) {
+		page = i < walked.nr_pages ? walked.pages[i] : walked.data;
+		drop_owner();
+	}
+}
+static void test_walk_against_reuse(void **state __maybe_unused)
+{
+	all_schedules(tree_to_walk, walk_tree, make_data_of_table, tree_walked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +409,7 @@ int main(void)
 		pt_test(test_steal_against_map),
 		pt_test(test_writable_against_table),
 		pt_test(test_trees),
+		pt_test(test_walk_against_reuse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,10 +5,15 @@
  * The base table is held by the vcpu; nothing below is locked, so another vcpu
  * may change an entry at any time. A table page found is therefore locked and
  * its owner and type checked before anything is done to it.
+ *
+ * Interrupts are off on the way down: a table that loses its place meanwhile
+ * cannot become something else, whose contents would be taken for entries,
+ * before this CPU has flushed its TLB. As for the CPU's own walks, that is.
  */
 #include "private.h"
 
-pte_t *guest_leaf(const struct vcpu *v, unsigned long va, mfn_t *table)
+/* Interrupts are off. */
+static inline pte_t *walk_down(const struct vcpu *v, unsigned long va, mfn_t *table)
 {
 	mfn_t t = v->arch.guest_table;
 	pte_t e;
@@ -26,6 +31,17 @@ pte_t *guest_leaf(const struct vcpu *v, unsigned long va, mfn_t *table)
 		return NULL;
 	*table = pte_mfn(e);
 	return (pte_t *)mfn_to_virt(*table) + l1_index(va);
+}
+
+pte_t *guest_leaf(const struct vcpu *v, unsigned long va, mfn_t *table)
+{
+	pte_t *p;
+
+	ASSERT(local_irq_is_enabled());
+	local_irq_disable();
+	p = walk_down(v, va, table);
+	local_irq_enable();
+	return p;
 }
 
 bool guest_walk_l1e(struct vcpu *v, unsigned long va, pte_t *entry, mfn_t *table)
