@@ -498,6 +498,76 @@ static void test_grant_leaves(void **state __maybe_unused)
 	assert_counts_equal(&before);
 }
 
+/*
+ * A guest drops a mapping of another's page in another way than by unmap, and
+ * need not flush. The owner may make a table of it next, which flushes only the
+ * owner's CPUs: so this one's are flushed before the reference goes.
+ */
+static void test_foreign_leaf_goes(void **state __maybe_unused)
+{
+	static const unsigned int ro = GNTMAP_host_map | GNTMAP_readonly;
+	struct page_info *theirs = pt_page(pt_other);
+	const mfn_t mfn = page_to_mfn(theirs);
+	unsigned int flushes;
+
+	make_tree();
+	cpumask_set_cpu(5, &pt_dom->dirty_cpumask);
+	assert_int_equal(do_update_va_mapping(VA(0, 0, 9), pt_value(tree.data, LEAF_RW), 0, 0, 0),
+			 0);
+	flushes = host_rec.flushes_mask;
+	assert_true(get_page(theirs, pt_other));
+	assert_int_equal(arch_grant_map(VA(0, 0, 3), mfn, ro), GNTST_okay);
+	assert_int_equal(do_update_va_mapping(VA(0, 0, 3), 0, 0, 0, 0), 0);
+	assert_int_equal(do_update_va_mapping(VA(0, 0, 9), 0, 0, 0, 0), 0);
+	assert_int_equal(host_rec.flushes_mask, flushes);
+
+	assert_true(get_page_and_type(theirs, pt_other, PGT_writable_page));
+	flushes = host_rec.flushes_mask;
+	assert_int_equal(arch_grant_map(VA(0, 0, 3), mfn, GNTMAP_host_map), GNTST_okay);
+	assert_int_equal(do_update_va_mapping(VA(0, 0, 3), 0, 0, 0, 0), 0);
+	assert_int_equal(host_rec.flushes_mask, flushes + 1);
+	assert_true(cpumask_test_cpu(5, &host_rec.last_flush_mask));
+	/* The same with the whole table. */
+	assert_true(get_page_and_type(theirs, pt_other, PGT_writable_page));
+	assert_int_equal(arch_grant_map(VA(0, 0, 3), mfn, GNTMAP_host_map), GNTST_okay);
+	flushes = host_rec.flushes_mask;
+	assert_int_equal(pt_update_one(pt_maddr(level_page(2), 0), 0), 0);
+	assert_int_equal(pt_type(theirs), 0);
+	assert_int_equal(host_rec.flushes_mask, flushes + 1);
+	assert_true(cpumask_test_cpu(5, &host_rec.last_flush_mask));
+}
+
+/* A new vcpu's user tables are refused: its kernel's, however large, go in steps. */
+static void test_base_tables_refused(void **state __maybe_unused)
+{
+	struct vcpu *v = pt_dom->vcpu[1];
+	struct pt_tree kernel, user;
+	unsigned int in_steps = 0;
+	struct host_counts before;
+
+	pt_tree(&kernel, 3, 4, 2);
+	pt_tree(&user, 1, 1, 1);
+	pt_fill(user.l4, 400, user.data, TABLE);
+	pt_entries(user.l4)[400].pte |= PTE_PSE;
+	before = host_count();
+	for_each_fault(n, host_preempt_at) {
+		int rc;
+
+		do {
+			rc = vcpu_set_base_tables(v, page_to_mfn(kernel.l4), page_to_mfn(user.l4));
+		} while (rc == -ERESTART);
+		assert_int_equal(rc, -EINVAL);
+		assert_true(no_table(v->arch.guest_table) && no_table(v->arch.guest_table_user));
+		in_steps += v->arch.old_guest_table != NULL;
+		while (put_old_guest_table(current) || put_old_guest_table(v))
+			;
+		pt_assert_released(&kernel);
+		pt_assert_released(&user);
+		assert_counts_equal(&before);
+	}
+	assert_in_range(in_steps, 3, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +586,8 @@ int main(void)
 		pt_test(test_new_base_preempted),
 		pt_test(test_mmuext_errors),
 		pt_test(test_grant_leaves),
+		pt_test(test_foreign_leaf_goes),
+		pt_test(test_base_tables_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,44 +34,6 @@ int new_guest_cr3(mfn_t mfn)
 	return no_table(old) ? 0 : put_table_or_defer(mfn_to_page(old));
 }
 
-int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user)
-{
-	int rc = put_old_guest_table(current);
-
-	if (rc)
-		return rc;
-	if (no_table(v->arch.guest_table)) {
-		rc = get_table_refs(pte_make(kernel, 0), 5, v->domain, true, false);
-		if (rc)
-			return rc == -EINTR ? -ERESTART : rc;
-		v->arch.guest_table = kernel;
-	}
-	if (!no_table(user) && no_table(v->arch.guest_table_user)) {
-		rc = get_table_refs(pte_make(user, 0), 5, v->domain, true, false);
-		if (rc == -EINTR || rc == -ERESTART)
-			return -ERESTART;	/* the kernel's is found set when called again */
-		if (rc) {
-			kernel = v->arch.guest_table;
-			v->arch.guest_table = INVALID_MFN;
-			/*
-			 * A failed tree occupies current's slot already: this
-			 * release may not be put off too.
-			 */
-			if (current->arch.old_guest_table) {
-				put_page_type(mfn_to_page(kernel));
-				put_page(mfn_to_page(kernel));
-			} else {
-				(void)put_table_or_defer(mfn_to_page(kernel));
-			}
-			return rc;
-		}
-		v->arch.guest_table_user = user;
-	}
-	base_changed(v, TF_kernel_mode, v->arch.guest_table);
-	base_changed(v, 0, v->arch.guest_table_user);
-	return 0;
-}
-
 /* Drops one base pointer of a vcpu that does not run; what is preempted stays in v's own slot. */
 static int drop_base(struct vcpu *v, mfn_t *base)
 {
@@ -89,6 +51,37 @@ static int drop_base(struct vcpu *v, mfn_t *base)
 	v->arch.old_guest_table = pg;
 	v->arch.old_guest_table_partial = rc == -ERESTART;
 	return -ERESTART;
+}
+
+int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user)
+{
+	int rc = put_old_guest_table(current);
+
+	/* What an attempt that failed has left, see below. */
+	if (!rc)
+		rc = put_old_guest_table(v);
+	if (rc)
+		return rc;
+	if (no_table(v->arch.guest_table)) {
+		rc = get_table_refs(pte_make(kernel, 0), 5, v->domain, true, false);
+		if (rc)
+			return rc == -EINTR ? -ERESTART : rc;
+		v->arch.guest_table = kernel;
+	}
+	if (!no_table(user) && no_table(v->arch.guest_table_user)) {
+		rc = get_table_refs(pte_make(user, 0), 5, v->domain, true, false);
+		if (rc == -EINTR || rc == -ERESTART)
+			return -ERESTART;	/* the kernel's is found set when called again */
+		if (rc) {
+			/* A failed tree may occupy current's slot; v's is free. */
+			(void)drop_base(v, &v->arch.guest_table);
+			return rc;
+		}
+		v->arch.guest_table_user = user;
+	}
+	base_changed(v, TF_kernel_mode, v->arch.guest_table);
+	base_changed(v, 0, v->arch.guest_table_user);
+	return 0;
 }
 
 int vcpu_destroy_pagetables(struct vcpu *v)

@@ -54,7 +54,7 @@ static inline pte_t *lock_leaf(uint64_t host_addr, unsigned int flags, struct vc
 static void drop_leaf(pte_t e)
 {
 	if (pte_present(e))
-		put_leaf_refs(e);
+		put_leaf_refs(e, current->domain);
 }
 
 int arch_grant_map(uint64_t host_addr, mfn_t mfn, unsigned int flags)

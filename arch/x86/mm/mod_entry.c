@@ -75,7 +75,7 @@ static inline int change_leaf(pte_t *p, pte_t old, pte_t new, enum write_mode mo
 		if (unlikely(!write_entry(p, old, new, mode)))
 			return -EAGAIN;
 		if (pte_present(old))
-			put_leaf_refs(old);
+			put_leaf_refs(old, pt_dom);
 		return 0;
 	}
 
@@ -103,11 +103,11 @@ static inline int change_leaf(pte_t *p, pte_t old, pte_t new, enum write_mode mo
 		new.pte ^= (uint64_t)flip;
 	}
 	if (unlikely(!write_entry(p, old, new, mode))) {
-		put_leaf_refs(new);
+		put_leaf_refs(new, pt_dom);
 		return -EAGAIN;
 	}
 	if (pte_present(old))
-		put_leaf_refs(old);
+		put_leaf_refs(old, pt_dom);
 	return 0;
 }
 

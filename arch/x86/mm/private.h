@@ -174,7 +174,8 @@ int validate_seg_desc_page(struct page_info *pg);
  * pg_dom is who must own the frame; pt_dom owns the table.
  */
 long get_leaf_refs(pte_t e, struct domain *pt_dom, struct domain *pg_dom);
-void put_leaf_refs(pte_t e);
+/* The entry is gone from its table already. */
+void put_leaf_refs(pte_t e, const struct domain *pt_dom);
 /*
  * The references of an entry of level 2 to 4, or of a base pointer (5). retain:
  * keep the general one if -ERESTART.
@@ -224,7 +225,7 @@ static inline void put_page_hot(struct page_info *pg)
 /* ---- walk.c ---- */
 /*
  * The leaf that maps va in v's kernel tables, NULL if there is none; *table is
- * the frame that holds it.
+ * the frame that holds it. v is current; interrupts are on.
  */
 pte_t *guest_leaf(const struct vcpu *v, unsigned long va, mfn_t *table);
 

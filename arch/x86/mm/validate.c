@@ -93,19 +93,38 @@ busy:
 	return -EBUSY;
 }
 
-void put_leaf_refs(pte_t e)
+/*
+ * A writable mapping of another's page goes by itself, not by a grant unmap. Its
+ * owner may now make it a table, and that flushes the owner's CPUs only: ours
+ * must not find the old translation any more. Control domains are trusted to
+ * flush for themselves.
+ */
+static __noinline void foreign_leaf_goes(const struct domain *pt_dom)
+{
+	const cpumask_t mask = pt_dom->dirty_cpumask;
+
+	if (!pt_dom->is_privileged)
+		flush_tlb_mask(&mask);
+}
+
+void put_leaf_refs(pte_t e, const struct domain *pt_dom)
 {
 	const mfn_t mfn = pte_mfn(e);
+	const struct domain *owner;
 	struct page_info *pg;
 
 	/* Device memory has no counts; the mapping's reference keeps any other frame's owner. */
 	if (unlikely(!mfn_valid(mfn)))
 		return;
 	pg = mfn_to_page(mfn);
-	if (unlikely(page_get_owner(pg) == dom_io))
+	owner = page_get_owner(pg);
+	if (unlikely(owner == dom_io))
 		return;
-	if (e.pte & PTE_RW)
+	if (e.pte & PTE_RW) {
+		if (unlikely(owner != pt_dom))
+			foreign_leaf_goes(pt_dom);
 		put_writable_type(pg);
+	}
 	put_page(pg);
 }
 
@@ -159,15 +178,15 @@ static inline bool none_present(const pte_t *t)
 		  t[4].pte | t[5].pte | t[6].pte | t[7].pte) & PTE_PRESENT);
 }
 
-/* Gives back what entries [0, n) hold. */
-static void invalidate_leaves(pte_t *t, unsigned int n)
+/* Gives back what entries [0, n) of a table of d's hold. */
+static void invalidate_leaves(pte_t *t, unsigned int n, const struct domain *d)
 {
 	for (unsigned int i = 0; i < n; i += 8) {
 		if (none_present(t + i))
 			continue;
 		for (unsigned int k = i; k < i + 8 && k < n; k++)
 			if (pte_present(t[k]))
-				put_leaf_refs(t[k]);
+				put_leaf_refs(t[k], d);
 	}
 }
 
@@ -197,7 +216,7 @@ static int validate_leaves(struct page_info *pg)
 			int rc = pte_present(t[k]) ? validate_leaf(t + k, d) : 0;
 
 			if (unlikely(rc)) {
-				invalidate_leaves(t, k);
+				invalidate_leaves(t, k, d);
 				return rc;
 			}
 		}
@@ -338,7 +357,7 @@ int table_invalidate(struct page_info *pg, unsigned int level, bool preemptible)
 {
 	if (level > 1)
 		return invalidate_tables(pg, level, preemptible);
-	invalidate_leaves(page_to_virt(pg), PT_ENTRIES);
+	invalidate_leaves(page_to_virt(pg), PT_ENTRIES, page_get_owner(pg));
 	return 0;
 }
 
