@@ -32,19 +32,10 @@
 #include <tools/move.h>
 #include <xen/grant_table.h>
 #include <xen/sched.h>
-#include <fake_hypervisor.h>
-#include <fake_store.h>
-#include <guest_kernel.h>
+#include <fake_guest.h>
 
 #define PAGE 4096UL
-#define LINUX_BASE 0xffffffff80000000UL
 #define MIB_OF_GUEST 12U
-#define HOLE 2000U /* a pfn the guest gave back */
-
-static const struct kernel_wish wish = {
-	.virt_base = LINUX_BASE, .paddr = 0x100000, .entry = LINUX_BASE + 0x100010,
-	.memory_bytes = 0x8000, .p2m_base = 0x8000000000UL, .mod_start_pfn = 1,
-};
 
 /* A guest that is asked to suspend. */
 enum behaviour { DEAF, TAKES, OBEYS, ENDS, DIES };
@@ -65,19 +56,6 @@ struct world {
 	enum behaviour guest_is;
 };
 
-static void *guest_at(const struct fake_domain *domain, uint64_t va)
-{
-	xen_pfn_t frame = xen_cr3_to_pfn(domain->vcpu[0].context.ctrlreg[3]);
-
-	for (int shift = 39; shift >= 12; shift -= 9) {
-		uint64_t entry = ((uint64_t *)fake_hv_frame(frame))[(va >> shift) & 511];
-
-		assert_true(entry & 1);
-		frame = (entry & 0x000ffffffffff000UL) >> 12;
-	}
-	return (uint8_t *)fake_hv_frame(frame) + (va & (PAGE - 1));
-}
-
 static domid_t make_domain(struct world *w)
 {
 	struct xen_domctl_createdomain config = { .max_vcpus = 2 };
@@ -89,70 +67,12 @@ static domid_t make_domain(struct world *w)
 	return id;
 }
 
-/* What a guest says of itself once it runs. */
-static void live_a_little(struct world *w)
-{
-	struct vcpu_guest_context *context = &w->guest->vcpu[0].context;
-	struct start_info *info = guest_at(w->guest, context->user_regs.rsi);
-	struct shared_info *shared = fake_hv_frame(w->guest->shared_info);
-	xen_pfn_t *p2m = guest_at(w->guest, info->mfn_list), frame;
-
-	shared->arch.max_pfn = info->nr_pages;
-	shared->arch.p2m_cr3 = context->ctrlreg[3];
-	shared->arch.p2m_vaddr = info->mfn_list;
-	shared->wc_sec = 77;
-	shared->evtchn_pending[0] = 5;
-	shared->vcpu_info[0].evtchn_upcall_mask = 0;
-	w->guest->tsc = (struct xen_domctl_tsc_info){ .tsc_mode = 0, .gtsc_khz = 1000,
-						      .elapsed_nsec = 123456, .incarnation = 3 };
-	memset(w->guest->xsave[0], 0x77, FAKE_HV_XSAVE);
-	context->user_regs.rdx = 0;
-	/* Half a page table further on, one page has been ballooned out. */
-	p2m = (xen_pfn_t *)guest_at(w->guest, info->mfn_list + HOLE / 512 * PAGE) + HOLE % 512;
-	frame = *p2m;
-	*p2m = ~0UL;
-	assert_int_equal(ctl_decrease_reservation(w->ctl, w->guest->id, 1, &frame), 1);
-}
-
-/* A table entry that maps the hole away, as the guest must before it gives the page back. */
-static void unmap_hole(struct fake_domain *domain, xen_pfn_t mfn)
-{
-	uint64_t va = LINUX_BASE + HOLE * PAGE;
-	xen_pfn_t frame = xen_cr3_to_pfn(domain->vcpu[0].context.ctrlreg[3]);
-	uint64_t *entry = NULL;
-
-	for (int shift = 39; shift >= 12; shift -= 9) {
-		entry = &((uint64_t *)fake_hv_frame(frame))[(va >> shift) & 511];
-		if (!(*entry & 1))
-			return;
-		frame = (*entry & 0x000ffffffffff000UL) >> 12;
-	}
-	assert_int_equal(frame, mfn);
-	*entry = 0;
-}
-
-static xen_pfn_t guest_mfn(const struct fake_domain *domain, uint64_t pfn)
-{
-	struct shared_info *shared = fake_hv_frame(domain->shared_info);
-
-	return *(xen_pfn_t *)guest_at(domain, shared->arch.p2m_vaddr + pfn * 8);
-}
-
-/* It lets go of its pages and stops. */
 static int suspend(void *cookie, struct tools_error *error)
 {
 	struct world *w = cookie;
-	struct vcpu_guest_context *context = &w->guest->vcpu[0].context;
-	struct start_info *info = guest_at(w->guest, context->user_regs.rsi);
-	uint64_t pfn;
 
 	(void)error;
-	info->store_mfn = fake_hv_m2p(info->store_mfn);
-	info->console.domU.mfn = fake_hv_m2p(info->console.domU.mfn);
-	pfn = (context->user_regs.rsi - LINUX_BASE) / PAGE;
-	context->user_regs.rdx = guest_mfn(w->guest, pfn);
-	fake_hv_dirty(w->guest->id, pfn);
-	fake_hv_shutdown(w->guest->id, SHUTDOWN_suspend);
+	fake_guest_suspend(w->guest);
 	return 0;
 }
 
@@ -171,18 +91,12 @@ static int setup(void **state)
 	assert_int_equal(foreignmemory_open(&w->fm), 0);
 	assert_int_equal(store_open(&w->store), 0);
 	w->light = (struct light){ .ctl = w->ctl, .store = w->store, .cancel_fd = -1 };
-	make_kernel(file, &wish);
+	make_kernel(file, &fake_guest_wish);
 	kernel = (struct guest_image){ file, sizeof(file), -1 };
 	build.domid = make_domain(w);
 	assert_int_equal(guest_build_pv(w->ctl, w->fm, &build, &w->error), 0);
 	w->guest = fake_hv_domain(build.domid);
-	{
-		struct start_info *info =
-			guest_at(w->guest, w->guest->vcpu[0].context.user_regs.rsi);
-
-		unmap_hole(w->guest, *(xen_pfn_t *)guest_at(w->guest, info->mfn_list + HOLE * 8));
-	}
-	live_a_little(w);
+	assert_int_equal(fake_guest_live(w->ctl, w->guest), 0);
 	assert_int_equal(store_introduce(w->store, build.domid, build.store_mfn, 1), 0);
 	w->fd = memfd_create("image", MFD_CLOEXEC);
 	*state = w;
@@ -211,7 +125,7 @@ static void write_some(struct world *w)
 	for (unsigned int i = 0; i < 40; i++) {
 		uint64_t pfn = 2100 + (w->calls * 37 + i * 13) % 900;
 
-		*(uint64_t *)fake_hv_frame(guest_mfn(w->guest, pfn)) += w->calls + i;
+		*(uint64_t *)fake_hv_frame(fake_guest_mfn(w->guest, pfn)) += w->calls + i;
 		fake_hv_dirty(w->guest->id, pfn);
 	}
 }
@@ -288,7 +202,7 @@ static void same_table(const struct fake_domain *a, const struct fake_domain *b,
 static void same_page(struct world *w, const struct fake_domain *b, uint64_t pfn, uint64_t first_p2m,
 		      uint64_t p2m_pages, uint64_t info_pfn)
 {
-	xen_pfn_t x = guest_mfn(w->guest, pfn), y = guest_mfn(b, pfn), type = x;
+	xen_pfn_t x = fake_guest_mfn(w->guest, pfn), y = fake_guest_mfn(b, pfn), type = x;
 
 	if (x == ~0UL) {
 		assert_true(y == ~0UL);
@@ -309,23 +223,23 @@ static void compare(struct world *w, domid_t domid)
 {
 	const struct fake_domain *b = fake_hv_domain(domid);
 	const struct vcpu_guest_context *context = &b->vcpu[0].context;
-	const struct start_info *was = guest_at(w->guest, context->user_regs.rsi);
-	const struct start_info *is = guest_at(b, context->user_regs.rsi);
+	const struct start_info *was = fake_guest_at(w->guest, context->user_regs.rsi);
+	const struct start_info *is = fake_guest_at(b, context->user_regs.rsi);
 	const struct shared_info *shared = fake_hv_frame(b->shared_info);
 	const grant_entry_v1_t *grants = fake_hv_frame(b->grant_table);
-	uint64_t info_pfn = (context->user_regs.rsi - LINUX_BASE) / PAGE;
+	uint64_t info_pfn = (context->user_regs.rsi - FAKE_GUEST_BASE) / PAGE;
 
 	assert_int_equal(b->pages, w->guest->pages);
 	for (uint64_t pfn = 0; pfn < was->nr_pages; pfn++)
 		same_page(w, b, pfn, was->first_p2m_pfn, was->nr_p2m_frames, info_pfn);
-	assert_int_equal(context->user_regs.rip, wish.entry);
-	assert_int_equal(context->user_regs.rdx, guest_mfn(b, info_pfn));
+	assert_int_equal(context->user_regs.rip, fake_guest_wish.entry);
+	assert_int_equal(context->user_regs.rdx, fake_guest_mfn(b, info_pfn));
 	assert_true(b->vcpu[0].online);
 	assert_false(b->vcpu[1].online);
 	assert_memory_equal(b->xsave[0], w->guest->xsave[0], FAKE_HV_XSAVE);
 	assert_int_equal(b->tsc.elapsed_nsec, 123456);
 	assert_int_equal(b->policies, 1);
-	assert_int_equal(is->store_mfn, guest_mfn(b, was->store_mfn));
+	assert_int_equal(is->store_mfn, fake_guest_mfn(b, was->store_mfn));
 	assert_int_equal(is->store_evtchn, 11);
 	assert_int_equal(is->console.domU.evtchn, 12);
 	assert_int_equal(is->shared_info, b->shared_info * PAGE);
@@ -440,12 +354,8 @@ static void test_cancel(void **state)
 		assert_string_equal(w->error.code, "canceled");
 		assert_int_equal(w->save.suspended, w->cancel_in > MOVE_SUSPEND);
 		if (w->save.suspended) {
-			struct start_info *info =
-				guest_at(w->guest, w->guest->vcpu[0].context.user_regs.rsi);
-
 			assert_int_equal(move_resume(&w->light, w->guest->id, &w->error), 0);
-			info->store_mfn = guest_mfn(w->guest, info->store_mfn);
-			info->console.domU.mfn = guest_mfn(w->guest, info->console.domU.mfn);
+			fake_guest_resumed(w->guest);
 		}
 	}
 	w->cancel = false;
@@ -485,17 +395,11 @@ static void test_truncated(void **state)
 static void test_foreign_mapping(void **state)
 {
 	struct world *w = *state;
-	xen_pfn_t frame = xen_cr3_to_pfn(w->guest->vcpu[0].context.ctrlreg[3]);
-	uint64_t va = LINUX_BASE, *entry = NULL;
 	domid_t other = make_domain(w);
 	xen_pfn_t foreign = 0;
 
 	assert_int_equal(ctl_populate_physmap(w->ctl, other, 0, 0, 1, &foreign), 1);
-	for (int shift = 39; shift >= 12; shift -= 9) {
-		entry = &((uint64_t *)fake_hv_frame(frame))[(va >> shift) & 511];
-		frame = (*entry & 0x000ffffffffff000UL) >> 12;
-	}
-	*entry = foreign << 12 | 0x67;
+	*fake_guest_entry(w->guest, FAKE_GUEST_BASE) = foreign << 12 | 0x67;
 	assert_int_equal(save(w, true), -ERANGE);
 	assert_string_equal(w->error.code, "foreign-mapping");
 	assert_true(w->save.suspended);

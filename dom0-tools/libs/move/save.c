@@ -258,5 +258,10 @@ int move_save(struct move_save *save, struct tools_error *error)
 	rc = rc ? rc : stream_write_end(s.writer, error);
 	rc = rc ? rc : saver_progress(&s, MOVE_DONE);
 	close_all(&s);
+	/* The stream only knows that it could not be written. */
+	if (rc == -ECANCELED)
+		tools_fail(error, rc, "canceled", "given up");
+	else if (rc && error && error->code && !strcmp(error->code, "bad-stream"))
+		error->code = "write";
 	return rc;
 }

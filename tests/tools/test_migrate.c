@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two ends of a migration, each against another end that goes away, refuses, lies or is xl, at
+ * every step: a domain is never lost and never left running twice, and nothing else is left.
+ */
+/* LINK: dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
+/* LINK: dom0-tools/libs/move/restore.c dom0-tools/libs/move/restore_pages.c */
+/* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
+/* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
+/* LINK: dom0-tools/libs/move/suspend.c dom0-tools/libs/move/send.c dom0-tools/libs/move/receive.c */
+/* LINK: dom0-tools/libs/move/preflight.c dom0-tools/libs/stream/rules.c */
+/* LINK: dom0-tools/libs/stream/reader.c dom0-tools/libs/stream/framing.c */
+/* LINK: dom0-tools/libs/stream/writer.c dom0-tools/libs/stream/tables.c */
+/* LINK: dom0-tools/libs/stream/context.c dom0-tools/libs/ctl/policy.c */
+/* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
+/* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
+/* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
+/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/limits.c dom0-tools/libs/light/marker.c */
+/* LINK: dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c dom0-tools/libs/light/prepare.c dom0-tools/libs/light/reconnect.c */
+/* LINK: dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c dom0-tools/libs/light/userdata.c */
+/* LINK: dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c */
+/* LINK: dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c */
+/* LINK: dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c */
+/* LINK: dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c */
+/* LINK: dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c */
+/* LINK: dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c dom0-tools/libs/ctl/core.c */
+/* LINK: dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c dom0-tools/libs/ctl/host.c */
+/* LINK: dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/call/fake.c dom0-tools/libs/call/fake_ops.c */
+/* LINK: dom0-tools/libs/foreignmemory/fake.c dom0-tools/libs/guest/build.c dom0-tools/libs/guest/elf.c */
+/* LINK: dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c dom0-tools/libs/guest/tables.c */
+/* LINK: dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c */
+/* LIBS: -llzma -lzstd -lz -llz4 */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <tools/kill_point.h>
+#include <tools/light.h>
+#include <tools/move.h>
+#include "../../dom0-tools/libs/move/protocol.h"
+#include <fake_guest.h>
+
+#define MIB 12U
+
+void kill_point(void)
+{
+}
+
+static char folder[] = "/tmp/test-migrate-XXXXXX";
+static char lib_dir[64], run_dir[64], script_dir[64], config_text[512];
+static struct light *light;
+static struct ctl *ctl;
+static struct store *store;
+static struct foreignmemory *fm;
+static struct tools_error error;
+static struct fake_domain *guest;
+static char *config_json;
+static bool obeys;
+static int cancel_pipe[2];
+
+/* ---- the world: backends answer, the guest suspends when it is asked ---- */
+
+static void on_write(void *arg, const char *path, const char *value)
+{
+	size_t n = strlen(path);
+	bool suspend = obeys && guest && value && !strcmp(value, "suspend") &&
+		       !strcmp(path, "/local/domain/1/control/shutdown");
+	char node[256], was = value ? *value : 0;
+
+	(void)arg;
+	snprintf(node, sizeof(node), "%s", path);
+	if (n > 6 && !strcmp(path + n - 6, "/state") &&
+	    !strncmp(path, "/local/domain/0/backend/", 24) && (was == '1' || was == '5'))
+		fake_store_set(node, was == '1' ? "2" : "6");
+	if (suspend) {
+		fake_store_set("/local/domain/1/control/shutdown", "");
+		fake_guest_suspend(guest);
+		fake_store_fire("@releaseDomain");
+	}
+}
+
+static void write_file(const char *path, const void *bytes, size_t length, unsigned int mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+	assert_true(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
+	close(fd);
+}
+
+static void make_guest(void)
+{
+	const struct light_parse how = { .source = "t.cfg" };
+	struct light_config config;
+	struct light_create request = { .config = &config };
+
+	light_config_init(&config);
+	assert_int_equal(light_config_parse(&config, config_text, strlen(config_text), NULL, 0, &how,
+					    &error),
+			 0);
+	if (light_create(light, &request, &error))
+		fail_msg("%s", error.text);
+	light_config_free(&config);
+	guest = fake_hv_domain((domid_t)request.domid);
+	assert_int_equal(fake_guest_live(ctl, guest), 0);
+	light_config_init(&config);
+	assert_int_equal(light_domain_config(light, guest->id, &config, &error), 0);
+	config_json = light_config_to_json(&config, -1);
+	light_config_free(&config);
+}
+
+static int setup(void **state)
+{
+	static const char script[] = "#!/bin/sh\nexit 0\n";
+	static uint8_t kernel[KERNEL_FILE_BYTES];
+	char path[128];
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	fake_hv_reset(16384, 2);
+	fake_store_reset();
+	fake_store_on_write(on_write, NULL);
+	memset(&error, 0, sizeof(error));
+	obeys = true;
+	strcpy(folder, "/tmp/test-migrate-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(lib_dir, sizeof(lib_dir), "%s/lib", folder);
+	snprintf(run_dir, sizeof(run_dir), "%s/run", folder);
+	snprintf(script_dir, sizeof(script_dir), "%s/scripts", folder);
+	mkdir(lib_dir, 0700);
+	mkdir(run_dir, 0700);
+	mkdir(script_dir, 0700);
+	snprintf(path, sizeof(path), "%s/vif-bridge", script_dir);
+	write_file(path, script, strlen(script), 0700);
+	snprintf(path, sizeof(path), "%s/kernel", folder);
+	make_kernel(kernel, &fake_guest_wish);
+	write_file(path, kernel, sizeof(kernel), 0600);
+	snprintf(config_text, sizeof(config_text),
+		 "name='g'\nmemory=%u\nvcpus=2\nkernel='%s'\n"
+		 "uuid='12345678-1234-1234-1234-123456789abc'\n"
+		 "vif=['mac=00:16:3e:01:02:03,bridge=lo,backendtype=vif']\n",
+		 MIB, path);
+	assert_int_equal(ctl_open(&ctl), 0);
+	assert_int_equal(foreignmemory_open(&fm), 0);
+	assert_int_equal(store_open(&store), 0);
+	assert_int_equal(light_open_with(&light, ctl, store, fm), 0);
+	light->lib_dir = lib_dir;
+	light->run_dir = run_dir;
+	light->script_dir = script_dir;
+	snprintf(path, sizeof(path), "%s/lock", folder);
+	free(light->defaults.lockfile);
+	light->defaults.lockfile = strdup(path);
+	fake_store_set("/local/domain/0/name", "Domain-0");
+	fake_store_set("/tool/xenstored/domid", "0");
+	make_guest();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[80];
+
+	(void)state;
+	free(config_json);
+	config_json = NULL;
+	guest = NULL;
+	light_close(light);
+	foreignmemory_close(fm);
+	store_close(store);
+	ctl_close(ctl);
+	assert_int_equal(fake_hv_mapped_pages(), 0);
+	fake_hv_reset(0, 0);
+	fake_store_reset();
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+/* ---- a scripted other end, a process of its own ---- */
+
+static void out(int fd, const void *bytes, size_t length)
+{
+	if (write(fd, bytes, length) != (ssize_t)length)
+		_exit(0);
+}
+
+/* Exactly @length bytes, or the end. */
+static bool in(int fd, char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t n = read(fd, bytes, length);
+
+		if (n <= 0)
+			return false;
+		bytes += n;
+		length -= (size_t)n;
+	}
+	return true;
+}
+
+/* Reads a stream to its end; false: it broke off. */
+static bool swallow(int fd)
+{
+	struct stream_reader *reader;
+	struct stream_item item;
+	static char buffer[65536];
+	size_t have = 0, used = 0, took;
+	int rc;
+
+	if (stream_reader_open(STREAM_XL, NULL, &reader))
+		return false;
+	while (!stream_reader_done(reader)) {
+		rc = stream_read(reader, buffer + used, have - used, &took, &item, NULL);
+		used += took;
+		if (rc < 0)
+			return false;
+		if (rc)
+			continue;
+		if (stream_reader_done(reader))
+			break;
+		have = stream_reader_wants(reader);
+		have = have < sizeof(buffer) ? have : sizeof(buffer);
+		used = 0;
+		if (!in(fd, buffer, have))
+			return false;
+	}
+	return true;
+}
+
+/* How far the receiver plays along before it goes away. */
+enum step {
+	NO_BANNER, WRONG_BANNER, BANNER_ONLY, REFUSES, IN_HEADER, IN_MEMORY, REFUSES_LATE, NO_READY,
+	WRONG_READY, READY_ONLY, GO_TAKEN, REPORTS_HALF, FAILS, FAILS_HALF, STARTS, STARTS_AS_XL,
+	STEPS
+};
+
+static void play_receiver(int fd, enum step step)
+{
+	char buffer[70000], one = 1, zero = 0;
+
+	if (step == NO_BANNER)
+		return;
+	if (step == WRONG_BANNER) {
+		out(fd, "Permission denied, please try again, or do not, but not here.\n", 62);
+		return;
+	}
+	out(fd, BANNER, BANNER_BYTES);
+	if (step == BANNER_ONLY)
+		return;
+	if (step == REFUSES) {
+		in(fd, buffer, 100);
+		out(fd, ANSWER_REFUSED "- device: no disk\n", ANSWER_BYTES + 18);
+		return;
+	}
+	if (step != STARTS_AS_XL)
+		out(fd, ANSWER_AGREED, ANSWER_BYTES);
+	if (step == IN_HEADER || step == IN_MEMORY || step == REFUSES_LATE) {
+		in(fd, buffer, 300);
+		for (int i = 0; step != IN_HEADER && i < 40; i++)
+			in(fd, buffer, 70000);
+		if (step == REFUSES_LATE)
+			out(fd, ANSWER_REFUSED "- no-memory: none\n", ANSWER_BYTES + 18);
+		return;
+	}
+	if (!swallow(fd) || step == NO_READY)
+		return;
+	if (step == WRONG_READY) {
+		out(fd, "something else altogether, longer than it should be", 51);
+		return;
+	}
+	out(fd, READY, sizeof(READY));
+	if (step == READY_ONLY || !in(fd, buffer, sizeof(GO)) || step == GO_TAKEN)
+		return;
+	out(fd, REPORT, sizeof(REPORT));
+	if (step == REPORTS_HALF)
+		return;
+	out(fd, step == FAILS || step == FAILS_HALF ? &one : &zero, 1);
+	if (step == FAILS)
+		out(fd, GO, sizeof(GO));
+}
+
+static pid_t spawn(struct move_link *link, void (*play)(int fd, int what), int what)
+{
+	int pair[2];
+	pid_t child;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	child = fork();
+	if (!child) {
+		close(pair[0]);
+		play(pair[1], what);
+		_exit(0);
+	}
+	close(pair[1]);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	*link = (struct move_link){ .in = pair[0], .out = pair[0] };
+	return child;
+}
+
+static void receiver_process(int fd, int step)
+{
+	play_receiver(fd, (enum step)step);
+}
+
+/* Asked later over a new link: 0: it does not run there; 1: it does; -1: nobody answers. */
+static int later;
+
+static void questioned(int fd, int what)
+{
+	char buffer[64];
+
+	out(fd, BANNER, BANNER_BYTES);
+	in(fd, buffer, 48);
+	if (what >= 0)
+		out(fd, what ? ANSWER_PRESENT : ANSWER_ABSENT, ANSWER_BYTES);
+	/* What is still on its way here must not turn into a reset there. */
+	while (in(fd, buffer, 1))
+		;
+}
+
+static int reconnect(void *cookie, struct move_link *link, struct tools_error *why)
+{
+	(void)cookie;
+	(void)why;
+	if (later < 0)
+		return -ECONNREFUSED;
+	spawn(link, questioned, later);
+	return 0;
+}
+
+void move_link_close(struct move_link *link)
+{
+	close(link->in);
+}
+
+static int send_to(enum step step, struct move_send *send)
+{
+	struct move_link link;
+	pid_t child = spawn(&link, receiver_process, step);
+	int rc;
+
+	*send = (struct move_send){ .light = light, .domid = guest->id, .name = "g",
+				    .config = config_json, .link = &link, .live = true,
+				    .peer_ms = 20000, .reconnect = reconnect };
+	memset(&error, 0, sizeof(error));
+	rc = move_send(send, &error);
+	close(link.in);
+	waitpid(child, NULL, 0);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	strbuf_free(&send->problems);
+	assert_int_equal(fake_hv_mapped_pages(), 0);
+	return rc;
+}
+
+static void runs_here(void)
+{
+	assert_non_null(fake_hv_domain(1));
+	assert_false(guest->shut_down);
+	assert_int_equal(guest->pause_count, 0);
+	assert_false(guest->log_dirty);
+	assert_string_equal(fake_store_get("/local/domain/1/name"), "g");
+}
+
+/* Before it gives leave, whatever the receiver does, the domain runs here. */
+static void test_sender_keeps_it(void **state)
+{
+	struct move_send send;
+
+	(void)state;
+	later = -1;
+	for (enum step step = NO_BANNER; step < READY_ONLY; step++) {
+		assert_true(send_to(step, &send) < 0);
+		assert_true(error.text[0]);
+		assert_int_equal(send.where, MOVE_HERE);
+		if (send.save.suspended)
+			fake_guest_resumed(guest);
+		runs_here();
+		if (step == REFUSES || step == REFUSES_LATE) {
+			assert_string_equal(error.code, "refused");
+			assert_non_null(strstr(error.text, step == REFUSES ? "no disk" : "none"));
+		}
+		assert_true(step != REFUSES || !send.save.suspended);
+	}
+}
+
+/* Afterwards the receiver decides; a failure that it tells of brings the domain back. */
+static void test_sender_is_told(void **state)
+{
+	struct move_send send;
+
+	(void)state;
+	later = -1;
+	assert_true(send_to(FAILS, &send) < 0);
+	assert_int_equal(send.where, MOVE_HERE);
+	fake_guest_resumed(guest);
+	runs_here();
+	assert_int_equal(send_to(STARTS, &send), 0);
+	assert_int_equal(send.where, MOVE_THERE);
+	assert_true(send.peer_is_ours);
+	assert_null(fake_hv_domain(1));
+	assert_null(fake_store_get("/local/domain/1/name"));
+}
+
+static void test_sender_to_xl(void **state)
+{
+	struct move_send send;
+
+	(void)state;
+	assert_int_equal(send_to(STARTS_AS_XL, &send), 0);
+	assert_false(send.peer_is_ours);
+	assert_null(fake_hv_domain(1));
+}
+
+/* The link breaks between leave and report: the sender asks, and only then acts. */
+static void test_sender_asks_again(void **state)
+{
+	static const enum step steps[] = { READY_ONLY, GO_TAKEN, REPORTS_HALF, FAILS_HALF };
+	struct move_send send;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		later = 0;
+		assert_true(send_to(steps[i], &send) < 0);
+		assert_int_equal(send.where, MOVE_HERE);
+		fake_guest_resumed(guest);
+		runs_here();
+	}
+	later = 1;
+	assert_int_equal(send_to(GO_TAKEN, &send), 0);
+	assert_int_equal(send.where, MOVE_THERE);
+	assert_null(fake_hv_domain(1));
+}
+
+/* Nobody answers: it stays suspended, under the other name, and can be resumed by hand. */
+static void test_sender_does_not_know(void **state)
+{
+	struct move_send send;
+
+	(void)state;
+	later = -1;
+	assert_true(send_to(GO_TAKEN, &send) < 0);
+	assert_int_equal(send.where, MOVE_UNKNOWN);
+	assert_string_equal(error.code, "unknown");
+	assert_true(move_is_suspended(ctl, 1));
+	assert_string_equal(fake_store_get("/local/domain/1/name"), "g--migratedaway");
+	assert_int_equal(move_resume(light, 1, &error), 0);
+}
+
+/* A guest that does not suspend: nothing has happened to it. */
+static void test_guest_ignores(void **state)
+{
+	struct move_send send;
+
+	(void)state;
+	obeys = false;
+	assert_int_equal(send_to(STARTS, &send), -ETIMEDOUT);
+	assert_string_equal(error.code, "guest-timeout");
+	assert_int_equal(send.where, MOVE_HERE);
+	runs_here();
+}
+
+static int cancel_at(void *cookie, const struct move_progress *now)
+{
+	if (now->phase == *(enum move_phase *)cookie && write(cancel_pipe[1], "", 1) != 1)
+		return -EIO;
+	return 0;
+}
+
+static void test_cancel(void **state)
+{
+	struct move_send send;
+	struct move_link link;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe2(cancel_pipe, O_NONBLOCK), 0);
+	for (enum move_phase phase = MOVE_MEMORY; phase <= MOVE_DONE; phase++) {
+		pid_t child = spawn(&link, receiver_process, STARTS);
+
+		light->cancel_fd = cancel_pipe[0];
+		send = (struct move_send){ .light = light, .domid = 1, .name = "g", .link = &link,
+					   .config = config_json, .live = true,
+					   .progress = cancel_at, .cookie = &phase };
+		assert_int_equal(move_send(&send, &error), -ECANCELED);
+		assert_string_equal(error.code, "canceled");
+		assert_int_equal(send.where, MOVE_HERE);
+		if (send.save.suspended)
+			fake_guest_resumed(guest);
+		runs_here();
+		light->cancel_fd = -1;
+		while (read(cancel_pipe[0], &byte, 1) == 1)
+			;
+		close(link.in);
+		waitpid(child, NULL, 0);
+	}
+	close(cancel_pipe[0]);
+	close(cancel_pipe[1]);
+}
+
+/* ---- the receiving end ---- */
+
+static uint8_t *image;
+static size_t image_length;
+static uint32_t image_flags;
+
+static int keep(void *cookie, const struct iovec *parts, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		strbuf_add(cookie, parts[i].iov_base, parts[i].iov_len);
+	return 0;
+}
+
+static int suspend_now(void *cookie, struct tools_error *why)
+{
+	(void)cookie;
+	(void)why;
+	fake_guest_suspend(guest);
+	return 0;
+}
+
+/* The guest's stream, as a sender would send it; the guest itself is gone. */
+static void record_image(void)
+{
+	struct strbuf stream = { 0 };
+	struct move_save save = { .ctl = ctl, .fm = fm, .domid = 1, .format = STREAM_XL,
+				  .config = config_json, .file_flags = image_flags, .put = keep,
+				  .cookie = &stream, .suspend = suspend_now };
+
+	assert_int_equal(move_save(&save, &error), 0);
+	image_length = stream.length;
+	image = (uint8_t *)strbuf_take(&stream);
+	assert_int_equal(light_destroy(light, 1, NULL, &error), 0);
+	guest = NULL;
+}
+
+enum sender_step { AWAY_AT_ONCE, AWAY_IN_CONFIG, AWAY_IN_STREAM, AWAY_BEFORE_GO, WRONG_GO, GIVES_LEAVE,
+		   AWAY_AFTER_GO, SENDER_STEPS };
+
+static void sender_process(int fd, int step)
+{
+	char buffer[256];
+	size_t length = step == AWAY_IN_CONFIG ? 200 :
+			step == AWAY_IN_STREAM ? image_length / 2 :
+						 image_length;
+
+	if (!in(fd, buffer, BANNER_BYTES) || step == AWAY_AT_ONCE)
+		return;
+	for (size_t at = 0; at < length;) {
+		ssize_t n = write(fd, image + at, length - at);
+
+		if (n <= 0)
+			return;
+		at += (size_t)n;
+	}
+	if (image_flags & MOVE_FLAG_ANSWER && step > AWAY_IN_CONFIG)
+		in(fd, buffer, ANSWER_BYTES);
+	if (step < AWAY_BEFORE_GO || !in(fd, buffer, sizeof(READY)) || step == AWAY_BEFORE_GO)
+		return;
+	if (step == WRONG_GO)
+		out(fd, "domain is not yours, you are not cleared to unpause anything", 60);
+	else
+		out(fd, GO, sizeof(GO));
+	if (step != AWAY_AFTER_GO)
+		in(fd, buffer, sizeof(REPORT) + 1);
+}
+
+static int receive_from(int step, struct move_receive *receive)
+{
+	struct move_link link;
+	pid_t child = spawn(&link, sender_process, step);
+	int rc;
+
+	*receive = (struct move_receive){ .light = light, .link = &link, .peer_ms = 20000 };
+	memset(&error, 0, sizeof(error));
+	rc = move_receive(receive, &error);
+	close(link.in);
+	waitpid(child, NULL, 0);
+	light->cancel_fd = -1;
+	assert_int_equal(fake_hv_mapped_pages(), 0);
+	return rc;
+}
+
+static void test_receiver(void **state)
+{
+	struct move_receive receive;
+	unsigned int nodes;
+
+	(void)state;
+	image_flags = MOVE_FLAG_ANSWER;
+	record_image();
+	fake_store_set("/local/domain/0/backend/console", "");
+	nodes = fake_store_nodes();
+	for (int step = AWAY_AT_ONCE; step < GIVES_LEAVE; step++) {
+		assert_true(receive_from(step, &receive) < 0);
+		assert_true(error.text[0]);
+		assert_false(receive.started);
+		assert_int_equal(fake_hv_domains(), 0);
+		assert_int_equal(fake_store_nodes(), nodes);
+		assert_int_equal(fake_store_watches(), 0);
+	}
+	for (int step = GIVES_LEAVE; step < SENDER_STEPS; step++) {
+		const struct fake_domain *domain;
+
+		receive_from(step, &receive);
+		assert_true(receive.started);
+		domain = fake_hv_domain((domid_t)receive.domid);
+		assert_int_equal(domain->pause_count, 0);
+		assert_int_equal(fake_hv_domains(), 1);
+		assert_int_equal(light_name_to_domid(light, "g"), receive.domid);
+		assert_int_equal(light_destroy(light, receive.domid, NULL, &error), 0);
+	}
+	free(image);
+}
+
+/* As light's own, kill -9 in the end: what a receiver that died left goes by light_gc(). */
+static void test_preflight(void **state)
+{
+	struct strbuf problems = { 0 };
+	struct light_config config;
+
+	(void)state;
+	light_config_init(&config);
+	assert_int_equal(light_config_from_json(&config, config_json, strlen(config_json), &error), 0);
+	/* Its own old self is no obstacle. */
+	assert_int_equal(move_preflight(light, &config, &problems), 0);
+	config.uuid[0]++;
+	config.target_memkb = 1 << 30;
+	light->defaults.autoballoon = 0;
+	free(config.nics[0].bridge);
+	config.nics[0].bridge = strdup("nope0");
+	light_config_add_disk(&config);
+	config.disks[0].vdev = strdup("xvda");
+	config.disks[0].pdev_path = strdup("/no/such/disk");
+	config.disks[0].format = LIGHT_FORMAT_RAW;
+	assert_int_equal(move_preflight(light, &config, &problems), 4);
+	assert_non_null(strstr(problems.text, "name-taken"));
+	assert_non_null(strstr(problems.text, "no-memory"));
+	assert_non_null(strstr(problems.text, "/no/such/disk"));
+	assert_non_null(strstr(problems.text, "nope0"));
+	strbuf_free(&problems);
+	light_config_free(&config);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_to_xl),
+		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
+		CASE(cancel), CASE(receiver), CASE(preflight),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
