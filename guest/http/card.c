@@ -91,7 +91,8 @@ static err_t transmit(struct netif *netif, struct pbuf *p)
 		pv_packet_seed(out, &t);
 		pv_packet_locate(&t, &offload);
 		offload.partial = true;
-		queue = out[t.start + 3];	/* by the peer's port: each connection keeps its order */
+		/* By the peer's port, so that each connection keeps its order; Linux takes even ones. */
+		queue = out[t.start + 3] >> 1;
 	}
 	switch (netfront_send(&card, queue, out, p->tot_len, &offload, false)) {
 	case 0:

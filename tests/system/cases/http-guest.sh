@@ -49,7 +49,7 @@ X
 	check "serving" on_console \$1 'http: serving' 30
 	check "its files" on_console \$1 'http: 2 files' 1
 	check "ping" within 10 ping -c 1 -W 2 10.0.0.5
-	tr -d '\r' <\$CONSOLES/guest-\$1.log | sed -n 's/^.*http: card/# netfront and \$backends netback:/p'
+	tr -d '\r' <\$CONSOLES/guest-\$1.log | sed -n "s/^.*http: card/# netfront and netback (\$backends):/p"
 }
 
 same() {
