@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nbd.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,7 @@ static int start(struct child *c, unsigned int n, const char *path, const char *
 	char device[32], connect[48], kind[48];
 	char *arguments[12], **a = arguments;
 	posix_spawnattr_t attributes;
+	sigset_t none;
 	int rc;
 
 	snprintf(device, sizeof(device), "/dev/nbd%u", n);
@@ -173,7 +175,9 @@ static int start(struct child *c, unsigned int n, const char *path, const char *
 	*a++ = (char *)path;
 	*a = NULL;
 	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+	sigemptyset(&none);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
 	rc = posix_spawnp(&c->pid, arguments[0], NULL, &attributes, arguments, environ);
 	posix_spawnattr_destroy(&attributes);
 	return -rc;

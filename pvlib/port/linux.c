@@ -7,6 +7,7 @@
  * drivers take as "look again"). A request meanwhile waits for it, STORE_PATIENCE at most.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -557,19 +558,24 @@ static void handle_batch(struct pv_domain *d, struct epoll_event *events, int co
 int pv_linux_run(struct pv_domain *d, const volatile int *stop)
 {
 	struct epoll_event events[BATCH];
-	int n;
+	sigset_t blocked, before;
+	int n, rc = 0;
 
-	while (!*stop) {
+	/* Signals come while the loop waits and at no other time: none is overlooked before a wait. */
+	sigfillset(&blocked);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
+	while (!*stop && !rc) {
 		for (struct pv_round *r = d->rounds; r; r = r->next)
 			r->fn(r->arg);
-		n = epoll_wait(d->epoll, events, BATCH, patience(d));
+		n = epoll_pwait(d->epoll, events, BATCH, patience(d), &before);
 		if (n < 0 && errno != EINTR)
-			return -errno;
+			rc = -errno;
 		handle_batch(d, events, n < 0 ? 0 : n);
 		run_timers(d);
 		run_queue(d);
 	}
-	return 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
 }
 
 int pv_linux_open(struct pv_domain **domain, const char *name)
