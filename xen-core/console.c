@@ -374,6 +374,12 @@ static void guest_write_line(struct domain *d, struct guest_console *gc)
 	unlock_console(flags);
 }
 
+/* Control characters would be the terminal's, those above ASCII (0x9b starts a sequence) too. */
+static bool printable(unsigned char c)
+{
+	return (c >= ' ' && c < 0x7f) || c >= 0xa0 || c == '\t';
+}
+
 static void guest_write(struct domain *d, const char *s, size_t n)
 {
 	struct guest_console *gc = d->console;
@@ -381,7 +387,7 @@ static void guest_write(struct domain *d, const char *s, size_t n)
 	for (; n; n--, s++) {
 		if (*s == '\n')
 			guest_write_line(d, gc);
-		else if ((unsigned char)*s >= ' ' || *s == '\t')
+		else if (printable((unsigned char)*s))
 			gc->line[gc->len++] = *s;
 		if (gc->len >= GUEST_LINE - 2)
 			guest_write_line(d, gc);
@@ -461,10 +467,4 @@ DEFINE_HYPERCALL(console_io_op)
 	default:
 		return -ENOSYS;
 	}
-}
-
-void console_domain_free(struct domain *d)
-{
-	xfree(d->console);
-	d->console = NULL;
 }

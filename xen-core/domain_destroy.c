@@ -35,6 +35,7 @@ static void domain_free(struct quiesce_head *head)
 	arch_domain_destroy(d);
 	evtchn_destroy_final(d);
 	xfree(d->vcpu);
+	xfree(d->console);
 	free_xenheap_page(d->shared_info);
 	free_xenheap_page(d);
 	send_global_virq(VIRQ_DOM_EXC);

@@ -70,6 +70,8 @@ void arch_domain_destroy(struct domain *d)
 	rangeset_destroy(d->arch.ioport_caps);
 	rangeset_destroy(d->arch.irq_caps);
 	d->arch.iomem_caps = d->arch.ioport_caps = d->arch.irq_caps = NULL;
+	xfree(d->arch.e820);
+	d->arch.e820 = NULL;
 }
 
 /* Every step can be repeated: a preempted call begins anew and finds less to do. */

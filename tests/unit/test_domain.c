@@ -18,6 +18,7 @@
 #include <core/domctl.h>
 #include <core/event.h>
 #include <core/hypercall.h>
+#include <core/xmalloc.h>
 
 static struct xen_domctl_createdomain config(unsigned int vcpus)
 {
@@ -134,6 +135,7 @@ static struct domain *busy_domain(domid_t id, unsigned int variant)
 		v->poll_evtchn = -1;
 		break;
 	case 3:
+		d->console = xzalloc_bytes(130, 8);	/* it has written half a line */
 		domain_shutdown(d, SHUTDOWN_poweroff);
 		break;
 	case 4:

@@ -9,8 +9,6 @@
 
 #include <core/types.h>
 
-struct domain;
-struct guest_console;
 struct xen_sysctl_readconsole;
 
 struct console_dev {
@@ -33,8 +31,6 @@ void console_endboot(void);
 void console_force_unlock(void);
 /* Bytes as they are to the devices, and to the ring if `ring`. Any context. */
 void console_write(const char *s, size_t n, bool ring);
-/* The partial line that a guest has written so far; d is being freed. */
-void console_domain_free(struct domain *d);
 
 /* ---- console_ring.c ---- */
 void console_ring_put(const char *s, size_t n);		/* console lock held */
