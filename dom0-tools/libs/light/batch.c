@@ -14,6 +14,26 @@
 
 #define COMMIT_TRIES 50
 
+/* As vasprintf(), which formats twice: once to learn the length. */
+static char *format_path(const char *format, va_list args)
+{
+	char text[256], *path;
+	va_list again;
+	int n;
+
+	va_copy(again, args);
+	n = vsnprintf(text, sizeof(text), format, args);
+	if (n >= 0 && (size_t)n < sizeof(text)) {
+		path = malloc((size_t)n + 1);
+		if (path)
+			memcpy(path, text, (size_t)n + 1);
+	} else if (n < 0 || vasprintf(&path, format, again) < 0) {
+		path = NULL;
+	}
+	va_end(again);
+	return path;
+}
+
 /* A request with a copied path; its number, or -1. */
 static int add(struct batch *batch, uint32_t type, const char *format, va_list args)
 {
@@ -31,7 +51,8 @@ static int add(struct batch *batch, uint32_t type, const char *format, va_list a
 		batch->list = list;
 		batch->room = room;
 	}
-	if (vasprintf(&path, format, args) < 0) {
+	path = format_path(format, args);
+	if (!path) {
 		batch->failed = true;
 		return -1;
 	}

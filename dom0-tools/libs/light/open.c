@@ -150,6 +150,7 @@ static int each_name(struct light *light, int (*visit)(uint32_t domid, const cha
 
 struct search {
 	const char *name;
+	bool guess;		/* look for a similar name, too */
 	int found;
 	unsigned int distance;
 	char nearest[LIGHT_NAME_MAX + 1];
@@ -166,6 +167,8 @@ static int compare_name(uint32_t domid, const char *name, void *arg)
 		search->found = (int)domid;
 		return 1;
 	}
+	if (!search->guess)
+		return 0;
 	distance = light_word_distance(name, search->name);
 	if (distance < search->distance) {
 		search->distance = distance;
@@ -174,11 +177,12 @@ static int compare_name(uint32_t domid, const char *name, void *arg)
 	return 0;
 }
 
-static int search_name(struct light *light, const char *name, struct search *search)
+static int search_name(struct light *light, const char *name, bool guess, struct search *search)
 {
 	int rc;
 
 	*search = (struct search){ .name = name,
+				   .guess = guess,
 				   .found = -ESRCH,
 				   .distance = strlen(name) < 5 ? 2 : 4 };
 	rc = each_name(light, compare_name, search);
@@ -189,7 +193,7 @@ int light_name_to_domid(struct light *light, const char *name)
 {
 	struct search search;
 
-	return search_name(light, name, &search);
+	return search_name(light, name, false, &search);
 }
 
 int light_find(struct light *light, const char *name_or_id, struct tools_error *error)
@@ -208,7 +212,9 @@ int light_find(struct light *light, const char *name_or_id, struct tools_error *
 				return (int)id;
 		}
 	}
-	rc = search_name(light, name_or_id, &search);
+	rc = search_name(light, name_or_id, false, &search);
+	if (rc == -ESRCH)
+		rc = search_name(light, name_or_id, true, &search);
 	if (rc == -ESRCH) {
 		tools_fail(error, rc, "no-domain", "no domain `%s'", name_or_id);
 		if (search.nearest[0])
