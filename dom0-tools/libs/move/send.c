@@ -15,6 +15,7 @@
 #include <xen/version.h>
 
 #define REASONS_MAX 8192U
+#define LAST_WORD_MS 2000U /* of a receiver that closed its end */
 
 struct sender {
 	struct move_send *send;
@@ -159,6 +160,13 @@ static int on_progress(void *cookie, const struct move_progress *now)
 	return rc;
 }
 
+/* The receiver's own words are in the error already. */
+static bool told(const struct sender *s)
+{
+	return s->error->code && (!strcmp(s->error->code, "refused") ||
+				  !strcmp(s->error->code, "peer"));
+}
+
 /* The stream. 0: all of it is out and the domain stands still. */
 static int send_stream(struct sender *s)
 {
@@ -186,8 +194,11 @@ static int send_stream(struct sender *s)
 	rc = move_save(&m->save, &why);
 	s->out.peer_fd = -1;
 	/* What the receiver said is the cause, not that the link broke. */
-	if (rc && !(s->error->code && !strcmp(s->error->code, "refused")) &&
-	    !(s->error->code && !strcmp(s->error->code, "peer")))
+	if ((rc == -EPIPE || rc == -ECONNRESET) && !told(s)) {
+		s->in.stall_ms = LAST_WORD_MS;
+		take_answer(s, NULL);
+	}
+	if (rc && !told(s))
 		*s->error = why;
 	return rc;
 }
