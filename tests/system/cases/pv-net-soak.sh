@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Our network backend for long: eight web server guests (netfront) and a Linux guest with four cards are sent to and
+# fetched from at once while the daemon is killed a hundred times; every byte is checked.
+# oracle: yes
+# soak
+# timeout: 900
+. "$(dirname "$0")/../lib/case.sh"
+
+[ -e "$TOP/$BUILD/guests/http" ] || {
+	echo "skip: the web server guest was not built"
+	exit 77
+}
+toolstack --toolstack krypton --smp 2 --timeout 880 \
+	--add "$TOP/$BUILD/guests/http:guest/http" <<'EOS'
+. /lib/kt.sh
+KILLS=100
+bridge
+mkdir site
+dd if=/dev/urandom of=site/big.bin bs=1k count=500 2>/dev/null
+tar cf site.img -C site .
+truncate -s 1M site.img
+sum=$(cksum <site/big.bin)
+
+small() {
+	cat >/root/s$1.cfg <<X
+name = "s$1"
+kernel = "/guest/http"
+memory = 40
+extra = "ip=10.0.0.1$1 queues=$((1 + $1 % 2))"
+vif = [ "bridge=xenbr0" ]
+disk = [ "format=raw,vdev=xvda,access=ro,target=/root/site.img" ]
+X
+	kl create -q /root/s$1.cfg
+}
+
+for n in 1 2 3; do
+	ip link add xenbr$n type bridge
+	ip addr add 10.0.$n.1/24 dev xenbr$n
+	ip link set xenbr$n up
+done
+debian many 'vif = [ "bridge=xenbr0", "bridge=xenbr1", "bridge=xenbr2", "bridge=xenbr3" ]' ro stay ip=10.0.0.2
+check "a guest with four cards" kl create -q /root/many.cfg
+for n in 1 2 3 4 5 6 7 8; do
+	check "guest $n" small $n
+done
+check "up" on_console many DOMU-UP
+type_in many 'mount -t tmpfs t /mnt; for n in 1 2 3; do ifconfig eth$n 10.0.$n.2 up; done; head -c 2000000 /dev/urandom >/mnt/r; md5sum /mnt/r; httpd -p 80 -h /mnt; echo ready=$((2 + 2))'
+check "four cards" on_console many ready=4 60
+many=$(tr -d '\r' <$CONSOLES/guest-many.log | sed -n 's/^\([0-9a-f]*\)  .mnt.r$/\1/p')
+for n in 1 2 3 4 5 6 7 8; do
+	check "guest $n serves" on_console s$n 'http: serving' 60
+done
+
+# Each works until the last kill, and says what went wrong.
+visit() {
+	local rounds=0
+	while [ ! -e killed ]; do
+		wget -q -O - http://10.0.0.1$1/big.bin | cmp - site/big.bin || echo "guest $1: fetched" >>wrong
+		{ printf 'POST / HTTP/1.0\r\nContent-Length: 512000\r\n\r\n'; cat site/big.bin; } |
+			nc 10.0.0.1$1 80 | grep -q "^$sum" || echo "guest $1: sent" >>wrong
+		rounds=$((rounds + 1))
+	done
+	echo "# guest $1: $rounds rounds"
+}
+fetch() {
+	local rounds=0
+	while [ ! -e killed ]; do
+		[ "$(wget -q -O - http://10.0.$1.2/r | md5sum | cut -c1-32)" = $many ] || echo "card $1" >>wrong
+		rounds=$((rounds + 1))
+	done
+	echo "# card $1: $rounds rounds"
+}
+jobs=
+for n in 1 2 3 4 5 6 7 8; do visit $n & jobs="$jobs $!"; done
+for n in 0 1 2 3; do fetch $n & jobs="$jobs $!"; done
+n=0
+while [ $n -lt $KILLS ]; do
+	sleep 3
+	kill -9 $(pidof netback) 2>/dev/null && n=$((n + 1))
+done
+touch killed
+wait $jobs
+check "every byte was right" [ ! -e wrong ]
+cat wrong 2>/dev/null
+/usr/lib/krypton/bin/netback --statistics
+check "the daemon's memory" sh -c '[ $(awk "/VmRSS/ { print \$2 }" /proc/$(pidof netback)/status) -lt 60000 ]'
+for n in 1 2 3 4 5 6 7 8; do kl destroy s$n; done
+check "shutdown" kl shutdown -w many
+check "no record is left" within 10 sh -c '! ls /run/krypton/netback | grep -q vif'
+check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
+finish
+EOS
