@@ -335,12 +335,55 @@ static void test_long_command_line(void **state)
 	assert_int_equal(light_destroy(light, create.domid, NULL, &error), 0);
 }
 
+/*
+ * A configuration that comes as JSON, with a stream from elsewhere, has gone through no parser of
+ * ours: it is refused by what is wrong in it before there is a domain.
+ */
+static void test_json_from_elsewhere(void **state)
+{
+	static const struct {
+		const char *c, *b, *rest, *said;
+	} cases[] = {
+		{ "\"name\": \"../../etc/cron.d/x\"", "", "", "no name for a domain" },
+		{ "\"name\": \"two\\nlines\"", "", "", "no name for a domain" },
+		{ "\"name\": \"\"", "", "", "no name" },
+		{ "\"uuid\": \"00000000-0000-4000-8000-000000000001\"", "", "", "no name" },
+		{ "\"name\": \"g\"", "\"max_vcpus\": 2147483647,", "", "2147483647 vcpus" },
+		{ "\"name\": \"g\"", "\"max_grant_version\": 257,", "", "max_grant_version" },
+		{ "\"name\": \"g\"", "\"max_grant_frames\": 4294967297,", "", "max_grant_frames" },
+		{ "\"name\": \"g\"", "\"max_maptrack_frames\": -2,", "", "max_maptrack_frames" },
+		{ "\"name\": \"g\"", "", ", \"disks\": [{\"pdev_path\": \"/dev/null\"}]", "vdev" },
+		{ "\"name\": \"g\"", "", ", \"disks\": [{\"vdev\": \"../x\"}]", "vdev" },
+		{ "\"name\": \"g\"", "", ", \"disks\": [{\"vdev\": \"xvda\"}]", "target" },
+		{ "\"name\": \"g\"", "", ", \"nics\": [{\"devid\": 2147483647}, {}]", "devid" },
+	};
+	struct light_create create = { .config = &config };
+	char text[512];
+	unsigned int i;
+
+	(void)state;
+	write_file("kernel", "");
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		light_config_free(&config);
+		snprintf(text, sizeof(text),
+			 "{\"c_info\": {\"type\": \"pv\", %s}, \"b_info\": {%s\"kernel\": "
+			 "\"%s/kernel\", \"type.pv\": {}}%s}",
+			 cases[i].c, cases[i].b, folder, cases[i].rest);
+		memset(&error, 0, sizeof(error));
+		assert_int_equal(light_config_from_json(&config, text, strlen(text), &error), 0);
+		assert_int_equal(light_create(light, &create, &error), -EINVAL);
+		if (!strstr(error.text, cases[i].said))
+			fail_msg("case %u: said \"%s\"", i, error.text);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_gc_of_boot_files),
-		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered), T(test_gc_of_late_nodes), T(test_stubborn_script),
+		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered),
+		T(test_gc_of_late_nodes), T(test_stubborn_script), T(test_json_from_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

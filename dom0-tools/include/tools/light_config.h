@@ -252,6 +252,11 @@ int light_cpus_parse(struct light_bitmap *map, const char *text, const struct li
  * "1024", "1g", "512m", "1048576k", "t", "b"; bare numbers are MiB. KiB in *kib. -EINVAL, -ERANGE.
  */
 int light_size_parse(const char *text, uint64_t *kib);
+/*
+ * May be a domain's name, and part of a file's: 1 to LIGHT_NAME_MAX bytes, no slash, no control
+ * character.
+ */
+bool light_name_valid(const char *name);
 int light_uuid_parse(const char *text, uint8_t uuid[16]); /* -EINVAL */
 void light_uuid_format(const uint8_t uuid[16], char text[37]);
 int light_uuid_generate(uint8_t uuid[16]); /* version 4 */

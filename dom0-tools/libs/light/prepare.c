@@ -13,6 +13,7 @@
 
 #define MEMORY_DEFAULT_KIB     (32 * 1024)
 #define EVENT_CHANNELS_DEFAULT 1023
+#define DEVID_MAX	       0xffff
 
 static int check_file(struct creation *c, const char *path, const char *what)
 {
@@ -136,20 +137,76 @@ static int check_host(struct creation *c)
 	return 0;
 }
 
+/* What our own parser bounds; a configuration that came as JSON has not seen it. */
+static int check_numbers(struct creation *c)
+{
+	const struct light_config *run = &c->run;
+	const struct {
+		const char *what;
+		int64_t value, high;
+	} table[] = {
+		{ "max_grant_frames", run->max_grant_frames, INT32_MAX },
+		{ "max_maptrack_frames", run->max_maptrack_frames, INT32_MAX },
+		{ "max_grant_version", run->max_grant_version, 2 },
+	};
+	unsigned int i;
+
+	if (run->max_vcpus > LIGHT_MAX_VCPUS)
+		return tools_fail(c->error, -EINVAL, "bad-config", "%d vcpus: at most %d are offered",
+				  run->max_vcpus, LIGHT_MAX_VCPUS);
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (table[i].value != LIGHT_GRANT_DEFAULT &&
+		    (table[i].value < 0 || table[i].value > table[i].high))
+			return tools_fail(c->error, -EINVAL, "bad-config",
+					  "%s is %lld: wanted a number from 0 to %lld",
+					  table[i].what, (long long)table[i].value,
+					  (long long)table[i].high);
+	for (i = 0; i < run->n_nics; i++)
+		if (run->nics[i].devid > DEVID_MAX)
+			return tools_fail(c->error, -EINVAL, "bad-config",
+					  "an interface has devid %d: at most %d is offered",
+					  run->nics[i].devid, DEVID_MAX);
+	return 0;
+}
+
+static int check_disks(struct creation *c)
+{
+	const struct light_disk *disk = c->run.disks;
+	unsigned int i;
+
+	for (i = 0; i < c->run.n_disks; i++, disk++) {
+		if (!disk->vdev || light_vdev_number(disk->vdev, NULL, NULL) < 0)
+			return tools_fail(c->error, -EINVAL, "bad-config",
+					  "disk %u has vdev `%.40s': wanted xvda, hda, sda or d0p1",
+					  i, disk->vdev ? disk->vdev : "");
+		if (!disk->pdev_path && disk->format != LIGHT_FORMAT_EMPTY)
+			return tools_fail(c->error, -EINVAL, "bad-config", "disk %s has no target",
+					  disk->vdev);
+	}
+	return 0;
+}
+
 static int check_config(struct creation *c)
 {
 	const struct light_config *run = &c->run;
+	int rc;
 
 	if (run->type != LIGHT_TYPE_PV)
 		return tools_fail(c->error, -EOPNOTSUPP, "bad-config", "only PV guests are built");
 	if (!run->name || !*run->name)
 		return tools_fail(c->error, -EINVAL, "bad-config", "the domain has no name");
+	if (!light_name_valid(run->name))
+		return tools_hint(c->error,
+				  tools_fail(c->error, -EINVAL, "bad-config",
+					     "`%.60s' is no name for a domain", run->name),
+				  "1 to %d characters without slash", LIGHT_NAME_MAX);
 	if (run->tsc_mode == 3)
 		return tools_fail(c->error, -EINVAL, "bad-config",
 				  "tsc_mode=native_paravirt is gone");
 	if (run->max_memkb < run->target_memkb)
 		return tools_fail(c->error, -EINVAL, "bad-config", "maxmem is less than memory");
-	return 0;
+	rc = check_numbers(c);
+	return rc ? rc : check_disks(c);
 }
 
 int creation_prepare(struct creation *c)

@@ -93,7 +93,7 @@ int light_rename(struct light *light, uint32_t domid, const char *old_name, cons
 	size_t length;
 	int rc;
 
-	if (!*new_name || strlen(new_name) > LIGHT_NAME_MAX || strchr(new_name, '/'))
+	if (!light_name_valid(new_name))
 		return tools_fail(error, -EINVAL, "bad-value", "`%.60s' is no name for a domain",
 				  new_name);
 	rc = light_name_to_domid(light, new_name);

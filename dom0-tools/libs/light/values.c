@@ -174,6 +174,15 @@ int light_size_parse(const char *text, uint64_t *kib)
 	return 0;
 }
 
+bool light_name_valid(const char *name)
+{
+	size_t n = 0;
+
+	while ((unsigned char)name[n] >= ' ' && name[n] != '/' && name[n] != 127)
+		n++;
+	return n && n <= LIGHT_NAME_MAX && !name[n];
+}
+
 int light_uuid_parse(const char *text, uint8_t uuid[16])
 {
 	unsigned int i, digit, n = 0;
