@@ -217,13 +217,17 @@ bool reprogram_timer(s_time_t deadline)
 	now = NOW();
 	if (deadline <= now)
 		return false;
+	/*
+	 * A far deadline, which guests may choose up to the end of time, is cut short
+	 * before it overflows: the timer code finds nothing expired and arms again.
+	 */
+	deadline = min(deadline, now + SECONDS(60));
 	if (!apic_timer_hz) {
 		apic_timer_set_deadline(
 			r->tsc + scale_delta((uint64_t)(deadline - r->stime), &r->to_ticks) + 1);
 		return true;
 	}
-	/* A far deadline is cut short: the timer code finds nothing expired and arms again. */
-	count = scale_delta((uint64_t)min(deadline - now, SECONDS(60)), &ns_to_apic) + 1;
+	count = scale_delta((uint64_t)(deadline - now), &ns_to_apic) + 1;
 	apic_timer_set_count((uint32_t)min(count, (uint64_t)0xffffffff));
 	return true;
 }
