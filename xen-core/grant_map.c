@@ -295,8 +295,11 @@ static int16_t unmap_one(const struct gnttab_unmap_grant_ref *op, bool replace, 
 	if (unlikely(!slot) || unlikely(!claim_track(slot, &mt)))
 		return GNTST_bad_handle;
 	rd = cached_domain(cache, mt.domid);
-	if (unlikely(!rd)) {
-		/* Only if the entry was overwritten behind the grant's back. */
+	if (unlikely(!rd) || unlikely(mt.ref >= gt_entries(rd->grant_table))) {
+		/*
+		 * Only if the entry was overwritten behind the grant's back. The
+		 * number may be another domain's already, with a smaller table.
+		 */
 		push_free(lgt, op->handle, slot);
 		domain_crash(ld, "unmaps a grant of a domain that is gone");
 		return GNTST_bad_handle;
@@ -354,7 +357,7 @@ static void finish_unmaps(struct domain *ld, struct undone *u, unsigned int n)
 
 		if (!u[i].rd || !refs)
 			continue;
-		grant_unpin(u[i].rd, u[i].ref, ro, pins_of(u[i].flags));
+		grant_unpin_mapping(u[i].rd, u[i].ref, ld->domain_id, ro, pins_of(u[i].flags));
 		while (refs--) {
 			if (!ro)
 				put_page_type(u[i].pg);
@@ -398,18 +401,18 @@ long gnttab_unmap_replace(unsigned long uop, unsigned int count)
 /* ---- a domain dies ---- */
 
 /* The page tables still hold the references of its host mappings; device mappings' go here. */
-static void release_track(union maptrack mt)
+static void release_track(const struct domain *d, union maptrack mt)
 {
 	struct domain *rd = domain_by_id(mt.domid);
 	const bool ro = mt.flags & GNTMAP_readonly;
 	struct page_info *pg;
 
-	if (!rd || !rd->grant_table)
+	if (!rd || mt.ref >= gt_entries(rd->grant_table))
 		return;
 	pg = mfn_to_page(_mfn(gt_active(rd->grant_table, mt.ref)->mfn));
 	if (!ro)
 		log_dirty_page(pg);
-	grant_unpin(rd, mt.ref, ro, pins_of(mt.flags));
+	grant_unpin_mapping(rd, mt.ref, d->domain_id, ro, pins_of(mt.flags));
 	if (mt.flags & GNTMAP_device_map) {
 		if (!ro)
 			put_page_type(pg);
@@ -430,7 +433,7 @@ int gnttab_release_mappings(struct domain *d)
 		for (unsigned int i = 0; i < MT_PER_PAGE; i++) {
 			if (!page[i].flags)
 				continue;
-			release_track(page[i]);
+			release_track(d, page[i]);
 			page[i].raw = 0;
 		}
 		/* Handles of this page are gone for good, and so is the list of free ones. */

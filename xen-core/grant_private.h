@@ -103,6 +103,13 @@ int grant_pin(struct domain *rd, grant_ref_t ref, domid_t user, bool readonly, b
  */
 void grant_unpin(struct domain *rd, grant_ref_t ref, bool readonly, uint32_t decr);
 /*
+ * The same for what a handle of user's stands for, ref being within the table.
+ * Nothing if the entry has no such pin: a handle whose page-table entry was
+ * overwritten may outlive its granter, and another domain have that number now.
+ */
+void grant_unpin_mapping(struct domain *rd, grant_ref_t ref, domid_t user, bool readonly,
+			 uint32_t decr);
+/*
  * Grows to nr frames (at most max_frames). gt->lock held. 0 or -ENOMEM; frames
  * added before stay.
  */

@@ -148,6 +148,20 @@ void grant_unpin(struct domain *rd, grant_ref_t ref, bool readonly, uint32_t dec
 	spin_unlock(&act->lock);
 }
 
+void grant_unpin_mapping(struct domain *rd, grant_ref_t ref, domid_t user, bool readonly,
+			 uint32_t decr)
+{
+	struct grant_table *gt = rd->grant_table;
+	struct active_entry *act = gt_active(gt, ref);
+
+	spin_lock(&act->lock);
+	if (likely(act->domid == user && (act->pin & decr * 0xffu))) {
+		act->pin -= decr;
+		clear_in_use(gt_shared(gt, ref), act->pin, readonly);
+	}
+	spin_unlock(&act->lock);
+}
+
 /* ---- making and growing ---- */
 
 static bool grow_one(struct grant_table *gt)

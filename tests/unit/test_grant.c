@@ -529,6 +529,59 @@ static void test_life(void **state __maybe_unused)
 	assert_int_equal(grant_table_init(d, 65, 0), -EINVAL);
 }
 
+/* The granter is gone and another domain has its number, which has granted ref 2 to domain 7. */
+static void replace_granter(void)
+{
+	struct page_info *pg;
+
+	grant_table_destroy(granter);
+	host_domain_free(granter);
+	granter = host_domain_create(1, 1, false);
+	assert_int_equal(grant_table_init(granter, 4, 8), 0);
+	pg = host_domain_page(granter, 0);
+	*entry(granter, 2) = (grant_entry_v1_t){ GTF_permit_access, 7,
+						 (uint32_t)mfn_x(page_to_mfn(pg)) };
+}
+
+/* Handles whose page-table entries were overwritten outlive the granter. */
+static void test_granter_replaced(void **state __maybe_unused)
+{
+	struct gnttab_map_grant_ref *m = map_ops(2, GNTMAP_host_map);
+	struct gnttab_unmap_grant_ref *u;
+	struct domain *third;
+
+	scene();
+	third = host_domain_create(7, 1, false);
+	assert_int_equal(grant_table_init(third, 4, 8), 0);
+	m[0].ref = 2 * 512 + 6;
+	m[1].ref = 2;
+	*entry(granter, m[0].ref) = *entry(granter, 0);
+	assert_int_equal(gop(GNTTABOP_map_grant_ref, m, 2), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(m[i].status, GNTST_okay);
+		put_page_and_type(pages[i ? 2 : 0]);	/* the entry goes, and its references */
+	}
+	replace_granter();
+	host_switch_to(0, third->vcpu[0]);
+	m[1].status = 77;
+	assert_int_equal(gop(GNTTABOP_map_grant_ref, m + 1, 1), 0);
+	assert_int_equal(m[1].status, GNTST_okay);
+
+	host_switch_to(0, user->vcpu[0]);
+	u = unmap_ops(m, 1);
+	assert_int_equal(gop(GNTTABOP_unmap_grant_ref, u, 1), 0);
+	assert_int_equal(u->status, GNTST_bad_handle);
+	assert_int_equal(host_rec.crashes, 1);
+	user->is_dying = DOMDYING_dying;
+	assert_int_equal(gnttab_release_mappings(user), 0);
+	assert_int_equal(entry(granter, 2)->flags, GTF_permit_access | GTF_reading | GTF_writing);
+
+	/* The third's own mapping ends as usual. */
+	host_switch_to(0, third->vcpu[0]);
+	assert_int_equal(gop(GNTTABOP_unmap_grant_ref, unmap_ops(m + 1, 1), 1), 0);
+	assert_int_equal(entry(granter, 2)->flags, GTF_permit_access);
+}
+
 /* Random maps, unmaps and copies; at the end nothing is left. */
 static void test_random_audit(void **state __maybe_unused)
 {
@@ -587,6 +640,7 @@ int main(void)
 		host_test(test_map_unmap), host_test(test_refusals), host_test(test_pin_overflow),
 		host_test(test_maptrack_limit), host_test(test_faults), host_test(test_preemption),
 		host_test(test_copy), host_test(test_table_ops), host_test(test_life),
+		host_test(test_granter_replaced),
 		host_test(test_random_audit),
 	};
 
