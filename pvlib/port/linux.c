@@ -351,6 +351,31 @@ static int transaction(struct pv_domain *d, enum xsd_sockmsg_type type, uint32_t
 	return rc ? rc : snprintf(reply, room, "%u", id);
 }
 
+/* A directory, also one with more names than a message holds. */
+static int list_store(struct pv_domain *d, uint32_t tx, const char *path, char *reply, size_t room)
+{
+	char **names;
+	size_t length = 0, bytes;
+	int rc = store_list(d->store, tx, path, &names), n = rc;
+
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < n; i++) {
+		bytes = strlen(names[i]) + 1;
+		if (length + bytes >= room) {
+			rc = -E2BIG;
+			break;
+		}
+		memcpy(reply + length, names[i], bytes);
+		length += bytes;
+	}
+	free(names);
+	if (rc < 0)
+		return rc;
+	reply[length] = 0;
+	return (int)length;
+}
+
 static int ask_store(struct pv_domain *d, enum xsd_sockmsg_type type, uint32_t tx,
 		     const char *payload, size_t length, char *reply, size_t room)
 {
@@ -362,6 +387,8 @@ static int ask_store(struct pv_domain *d, enum xsd_sockmsg_type type, uint32_t t
 
 	if (type == XS_TRANSACTION_START || type == XS_TRANSACTION_END)
 		return transaction(d, type, tx, payload, reply, room);
+	if (type == XS_DIRECTORY && room)
+		return list_store(d, tx, payload, reply, room);
 	rc = store_pipeline(d->store, tx, &request, 1);
 	if (!rc && request.reply && request.reply_length >= room)
 		rc = -E2BIG;

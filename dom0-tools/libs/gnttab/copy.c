@@ -53,6 +53,20 @@ static int raise_limit(void)
 	return done < 0 ? -EIO : 0;
 }
 
+/* Does the hypervisor copy between references to one's own pages? Known by trying it on the first page. */
+static bool copies_own(struct gnttab *gnttab, grant_ref_t ref)
+{
+	struct gnttab_copy_ptr page = { .u.ref = ref, .domid = DOMID_SELF };
+
+	*gnttab->ops = (struct gnttab_copy){
+		.source = page, .dest = page, .len = 1, .status = GNTST_general_error,
+		.flags = GNTCOPY_source_gref | GNTCOPY_dest_gref,
+	};
+	return !call_hypercall(gnttab->call, __HYPERVISOR_grant_table_op, GNTTABOP_copy,
+			       (unsigned long)gnttab->ops, 1, 0, 0) &&
+	       gnttab->ops->status == GNTST_okay;
+}
+
 static int share_with_self(struct gnttab *gnttab, domid_t self, struct staging *staging,
 			   unsigned int count)
 {
@@ -72,6 +86,10 @@ static int share_with_self(struct gnttab *gnttab, domid_t self, struct staging *
 		rc = gnttab_share(gnttab, self, count, true, staging->refs, &address);
 	if (rc)
 		return rc;
+	if (!copies_own(gnttab, staging->refs[0])) {
+		gnttab_unshare(gnttab, address, count);
+		return -EOPNOTSUPP;
+	}
 	staging->address = address;
 	staging->shared = true;
 	return 0;
@@ -146,53 +164,65 @@ void gnttab_copy_close(struct gnttab *gnttab)
 
 /* ---- straight to the hypervisor ---- */
 
+/* One operation: @bytes of a piece from @done on, at @at of the staging memory. */
+static inline void put_op(struct gnttab_copy *op, const struct gnttab_copy_piece *piece,
+			  const struct staging *staging, size_t at, uint32_t done, uint32_t bytes)
+{
+	struct gnttab_copy_ptr *here = &op->dest, *there = &op->source;
+
+	if (piece->to_grant) {
+		here = &op->source;
+		there = &op->dest;
+	}
+	here->u.ref = staging->refs[at / PAGE];
+	here->domid = DOMID_SELF;
+	here->offset = at % PAGE;
+	there->u.ref = piece->ref;
+	there->domid = piece->domid;
+	there->offset = piece->offset + done;
+	op->len = bytes;
+	op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+	op->status = GNTST_general_error;
+}
+
 /* Lists the operations of a piece, one for each page here that it touches. Their number; 0: not in staging memory. */
 static unsigned int list_ops(struct gnttab *gnttab, const struct gnttab_copy_piece *piece,
 			     struct gnttab_copy *op)
 {
 	const struct staging *staging = gnttab->staging;
-	size_t at = (size_t)((char *)piece->local - staging->address), left = piece->bytes;
+	size_t at = (size_t)((char *)piece->local - staging->address);
+	uint32_t bytes = piece->bytes, done = 0, part;
 	unsigned int n = 0;
 
-	if (at >= staging->bytes || left > staging->bytes - at || !staging->shared) {
-		staging = find_staging(gnttab, piece->local, left);
+	if (at >= staging->bytes || bytes > staging->bytes - at || !staging->shared) {
+		staging = find_staging(gnttab, piece->local, bytes);
 		if (!staging)
 			return 0;
 		at = (size_t)((char *)piece->local - staging->address);
 	}
 	do {
-		struct gnttab_copy_ptr here = { .u.ref = staging->refs[at / PAGE], .domid = DOMID_SELF };
-		struct gnttab_copy_ptr there = { .u.ref = piece->ref, .domid = piece->domid };
-
-		here.offset = at % PAGE;
-		there.offset = piece->offset + piece->bytes - left;
-		op->len = left < PAGE - here.offset ? left : PAGE - here.offset;
-		op->source = piece->to_grant ? here : there;
-		op->dest = piece->to_grant ? there : here;
-		op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
-		op->status = GNTST_general_error;
-		at += op->len;
-		left -= op->len;
-		op++;
-		n++;
-	} while (left);
+		part = PAGE - at % PAGE;
+		if (part > bytes - done)
+			part = bytes - done;
+		put_op(&op[n++], piece, staging, at, done, part);
+		at += part;
+		done += part;
+	} while (done < bytes);
 	return n;
 }
 
 /* A piece's status: of its operations the first that is no success. */
-static const struct gnttab_copy *take_status(struct gnttab_copy_piece *piece,
-					     const struct gnttab_copy *op)
+static inline const struct gnttab_copy *take_status(struct gnttab_copy_piece *piece,
+						    const struct gnttab_copy *op)
 {
-	uint32_t left = piece->bytes;
+	uint32_t left = piece->bytes - op->len;
 
-	piece->status = GNTST_okay;
-	do {
+	for (piece->status = op->status; left; left -= op->len) {
+		op++;
 		if (piece->status == GNTST_okay)
 			piece->status = op->status;
-		left -= op->len;
-		op++;
-	} while (left);
-	return op;
+	}
+	return op + 1;
 }
 
 /* Copies as many pieces as one hypercall takes. Their number; 0: the first is not in staging memory; -errno. */
