@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "net.h"
@@ -200,6 +201,90 @@ static void removal(void **state)
 	assert_int_equal(net_end(&n), 0);
 }
 
+static void mtu(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int mtu;
+	} cases[] = {
+		{ NULL, 1500 }, { "1000", 1000 }, { "9000", 9000 }, { "67", 1500 }, { "65522", 1500 },
+		{ "-1", 1500 }, { "1e3", 1500 },
+	};
+	struct net_setup setup = { .seed = 7 };
+	struct net n;
+
+	(void)state;
+	for (unsigned int i = 0; i < PV_ARRAY_SIZE(cases); i++) {
+		net_new(&n, &setup);
+		world_store_write(n.world, NET_FRONT "/mtu", cases[i].text);
+		assert_int_equal(net_open_back(&n), 0);
+		assert_int_equal(net_open_front(&n, &setup), 0);
+		assert_true(net_connect(&n));
+		assert_int_equal(n.front.mtu, cases[i].mtu);
+		finish(&n);
+	}
+}
+
+/* Frames that this guest cannot take are dropped, but not for ever while others wait. */
+static void useless_frames(void **state)
+{
+	struct netback_stats *stats;
+	struct net n;
+
+	(void)state;
+	start(&n, &(struct net_setup){ .seed = 8 });
+	stats = &n.record->queue[0].stats;
+	n.record->features &= ~NETBACK_TSO4;
+	for (unsigned int i = 0; i < 1000; i++)
+		net_wire_send(&n, 0, NET_GSO4, 2000, true);
+	netback_wire_ready(n.back, 0);
+	assert_in_range(stats->rx_dropped, 1, NETBACK_BUDGET);
+	net_settle(&n);
+	assert_int_equal(stats->rx_dropped, 1000);
+	assert_int_equal(net_end(&n), 0);
+}
+
+/* Unplugged with frames under way both ways, and plugged in again: nothing is left over, all works anew. */
+static void replug(void **state)
+{
+	struct net_setup setup = { .front.queues = 2 };
+	struct net n;
+
+	(void)state;
+	for (setup.seed = 1; setup.seed <= 20; setup.seed++) {
+		start(&n, &setup);
+		for (unsigned int i = 0; i < 50; i++)
+			net_random(&n);
+		world_store_write(n.world, NET_BACK "/state", "5");
+		netback_poke(n.back);
+		for (unsigned int i = 0; i < 50; i++) {
+			net_random(&n);
+			world_step(n.world);
+		}
+		net_settle(&n);
+		assert_string_equal(world_store_read(n.world, NET_BACK "/state"), "6");
+		assert_int_equal(netfront_close(&n.front), 0);
+		net_settle(&n);
+		world_store_write(n.world, NET_BACK "/state", "1");
+		world_store_write(n.world, NET_FRONT "/state", "1");
+		netback_close(n.back);
+		netback_shared_close(&n.shared, n.dom0);
+		free(n.back);
+		memset(n.record, 0, sizeof(*n.record));
+		n.record->queues = 4;
+		assert_int_equal(net_open_back(&n), 0);
+		assert_int_equal(net_open_front(&n, &setup), 0);
+		assert_true(net_connect(&n));
+		net_guest_send(&n, NET_GSO6, 30000, true, false);
+		net_wire_send(&n, 0, NET_GSO4, 30000, true);
+		net_settle(&n);
+		assert_int_equal(net_check(&n), 0);
+		assert_int_equal(n.out.sent[n.out.count - 1].seen, 1);
+		assert_int_equal(n.in.sent[n.in.count - 1].seen, 1);
+		assert_int_equal(net_end(&n), 0);
+	}
+}
+
 static void multicast(void **state)
 {
 	static const uint8_t address[6] = { 1, 0, 0x5e, 0, 0, 1 }, other[6] = { 1, 0, 0x5e, 0, 0, 2 };
@@ -231,6 +316,9 @@ int main(void)
 		cmocka_unit_test(link_state),
 		cmocka_unit_test(removal),
 		cmocka_unit_test(multicast),
+		cmocka_unit_test(mtu),
+		cmocka_unit_test(useless_frames),
+		cmocka_unit_test(replug),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
