@@ -34,7 +34,7 @@ $DPKG -i "$deb" >"$LOGS/dpkg" 2>&1 || { cat "$LOGS/dpkg"; exit 1; }
 want "kl" '[ "$(readlink -f "$root/usr/sbin/kl")" = "$(readlink -f "$root")/usr/lib/krypton/bin/kl" ]'
 want "kl runs" '"$root/usr/lib/krypton/bin/kl" help | grep -q create'
 for unit in proc-xen.mount xenstored.service xenconsoled.service xen-init-dom0.service xen-monitor.service \
-	xendomains.service xen.service; do
+	xendomains.service xen.service krypton-blkback.service krypton-netback.service; do
 	want "unit $unit" '[ "$(readlink "$root/etc/systemd/system/$unit")" = /usr/lib/krypton/systemd/$unit ]'
 done
 want "scripts" '[ "$(readlink "$root/etc/xen/scripts/vif-bridge")" = /usr/lib/krypton/scripts/vif-bridge ]'
