@@ -138,13 +138,38 @@ static int read_file(struct kl *kl, struct pool_config *c, const char *path)
 	return status;
 }
 
+/* The free CPUs of the nodes that @config names, "0,1", into @cpus. */
+static int add_nodes(struct kl *kl, const struct pool_config *config, const struct kl_host *host,
+		     const uint8_t *free_cpus, uint8_t *cpus)
+{
+	char *list = strdup(config->nodes), *word, *place, *rest;
+	unsigned int cpu;
+	unsigned long node;
+
+	if (!list)
+		return kl_check(kl, -ENOMEM, "%s", config->source);
+	for (word = strtok_r(list, ",", &place); word; word = strtok_r(NULL, ",", &place)) {
+		node = strtoul(word, &rest, 10);
+		if (!isdigit((unsigned char)*word) || *rest) {
+			kl_error(kl, "bad-config", "%s: \"%s\" is not the number of a node",
+				 config->source, word);
+			free(list);
+			return KL_FAILED;
+		}
+		for (cpu = 0; cpu < host->cpus; cpu++)
+			if (host->node_of[cpu] == node)
+				cpus[cpu / 8] |= free_cpus[cpu / 8] & 1 << cpu % 8;
+	}
+	free(list);
+	return KL_OK;
+}
+
 /* The CPUs that @config asks for, all of them free; the count, or -1: the user was told. */
 static int choose_cpus(struct kl *kl, const struct pool_config *config, uint8_t *cpus)
 {
 	struct xen_sysctl_cpupool_op op = { .op = XEN_SYSCTL_CPUPOOL_OP_FREEINFO };
 	uint8_t free_cpus[KL_CPU_BYTES] = { 0 };
 	struct kl_host host;
-	char *list = NULL, *word, *place;
 	int cpu, count = 0, err;
 
 	memset(cpus, 0, KL_CPU_BYTES);
@@ -159,13 +184,8 @@ static int choose_cpus(struct kl *kl, const struct pool_config *config, uint8_t 
 	}
 	if (!config->nodes && kl_cpus_parse(kl, &host, config->cpus, cpus))
 		return -1;
-	list = config->nodes ? strdup(config->nodes) : NULL;
-	for (word = list ? strtok_r(list, ",", &place) : NULL; word;
-	     word = strtok_r(NULL, ",", &place))
-		for (cpu = 0; cpu < (int)host.cpus; cpu++)
-			if (host.node_of[cpu] == strtoul(word, NULL, 10))
-				cpus[cpu / 8] |= free_cpus[cpu / 8] & 1 << cpu % 8;
-	free(list);
+	if (config->nodes && add_nodes(kl, config, &host, free_cpus, cpus))
+		return -1;
 	for (cpu = 0; cpu < KL_CPU_BYTES * 8; cpu++) {
 		if (!(cpus[cpu / 8] & 1 << cpu % 8))
 			continue;

@@ -4,6 +4,7 @@
  * The two verbs differ in the scheduler they speak of and in its parameters; the rest is shared.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tools/json.h>
@@ -73,6 +74,8 @@ static int print_domain(struct kl *kl, const struct sched *s, const char *name, 
 	unsigned int weight, cap;
 	int err = get_domain(kl, s, domid, &weight, &cap);
 
+	if (err == -ESRCH && !s->domain)
+		return KL_OK;	/* gone since it was listed */
 	if (err)
 		return kl_check(kl, err, "cannot get the parameters of domain %u", domid);
 	if (!s->w) {
@@ -162,6 +165,7 @@ static int list_all(struct kl *kl, const struct sched *s, const struct kl_pools 
 		    const struct kl_pool *only)
 {
 	struct kl_snapshot snap;
+	bool failed = false;
 	unsigned int p, i;
 	int status = kl_snapshot(kl, &snap);
 
@@ -181,7 +185,7 @@ static int list_all(struct kl *kl, const struct sched *s, const struct kl_pools 
 		for (i = 0; i < snap.count; i++)
 			if (snap.info[i].cpupool == pools->list[p].id &&
 			    print_domain(kl, s, kl_shown_name(&snap, i), snap.info[i].domain))
-				break;
+				failed = true;
 		if (s->w) {
 			json_close_array(s->w);
 			json_close_object(s->w);
@@ -189,7 +193,7 @@ static int list_all(struct kl *kl, const struct sched *s, const struct kl_pools 
 	}
 	if (!status)
 		kl_snapshot_free(&snap);
-	return status;
+	return failed ? KL_FAILED : status;
 }
 
 static int one_domain(struct kl *kl, const struct sched *s)
@@ -260,13 +264,13 @@ static int run(struct kl *kl, struct sched *s)
 	return kl_print_json(kl, &w) ? KL_FAILED : status;
 }
 
-/* A number of an option: nonnegative, else the user was told. */
+/* A number of an option: nonnegative, and an int; else the user was told. */
 static int number(struct kl *kl, int opt, long *value)
 {
 	char *rest;
 
 	*value = strtol(optarg, &rest, 10);
-	if (rest != optarg && !*rest && *value >= 0)
+	if (rest != optarg && !*rest && *value >= 0 && *value <= INT_MAX)
 		return KL_OK;
 	*value = -1;
 	return kl_error(kl, "bad-argument", "-%c needs a number, not \"%s\"", opt, optarg);

@@ -46,8 +46,9 @@ void port_log(struct port *p, const char *line)
 	gmtime_r(&t.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	n = snprintf(text, sizeof(text), "%s.%03ldZ %s\n", when, t.tv_nsec / 1000000, line);
-	if (p->log_fd >= 0 && write(p->log_fd, text, n) < 0)
-		p->log_fd = -1;
+	/* A full disk loses lines, not the log. */
+	if (p->log_fd >= 0)
+		(void)!write(p->log_fd, text, n);
 	if (p->options->foreground)
 		fprintf(stderr, "xenstored: %s\n", line);
 	if (strncmp(line, "trace: ", 7))

@@ -9,6 +9,9 @@ TT_CFLAGS := -std=gnu11 -O1 -g $(WARN) $(ABIDEF) -D_GNU_SOURCE -DTOOLS_TEST $(TO
 	-fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 TT_TESTS := $(wildcard tests/tools/test_*.c tests/pv/test_*.c)
 TT_FUZZ := $(wildcard tests/tools/fuzz_*.c tests/pv/fuzz_*.c)
+# Two tests of one name: only one of them would ever run.
+TT_NAMES := $(notdir $(TT_TESTS) $(TT_FUZZ))
+$(if $(filter-out $(words $(TT_NAMES)),$(words $(sort $(TT_NAMES)))),$(error tests/tools and tests/pv have files of the same name))
 tt_links = $(shell sed -n 's/^.*LINK: *//p' $(1) | sed 's,\*/,,')
 tt_libs = $(shell sed -n 's/^.*LIBS: *//p' $(1) | sed 's,\*/,,')
 

@@ -322,6 +322,11 @@ static void test_pools(void **state __attribute__((unused)))
 	assert_int_equal(run("cpupool-destroy p2"), 0);
 	assert_null(fake_store_get("/local/pool/1"));
 	assert_int_equal(fake_kl.pools, 1);
+	assert_int_equal(run("cpupool-create name=q nodes=x"), 1);
+	assert_non_null(strstr(err, "\"x\" is not the number of a node"));
+	assert_int_equal(run("cpupool-create name=q nodes=0x"), 1);
+	assert_int_equal(run("sched-credit2 -d 0 -w 4294967297"), 1);
+	assert_non_null(strstr(err, "-w needs a number"));
 }
 
 static void test_dmesg(void **state __attribute__((unused)))
