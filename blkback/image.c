@@ -158,7 +158,7 @@ static int start(struct child *c, unsigned int n, const char *path, const char *
 	char device[32], connect[48], kind[48];
 	char *arguments[12], **a = arguments;
 	posix_spawnattr_t attributes;
-	sigset_t none;
+	sigset_t none, pipe;
 	int rc;
 
 	snprintf(device, sizeof(device), "/dev/nbd%u", n);
@@ -175,9 +175,14 @@ static int start(struct child *c, unsigned int n, const char *path, const char *
 	*a++ = (char *)path;
 	*a = NULL;
 	posix_spawnattr_init(&attributes);
+	/* It inherits neither what the loop blocks nor what the daemon ignores. */
 	sigemptyset(&none);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	posix_spawnattr_setsigdefault(&attributes, &pipe);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+				 POSIX_SPAWN_SETSIGDEF);
 	rc = posix_spawnp(&c->pid, arguments[0], NULL, &attributes, arguments, environ);
 	posix_spawnattr_destroy(&attributes);
 	return -rc;
