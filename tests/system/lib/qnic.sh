@@ -24,8 +24,12 @@ qnic() {
 	local mac=00:16:3e:00:0$n:$(printf %02x "$d")
 	shift 2
 	xenstore-write $back/frontend $front $back/frontend-id $d $back/online 1 $back/mac $mac \
-		$back/bridge xenbr0 $back/handle $n $back/script /etc/xen/scripts/vif-bridge "$@" \
-		$back/state 1 || return 1
+		$back/bridge xenbr0 $back/handle $n $back/script /etc/xen/scripts/vif-bridge || return 1
+	while [ $# -gt 1 ]; do
+		xenstore-write $back/$1 "$2" || return 1
+		shift 2
+	done
+	xenstore-write $back/state 1 || return 1
 	xenstore-chmod -r $back n0 r$d
 	# What comes to be below an existing directory has its permissions from the start.
 	xenstore-write $front ""
