@@ -29,8 +29,6 @@ static void release(struct side *s)
 {
 	if (!s->pg)
 		return;
-	if (s->writable)
-		log_dirty_page(s->pg);	/* while the pin shows it, or it was marked */
 	if (s->is_ref)
 		grant_unpin(s->d, s->ref, !s->writable, s->writable ? PIN_HOST_W : PIN_HOST_R);
 	if (s->writable)
@@ -135,6 +133,7 @@ static int16_t copy_one(const struct gnttab_copy *op, struct side *src, struct s
 		copy_page(dst->virt, src->virt);
 	else
 		memcpy(dst->virt + op->dest.offset, src->virt + op->source.offset, op->len);
+	log_dirty_page(dst->pg);	/* while the pin still shows that we write */
 	return GNTST_okay;
 }
 

@@ -348,7 +348,7 @@ static void finish_unmaps(struct domain *ld, struct undone *u, unsigned int n)
 		any |= u[i].rd && (u[i].flags & GNTMAP_host_map);
 	if (likely(any))
 		flush_tlb_mask(&ld->dirty_cpumask);
-	if (unlikely(read_once(log_dirty_domains)))
+	if (unlikely(log_dirty_on))
 		mark_written(u, n);
 	for (unsigned int i = 0; i < n; i++) {
 		const bool ro = u[i].flags & GNTMAP_readonly;

@@ -39,7 +39,9 @@ struct log_dirty {
 	unsigned long *leaf[];		/* (c) limit >> LEAF_SHIFT pages */
 };
 
-unsigned int log_dirty_domains;		/* (a) */
+bool log_dirty_on;			/* on_lock to write */
+static unsigned int nr_on;		/* on_lock */
+static DEFINE_SPINLOCK(on_lock, LOCK_ANY);
 
 /* ---- birth and end ---- */
 
@@ -72,10 +74,18 @@ struct log_dirty *log_dirty_create(unsigned long nr)
 	return log;
 }
 
+static void count_on(int step)
+{
+	spin_lock(&on_lock);
+	nr_on += (unsigned int)step;
+	log_dirty_on = nr_on != 0;
+	spin_unlock(&on_lock);
+}
+
 void log_dirty_begin(struct domain *d, struct log_dirty *log)
 {
 	atomic_store(&d->log_dirty, log);
-	(void)atomic_add_return(&log_dirty_domains, 1);
+	count_on(1);
 }
 
 static void discard_later(struct quiesce_head *head)
@@ -90,7 +100,7 @@ void log_dirty_end(struct domain *d)
 	if (!log)
 		return;
 	atomic_store(&d->log_dirty, (struct log_dirty *)NULL);
-	(void)atomic_sub_return(&log_dirty_domains, 1);
+	count_on(-1);
 	quiesce_call(&log->quiesce, discard_later);
 }
 

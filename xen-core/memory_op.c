@@ -101,6 +101,12 @@ static void increase_reservation(struct reservation *r)
 	}
 }
 
+static __attribute__((noinline)) void log_new_pages(const struct page_info *pg, unsigned int order)
+{
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		log_dirty_mark(pg + i);
+}
+
 static void populate_physmap(struct reservation *r)
 {
 	unsigned long first = r->done;
@@ -120,9 +126,8 @@ static void populate_physmap(struct reservation *r)
 		mfn = mfn_x(page_to_mfn(pg));
 		for (unsigned long i = 0; i < 1UL << r->order; i++)
 			set_gpfn_from_mfn(_mfn(mfn + i), pfn + i);
-		if (unlikely(read_once(log_dirty_domains)))
-			for (unsigned long i = 0; i < 1UL << r->order; i++)
-				log_dirty_mark(pg + i);
+		if (unlikely(log_dirty_on))
+			log_new_pages(pg, r->order);
 		if (unlikely(raw_copy_to_guest(r->extents + r->done, &mfn, sizeof(mfn))))
 			return;
 	}

@@ -74,21 +74,34 @@ void flush_tlb_global(void)
 	}
 }
 
-void flush_tlb_local(void)
+static inline void flush_by_clock(bool shadows)
 {
 	unsigned long flags = local_irq_save();
 	uint32_t t = pre_flush();
 
-	if (unlikely(read_once(log_dirty_domains)))
+	if (shadows)
 		shadow_flush_here();
 	flush_tlb_global();
 	this_cpu(last_flush) = t;
 	local_irq_restore(flags);
 }
 
+static __attribute__((noinline)) void flush_with_shadow(void)
+{
+	flush_by_clock(true);
+}
+
+void flush_tlb_local(void)
+{
+	if (unlikely(log_dirty_on))
+		flush_with_shadow();
+	else
+		flush_by_clock(false);
+}
+
 void flush_tlb_one_local(unsigned long va)
 {
-	if (unlikely(read_once(log_dirty_domains)))
+	if (unlikely(log_dirty_on))
 		shadow_flush_one_here(va);
 	invlpg(va);
 }

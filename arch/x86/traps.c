@@ -127,15 +127,9 @@ void do_iret_fault(struct cpu_user_regs *regs, uint64_t vector_and_code)
 		do_guest_exception(regs);
 }
 
-/* #PF from a guest. */
-void do_guest_page_fault(struct cpu_user_regs *regs)
+static inline void guest_page_fault(struct vcpu *v, unsigned long cr2, unsigned int ec,
+				    struct cpu_user_regs *regs)
 {
-	unsigned long cr2 = read_cr2();
-	unsigned int ec = regs->error_code;
-	struct vcpu *v = current;
-
-	if (unlikely(v->arch.shadow) && shadow_fault(v, cr2, &ec))
-		return;
 	local_irq_enable();
 	if ((ec & (PFEC_present | PFEC_write)) == (PFEC_present | PFEC_write)) {
 		if (mm_fixup_guest_fault(v, cr2, ec, regs))
@@ -149,6 +143,26 @@ void do_guest_page_fault(struct cpu_user_regs *regs)
 		return;
 	}
 	pv_bounce_page_fault(v, ec, cr2);
+}
+
+/* The vcpu runs on a shadow, which may just not have the page yet. */
+static __attribute__((noinline)) void shadow_page_fault(struct vcpu *v, unsigned long cr2,
+							struct cpu_user_regs *regs)
+{
+	if (!shadow_fault(v, cr2, &regs->error_code))
+		guest_page_fault(v, cr2, regs->error_code, regs);
+}
+
+/* #PF from a guest. */
+void do_guest_page_fault(struct cpu_user_regs *regs)
+{
+	unsigned long cr2 = read_cr2();
+	struct vcpu *v = current;
+
+	if (unlikely(v->arch.shadow))
+		shadow_page_fault(v, cr2, regs);
+	else
+		guest_page_fault(v, cr2, regs->error_code, regs);
 }
 
 /* `int n` without a gate for the guest's ring arrives as #GP with the vector in the error code. */

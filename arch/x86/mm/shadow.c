@@ -277,7 +277,8 @@ static bool enter_leaf(struct vcpu *v, unsigned long va, const struct walk *w)
 	pte_t *p = make_leaf(s, r, va), old;
 
 	if (unlikely(!p)) {
-		flush_tlb_local();	/* empties s, too */
+		empty(s);
+		flush_tlb_local();	/* before a table is used again elsewhere */
 		p = make_leaf(s, r, va);
 		BUG_ON(!p);
 	}
