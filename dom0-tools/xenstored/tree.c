@@ -294,13 +294,8 @@ static void node_free(struct xsd *x, struct node *n)
 /* Tells the transactions of a node that is about to go. */
 static void conflict_at(struct xsd *x, struct node *n)
 {
-	struct path *p = xalloc(sizeof(*p));
-	char *text = xalloc(XENSTORE_ABS_PATH_MAX + 64);
-
-	path_hash(x, text, node_path(n, text), p);
-	tx_conflict(x, p, p->levels, n, DEP_ALL);
-	free(text);
-	free(p);
+	path_hash(x, x->gone_text, node_path(n, x->gone_text), &x->gone);
+	tx_conflict(x, &x->gone, x->gone.levels, n, DEP_ALL);
 }
 
 /* The deepest first child at or below @n. */

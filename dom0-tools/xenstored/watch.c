@@ -170,15 +170,13 @@ static void fire_below(struct xsd *x, struct node *n, char *text, unsigned int l
 
 void watch_fire_tree(struct xsd *x, const struct path *p, struct node *n)
 {
-	char *text;
+	char text[2 * XENSTORE_ABS_PATH_MAX];
 
 	if (!x->groups.count)
 		return;
 	if (!list_empty(&n->children)) {
-		text = xalloc(2 * XENSTORE_ABS_PATH_MAX);
 		memcpy(text, p->text, p->length);
 		fire_below(x, n, text, p->length);
-		free(text);
 	}
 	watch_fire(x, p, p->levels, n, false, NULL);
 }

@@ -256,6 +256,9 @@ struct xsd {
 	struct path path;		/* scratch of the request at hand */
 	struct path aux;		/* ... of what it does at other paths */
 	char path_text[XENSTORE_ABS_PATH_MAX + 64];
+	/* Of the node that is being removed: too large to allocate for each. */
+	struct path gone;
+	char gone_text[XENSTORE_ABS_PATH_MAX + 64];
 };
 
 /* A request being served. */
