@@ -362,6 +362,9 @@ static void test_json_from_elsewhere(void **state)
 	unsigned int i;
 
 	(void)state;
+	memset(text, 'n', LIGHT_NAME_MAX);
+	strcpy(text + LIGHT_NAME_MAX, "--migratedaway");
+	assert_true(light_name_valid(text));
 	write_file("kernel", "");
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		light_config_free(&config);

@@ -59,7 +59,8 @@ enum light_nic_type { LIGHT_NIC_UNKNOWN, LIGHT_NIC_IOEMU, LIGHT_NIC_VIF };
 #define LIGHT_SCHED_DEFAULT (-1) /* weight, cap, period... not given */
 #define LIGHT_MAX_VCPUS	    4096 /* the parser's bound; the hypervisor has its own */
 #define LIGHT_MAX_CPUS	    4096
-#define LIGHT_NAME_MAX	    127 /* bytes of a domain's name */
+#define LIGHT_NAME_MAX	    127 /* bytes of a domain's name, as its user gives it */
+#define LIGHT_NAME_SUFFIX   16 /* what we may add: "--incoming", "--migratedaway" */
 
 /* A set of CPUs, vcpus or nodes: bit n of byte n / 8. */
 struct light_bitmap {
@@ -253,8 +254,8 @@ int light_cpus_parse(struct light_bitmap *map, const char *text, const struct li
  */
 int light_size_parse(const char *text, uint64_t *kib);
 /*
- * May be a domain's name, and part of a file's: 1 to LIGHT_NAME_MAX bytes, no slash, no control
- * character.
+ * May be a domain's name, and part of a file's: 1 to LIGHT_NAME_MAX + LIGHT_NAME_SUFFIX bytes, no
+ * slash, no control character.
  */
 bool light_name_valid(const char *name);
 int light_uuid_parse(const char *text, uint8_t uuid[16]); /* -EINVAL */

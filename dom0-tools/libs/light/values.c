@@ -180,7 +180,7 @@ bool light_name_valid(const char *name)
 
 	while ((unsigned char)name[n] >= ' ' && name[n] != '/' && name[n] != 127)
 		n++;
-	return n && n <= LIGHT_NAME_MAX && !name[n];
+	return n && n <= LIGHT_NAME_MAX + LIGHT_NAME_SUFFIX && !name[n];
 }
 
 int light_uuid_parse(const char *text, uint8_t uuid[16])
