@@ -241,16 +241,28 @@ static void set_policy(int policy, int priority)
 	syscall(SYS_sched_setscheduler, 0, policy, &param);
 }
 
+/* What the operator gave us: restored after each batch, left alone if it is not an ordinary one. */
+static int own_policy(void)
+{
+	static int policy = -1;
+
+	if (policy < 0)
+		policy = (int)syscall(SYS_sched_getscheduler, 0);
+	return policy;
+}
+
 void wire_begin_batch(struct wire *wire)
 {
 	(void)wire;
-	set_policy(SCHED_RR | SCHED_RESET_ON_FORK, 1);
+	if (own_policy() == SCHED_OTHER)
+		set_policy(SCHED_RR | SCHED_RESET_ON_FORK, 1);
 }
 
 void wire_end_batch(struct wire *wire)
 {
 	(void)wire;
-	set_policy(SCHED_OTHER, 0);
+	if (own_policy() == SCHED_OTHER)
+		set_policy(SCHED_OTHER, 0);
 }
 
 long wire_receive(struct wire *wire, unsigned int queue, uint8_t *frame, size_t room,
