@@ -400,6 +400,37 @@ static void test_walk_against_reuse(void **state __maybe_unused)
 	all_schedules(tree_to_walk, walk_tree, make_data_of_table, tree_walked);
 }
 
+/*
+ * One vcpu writes to a page by one long batch, the other drops the page's last
+ * reference as writable, which waits for the lock: it need not wait for the end.
+ */
+#define LONG_BATCH	600U
+static struct mmu_update batch[LONG_BATCH];
+static bool met_halfway;
+static void write_at_length(void)
+{
+	BUG_ON(pt_mmu_update(batch, LONG_BATCH, NULL, DOMID_SELF));
+}
+static void drop_writable(void)
+{
+	put_writable_type(page);
+	met_halfway |= pt_entries(page)[0].pte > 0 && pt_entries(page)[0].pte < LONG_BATCH;
+}
+static void writable_page(void)
+{
+	page->type_info = 0;
+	pt_entries(page)[0].pte = 0;
+	BUG_ON(get_writable_type(page));
+}
+static void test_long_batch(void **state __maybe_unused)
+{
+	page = pt_page(pt_dom);
+	for (unsigned int i = 0; i < LONG_BATCH; i++)
+		batch[i] = (struct mmu_update){ pt_maddr(page, 0), i + 1 };
+	all_schedules(writable_page, write_at_length, drop_writable, one_page_released);
+	assert_true(met_halfway);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +441,7 @@ int main(void)
 		pt_test(test_writable_against_table),
 		pt_test(test_trees),
 		pt_test(test_walk_against_reuse),
+		pt_test(test_long_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,8 @@
  * Entries run in order; the first that fails ends the batch. Kernels batch
  * updates of neighbouring entries, so the table of the last update stays
  * referenced and locked for the next one: an update then costs little more than
- * the reference counts that it changes.
+ * the reference counts that it changes. A batch may be long, and who waits for the
+ * lock cannot be preempted, so it is let go now and then.
  *
  * Requests are copied in by groups, each before its first update is made. An
  * update that changes the mapping of the requests themselves takes effect with
@@ -18,6 +19,7 @@
 #include <core/hypercall.h>
 
 #define GROUP	16U
+#define TURN	16U	/* groups after which who waits for the page gets a chance */
 
 struct update {
 	struct domain *caller;
@@ -161,12 +163,15 @@ static int run_batch(struct update *u, struct mm_batch *b)
 {
 	struct vcpu *curr = current;
 	struct mmu_update req[GROUP];
+	unsigned int groups = 0;
 
 	while (b->i < b->count) {
 		int n, rc;
 
 		if (b->i && hypercall_preempt_check())
 			return -ERESTART;
+		if (unlikely(!(++groups % TURN)))
+			leave_page(u);
 		n = fetch_group(b, req);
 		if (unlikely(n < 0))
 			return n;
