@@ -34,7 +34,7 @@ bench: bench-tools all
 	bench/rings/run
 	bench/rings/run-net
 
-bench-system: bench-tools all
+bench-system: bench-tools all tools
 	bench/run-system
 	bench/run-disk
 	bench/run-net
