@@ -49,7 +49,9 @@ linux_front() {
 	check "up" on_console d1 DOMU-UP
 	check "plug" plug_disk d1 51728 /root/b.img
 	check "connected" within 20 disk_state d1 51728 4
-	xenstore-ls $(back_of d1 51728) | grep -E 'feature|max|sector' | sed 's/^/# /'
+	xenstore-ls $(back_of d1 51728) | grep -E 'feature|max|sector' | sed 's/^/# back: /'
+	xenstore-ls /local/domain/$(xl domid d1)/device/vbd/51728 | grep -E 'feature|queue|ring|proto' | sed 's/^/# front: /'
+	tr -d '\r' <$CONSOLES/guest-d1.log | sed -n 's/.*blkfront: xvdb/# xvdb/p'
 	type_in d1 'mount -t tmpfs t /tmp; head -c 8000000 /dev/urandom >/tmp/r; s=$(md5sum </tmp/r); mke2fs /dev/xvdb >/dev/null; mount -t ext4 /dev/xvdb /mnt; for i in $(seq 1 20); do cp /tmp/r /mnt/f; sync; echo 3 >/proc/sys/vm/drop_caches; [ "$(md5sum </mnt/f)" = "$s" ] && echo round $i; done; umount /mnt; echo sum=$s; echo fin=$((3 + 4))'
 	check "first round" on_console d1 'round 1' 60
 	kill_often

@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Our block backend for long: eight guests at work at once, a Linux guest with eight disks, and the daemon
+# killed a hundred times meanwhile; every byte is checked.
+# oracle: yes
+# soak
+# timeout: 900
+. "$(dirname "$0")/../lib/case.sh"
+
+toolstack --toolstack krypton --smp 2 --timeout 880 --add "$TOP/$BUILD/guests/blk:guest/blk" <<'EOS'
+. /lib/kt.sh
+KILLS=100
+
+small() {
+	disk s$1 8
+	cat >/root/s$1.cfg <<X
+name = "s$1"
+kernel = "/guest/blk"
+memory = 32
+on_poweroff = "preserve"
+on_crash = "preserve"
+extra = "vbd=51728 ms=120000 queues=$((1 + $1 % 4)) order=$(($1 % 3)) $([ $(($1 % 2)) = 0 ] || echo persistent)"
+disk = [ "format=raw,vdev=xvdb,access=rw,target=/root/s$1.img" ]
+X
+	kl create -q /root/s$1.cfg
+}
+
+disks='"format=raw,vdev=xvda,access=ro,target=/guest/root.img"'
+for d in b c d e f g h i; do
+	disk d$d 12
+	disks="$disks, \"format=raw,vdev=xvd$d,access=rw,target=/root/d$d.img\""
+done
+debian many "disk = [ $disks ]" ro stay
+check "a guest with eight disks" kl create -q /root/many.cfg
+for n in 1 2 3 4 5 6 7 8; do
+	check "guest $n" small $n
+done
+check "up" on_console many DOMU-UP
+type_in many 'mount -t tmpfs t /tmp; mkdir /tmp/m; head -c 3000000 /dev/urandom >/tmp/r; s=$(md5sum </tmp/r); for d in b c d e f g h i; do mkdir /tmp/m/$d; mke2fs /dev/xvd$d >/dev/null 2>&1; mount -t ext4 /dev/xvd$d /tmp/m/$d; done; echo ready=$((2 + 2))'
+check "eight file systems" on_console many ready=4 60
+type_in many 'one() { for i in $(seq 1 15); do cp /tmp/r /tmp/m/$1/f; sync; echo 3 >/proc/sys/vm/drop_caches; [ "$(md5sum </tmp/m/$1/f)" = "$s" ] || echo wrong $1; done; echo disk $1 done; }; for d in b c d e f g h i; do one $d & done; wait; for d in b c d e f g h i; do umount /tmp/m/$d; done; echo all=$((3 + 3))'
+n=0
+while [ $n -lt $KILLS ]; do
+	usleep 900000
+	kill -9 $(pidof blkback) 2>/dev/null && n=$((n + 1))
+done
+check "all copies" on_console many all=6 300
+check "of all disks" [ $(tr -d '\r' <$CONSOLES/guest-many.log | grep -c '^disk . done') = 8 ]
+check "none was wrong" refuses console_has many '^wrong'
+check "no errors" refuses console_has many 'I/O error'
+for n in 1 2 3 4 5 6 7 8; do
+	check "guest $n: every byte is right" on_console s$n 'KTEST-EXIT: 0' 200
+	tr -d '\r' <$CONSOLES/guest-s$n.log | grep '^# .*reads'
+done
+kill -USR1 $(pidof blkback)
+sleep 1
+cat /run/krypton/blkback/stats
+check "the daemon's memory" sh -c '[ $(awk "/VmRSS/ { print \$2 }" /proc/$(pidof blkback)/status) -lt 100000 ]'
+for n in 1 2 3 4 5 6 7 8; do kl destroy s$n; done
+check "shutdown" kl shutdown -w many
+check "no record is left" sh -c '[ -z "$(ls /run/krypton/blkback/rings)" ]'
+check "the daemon complained of nothing" [ ! -s /var/log/xen/blkback ]
+cat /var/log/xen/blkback
+check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
+finish
+EOS
