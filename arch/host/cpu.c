@@ -128,12 +128,12 @@ static void flush_cpu(unsigned int cpu)
 		cpu_flushed[cpu] = ++flush_clock;
 }
 
-void flush_tlb_local(void)
+__attribute__((weak)) void flush_tlb_local(void)
 {
 	host_rec.flushes_local++;
 	flush_cpu(host_this_cpu);
 }
-void flush_tlb_one_local(unsigned long va __maybe_unused) { host_rec.flushes_one++; }
+__attribute__((weak)) void flush_tlb_one_local(unsigned long va __maybe_unused) { host_rec.flushes_one++; }
 void flush_tlb_mask(const cpumask_t *mask)
 {
 	unsigned int cpu;

@@ -11,7 +11,6 @@
 #include "private.h"
 
 #include <core/xmalloc.h>
-#include <x86/asm.h>
 #include <x86/context.h>
 #include <x86/entry.h>
 #include <x86/shadow.h>
@@ -283,10 +282,10 @@ static bool enter_leaf(struct vcpu *v, unsigned long va, const struct walk *w)
 		BUG_ON(!p);
 	}
 	old = *p;
-	write_once(p->pte, new.pte);
 	if (pte_present(old))
-		invlpg(va);
-	else
+		flush_tlb_one_local(va);	/* and what either root has for it */
+	write_once(p->pte, new.pte);
+	if (!pte_present(old))
 		fill_neighbours(v->domain, w, p, l1_index(va));
 	return (old.pte ^ new.pte) & ~PTE_ACCESSED;
 }
