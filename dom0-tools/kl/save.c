@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <tools/json.h>
@@ -56,16 +57,64 @@ static int go_on(struct save_verb *v, bool paused)
 	return kl_fail(v->kl, &e);
 }
 
+/*
+ * A fresh file of ours alone, locked; what a save that died left is replaced. -EBUSY: one is at it;
+ * -1: errno.
+ */
+static int open_part(const char *path)
+{
+	int tries, fd, old;
+
+	for (tries = 0; tries < 3; tries++) {
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			flock(fd, LOCK_EX | LOCK_NB);
+			return fd;
+		}
+		if (errno != EEXIST)
+			return -1;
+		old = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (old >= 0 && flock(old, LOCK_EX | LOCK_NB)) {
+			close(old);
+			return -EBUSY;
+		}
+		if (old >= 0)
+			close(old);
+		if (unlink(path) && errno != ENOENT)
+			return -1;
+	}
+	return -1;
+}
+
+/* The name itself must survive, before the domain goes. */
+static int sync_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? tools_asprintf("%.*s/", (int)(slash - path), path) :
+			       tools_asprintf(".");
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int rc = fd < 0 ? -1 : fsync(fd);
+
+	/* Some file systems have no such thing. */
+	if (rc && errno == EINVAL)
+		rc = 0;
+	if (fd >= 0)
+		close(fd);
+	free(folder);
+	return rc;
+}
+
 /* The stream into the file, and the file under its name. */
 static int write_image(struct save_verb *v, const char *config, struct tools_error *e)
 {
 	struct move_channel channel;
 	int fd, rc;
 
-	fd = open(v->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = v->plain ? open_part(v->part) : open(v->part, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return tools_fail(e, -errno, "write", "cannot write %s: %s", v->part,
-				  strerror(errno));
+		return tools_fail(e, fd == -EBUSY ? fd : -errno, "write", "cannot write %s: %s",
+				  v->part,
+				  fd == -EBUSY ? "another save writes it" : strerror(errno));
 	move_channel_init(&channel, fd, v->kl->cancel_fd);
 	v->save = (struct move_save){ .ctl = v->kl->ctl,
 				      .fm = v->kl->fm,
@@ -83,13 +132,14 @@ static int write_image(struct save_verb *v, const char *config, struct tools_err
 	if (!rc && v->plain && fdatasync(fd))
 		rc = tools_fail(e, -errno, "write", "cannot write %s: %s", v->part,
 				strerror(errno));
-	if (close(fd) && !rc)
-		rc = tools_fail(e, -errno, "write", "cannot write %s: %s", v->part,
-				strerror(errno));
-	if (!rc && v->plain && rename(v->part, v->path))
+	if (!rc && v->plain && (rename(v->part, v->path) || sync_folder(v->path)))
 		rc = tools_fail(e, -errno, "write", "cannot name %s: %s", v->path, strerror(errno));
 	if (rc && v->plain)
 		unlink(v->part);
+	/* Held until here: the lock on it is what keeps others away. */
+	if (close(fd) && !rc && !v->plain)
+		rc = tools_fail(e, -errno, "write", "cannot write %s: %s", v->part,
+				strerror(errno));
 	return rc;
 }
 

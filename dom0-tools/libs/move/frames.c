@@ -18,6 +18,8 @@
 
 #define PTE_FRAME(pte) ((pte) >> 12 & 0xffffffffffULL)
 #define PTE_PRESENT    1U
+#define VA_MASK	       ((1ULL << 48) - 1)
+#define SPARSE_PFNS    (4UL << 20) /* pfns without memory that a small guest may have, too */
 
 int move_map(struct foreignmemory *fm, domid_t domid, int prot, size_t count,
 	     const xen_pfn_t *frames, const char *what, void **out, struct tools_error *error)
@@ -95,8 +97,8 @@ static int walk_range(struct move_frames *f, uint64_t cr3, uint64_t va, uint64_t
 	for (level = 4; level > 0 && !rc; level--) {
 		unsigned int shift = (unsigned int)level * 9 + 3;
 
-		last = ((va & 0xffffffffffffULL) + f->list_pages * PAGE_BYTES - 1) >> shift;
-		first = (va & 0xffffffffffffULL) >> shift;
+		last = ((va & VA_MASK) + f->list_pages * PAGE_BYTES - 1) >> shift;
+		first = (va & VA_MASK) >> shift;
 		here = malloc((last - first + 1) * sizeof(*here));
 		if (!here) {
 			rc = -ENOMEM;
@@ -170,7 +172,8 @@ static int find_table(struct move_frames *f, uint64_t **frames, struct tools_err
 	f->list_pages = (f->count + PER_PAGE - 1) / PER_PAGE;
 	if (!cr3)
 		return walk_tree(f, f->shared->arch.pfn_to_mfn_frame_list_list, frames, error);
-	if ((va & (PAGE_BYTES - 1)) || PTE_FRAME(cr3) > f->max_mfn || !PTE_FRAME(cr3))
+	if ((va & (PAGE_BYTES - 1)) || PTE_FRAME(cr3) > f->max_mfn || !PTE_FRAME(cr3) ||
+	    (va & VA_MASK) + f->list_pages * PAGE_BYTES > VA_MASK + 1)
 		return senseless(f, -ERANGE, "address", va, error);
 	return walk_range(f, cr3, va, frames, error);
 }
@@ -186,7 +189,7 @@ uint64_t frames_mfn_to_pfn(void *cookie, uint64_t mfn)
 
 int frames_refresh(struct move_frames *f, uint64_t *changed, struct tools_error *error)
 {
-	uint64_t pfn, mfn;
+	uint64_t pfn, mfn, has = 0;
 
 	if (f->generation != f->shared->arch.p2m_generation)
 		return tools_fail(error, -ESTALE, "guest-tables",
@@ -196,6 +199,9 @@ int frames_refresh(struct move_frames *f, uint64_t *changed, struct tools_error 
 		mfn = ((const volatile uint64_t *)f->list)[pfn];
 		if (mfn > f->max_mfn)
 			mfn = INVALID_MFN;
+		else if (++has > f->most)
+			return senseless(f, -E2BIG, "more pages than the domain may have:", has,
+					 error);
 		if (mfn == f->p2m[pfn])
 			continue;
 		if (f->p2m[pfn] != INVALID_MFN && f->m2p[f->p2m[pfn]] == pfn + 1)
@@ -238,6 +244,10 @@ static int map_table(struct move_frames *f, struct tools_error *error)
 		free(frames);
 		return rc;
 	}
+	if (f->count > f->most + SPARSE_PFNS) {
+		free(frames);
+		return senseless(f, -E2BIG, "number of pfns", f->count, error);
+	}
 	list = frames;
 	rc = move_map(f->fm, f->domid, PROT_READ, f->list_pages, list, "its table of frames", &view,
 		      error);
@@ -271,6 +281,7 @@ int frames_open(struct move_frames *f, struct tools_error *error)
 	if (rc)
 		return rc;
 	f->shared = page;
+	f->most = info.max_pages * 2 + PER_PAGE; /* it changes while we look */
 	rc = map_table(f, error);
 	if (rc == -ENOMEM)
 		tools_fail(error, rc, "no-memory", "out of memory in domain 0");

@@ -43,6 +43,7 @@ struct move_frames {
 	struct foreignmemory *fm;
 	domid_t domid;
 	uint64_t max_mfn;
+	uint64_t most;		/* pages: what is more cannot be */
 	const struct shared_info *shared; /* mapped */
 	uint64_t generation;	/* of the table's own pages, as the guest counts it */
 	uint64_t count;		/* pfns, trimmed by what is behind the last real page */

@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "private.h"
 #include "protocol.h"
 
 #define QUERY_MS 90000U /* for another receiver of the same domain to come to an end */
 #define QUERY_LOOK_NS 100000000L
+#define NOTE_LEAVE   "leave\n"
+#define NOTE_STARTED "started\n"
 
 struct receiver {
 	struct move_receive *receive;
@@ -44,15 +47,53 @@ static void refuse(struct receiver *r, const char *reasons)
 
 /* ---- questions ---- */
 
-/* Does the domain run here, or stand here complete? */
-static bool is_here(struct receiver *r, const char *name)
+/*
+ * A note of what became of the domain once GO was here, beside light's markers: who asks later must
+ * not take a guest that ran and ended for one that never came.
+ */
+static void note_path(struct receiver *r, char path[256])
+{
+	char uuid[37];
+
+	light_uuid_format(r->config.uuid, uuid);
+	snprintf(path, 256, "%.180s/kl/moved-%s", r->receive->light->run_dir, uuid);
+}
+
+static void take_note(struct receiver *r, const char *what)
+{
+	char path[256];
+
+	note_path(r, path);
+	if (!what)
+		unlink(path);
+	else if (tools_write_file(path, what, strlen(what), 0600))
+		say(r, "migration target: no note can be left below /run.");
+}
+
+static bool noted(struct receiver *r, const char *what)
+{
+	char path[256], *text;
+	size_t length;
+	bool same;
+
+	note_path(r, path);
+	if (tools_read_file(path, 64, &text, &length))
+		return false;
+	same = !strcmp(text, what);
+	free(text);
+	return same;
+}
+
+/* 1: it is here under that name, and runs, stands or has ended; 0: it is not; -EBUSY: it goes. */
+static int is_here(struct receiver *r, const char *name)
 {
 	struct xen_domctl_getdomaininfo info;
 	int domid = light_name_to_domid(r->receive->light, name);
 
-	return domid > 0 && !ctl_getdomaininfo(r->receive->light->ctl, (domid_t)domid, &info) &&
-	       !memcmp(info.handle, r->config.uuid, sizeof(info.handle)) &&
-	       !(info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown));
+	if (domid <= 0 || ctl_getdomaininfo(r->receive->light->ctl, (domid_t)domid, &info) ||
+	    memcmp(info.handle, r->config.uuid, sizeof(info.handle)))
+		return 0;
+	return info.flags & XEN_DOMINF_dying ? -EBUSY : 1;
 }
 
 static int query(struct receiver *r)
@@ -60,6 +101,7 @@ static int query(struct receiver *r)
 	const struct timespec pause = { .tv_nsec = QUERY_LOOK_NS };
 	uint64_t end = tools_now_ms() + QUERY_MS;
 	char incoming[256];
+	int here;
 
 	r->receive->only_asked = true;
 	snprintf(incoming, sizeof(incoming), "%.200s" SUFFIX_INCOMING, r->name);
@@ -70,7 +112,13 @@ static int query(struct receiver *r)
 					  "another receiver is still busy with %s", r->name);
 		nanosleep(&pause, NULL);
 	}
-	return answer(r, is_here(r, r->name) ? ANSWER_PRESENT : ANSWER_ABSENT);
+	here = is_here(r, r->name);
+	if (here == 1 || (!here && noted(r, NOTE_STARTED)))
+		return answer(r, ANSWER_PRESENT);
+	if (here || noted(r, NOTE_LEAVE))
+		return tools_fail(r->error, -EBUSY, "busy", "what became of %s is not known here",
+				  r->name);
+	return answer(r, ANSWER_ABSENT);
 }
 
 /* 1: go on; 0: that was all; -errno. */
@@ -133,6 +181,7 @@ static int confirm(struct light *light, uint32_t domid, void *cookie, struct too
 				  "the sender gives no leave to start %s: %s", r->name,
 				  rc == -ENODATA ? "it went away" : strerror(-rc));
 	r->leave = true;
+	take_note(r, NOTE_LEAVE);
 	say(r, "migration target: Got permission, starting domain.");
 	rc = light_rename(light, domid, NULL, r->name, error);
 	/* Nobody's ^C undoes it from here on. */
@@ -170,7 +219,10 @@ static int make_domain(struct receiver *r)
 	r->config.name = tools_asprintf("%s" SUFFIX_INCOMING, r->name);
 	if (!r->config.name)
 		return tools_fail(r->error, -ENOMEM, "no-memory", "out of memory");
+	take_note(r, NULL);
 	rc = light_create(m->light, &create, r->error);
+	if (r->leave)
+		take_note(r, rc ? NULL : NOTE_STARTED);
 	m->domid = create.domid;
 	m->started = !rc;
 	if (!rc) {
