@@ -623,7 +623,58 @@ static void test_receiver(void **state)
 	free(image);
 }
 
-/* As light's own, kill -9 in the end: what a receiver that died left goes by light_gc(). */
+/* A sender whose link broke asks; its exit status is the answer: 0, 1 or 2: none came. */
+static void asker(int fd, int what)
+{
+	struct stream_options options = { .file_flags = MOVE_FLAG_QUERY };
+	struct strbuf stream = { 0 };
+	struct stream_writer *writer;
+	char buffer[64];
+
+	(void)what;
+	if (stream_writer_open(STREAM_XL, &options, keep, &stream, &writer) ||
+	    stream_write_start(writer, config_json, 4, 17, NULL) || !in(fd, buffer, BANNER_BYTES))
+		_exit(3);
+	out(fd, stream.text, stream.length);
+	if (!in(fd, buffer, ANSWER_BYTES))
+		_exit(2);
+	_exit(memcmp(buffer, ANSWER_PRESENT, ANSWER_BYTES) ? 0 : 1);
+}
+
+static int ask(void)
+{
+	struct move_receive receive;
+	struct move_link link;
+	pid_t child = spawn(&link, asker, 0);
+	int status;
+
+	receive = (struct move_receive){ .light = light, .link = &link, .peer_ms = 20000 };
+	move_receive(&receive, &error);
+	assert_true(receive.only_asked);
+	close(link.in);
+	waitpid(child, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+/* The target's answers: what it has, what it had leave to start, what it never got. */
+static void test_query(void **state)
+{
+	char note[256];
+
+	(void)state;
+	assert_int_equal(ask(), 1);
+	fake_hv_shutdown(1, SHUTDOWN_crash);
+	assert_int_equal(ask(), 1);
+	assert_int_equal(light_destroy(light, 1, NULL, &error), 0);
+	guest = NULL;
+	assert_int_equal(ask(), 0);
+	snprintf(note, sizeof(note), "%s/kl/moved-12345678-1234-1234-1234-123456789abc", run_dir);
+	write_file(note, "leave\n", 6, 0600);
+	assert_int_equal(ask(), 2);
+	write_file(note, "started\n", 8, 0600);
+	assert_int_equal(ask(), 1);
+}
+
 static void test_preflight(void **state)
 {
 	struct strbuf problems = { 0 };
@@ -658,7 +709,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_to_xl),
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
-		CASE(cancel), CASE(receiver), CASE(preflight),
+		CASE(cancel), CASE(receiver), CASE(query), CASE(preflight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
