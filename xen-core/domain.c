@@ -354,24 +354,6 @@ int domain_unpause_by_controller(struct domain *d)
 	return 0;
 }
 
-int vcpu_pause_by_controller(struct vcpu *v)
-{
-	int rc = controller_count(&v->controller_pause_count, 1);
-
-	if (!rc)
-		vcpu_pause(v);
-	return rc;
-}
-
-int vcpu_unpause_by_controller(struct vcpu *v)
-{
-	int rc = controller_count(&v->controller_pause_count, -1);
-
-	if (!rc)
-		vcpu_unpause(v);
-	return rc;
-}
-
 /* ---- what tools see ---- */
 
 void getdomaininfo(struct domain *d, struct xen_domctl_getdomaininfo *info)

@@ -241,11 +241,6 @@ bool timer_is_active(const struct timer *t)
 	return read_once(t->state) == TIMER_queued;
 }
 
-bool timer_is_expired(const struct timer *t)
-{
-	return timer_is_active(t) && t->expires <= NOW();
-}
-
 s_time_t timer_next_deadline(void)
 {
 	struct timer_cpu *tc = &this_cpu(timer_cpus);

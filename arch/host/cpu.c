@@ -173,13 +173,6 @@ bool reprogram_timer(s_time_t deadline)
 	return !deadline || deadline > host_now;
 }
 void udelay(unsigned long usec) { host_now += MICROSECS(usec); }
-uint64_t wallclock_now(uint64_t *nsec)
-{
-	if (nsec)
-		*nsec = (uint64_t)(host_now % SECONDS(1));
-	return 1700000000ULL + (uint64_t)(host_now / SECONDS(1));
-}
-
 /* ---- leaving one vcpu for another ---- */
 static jmp_buf *switch_target;
 __attribute__((weak)) void context_saved(struct vcpu *prev __maybe_unused) { }

@@ -90,12 +90,6 @@ WEAK size_t strlcpy(char *dst, const char *src, size_t size)
 	}
 	return n;
 }
-WEAK size_t strlcat(char *dst, const char *src, size_t size)
-{
-	size_t n = strnlen(dst, size);
-
-	return n + strlcpy(dst + n, src, size - n);
-}
 WEAK void scrub_pages(void *page, unsigned long n) { memset(page, 0, n * PAGE_SIZE); }
 WEAK void clear_page(void *page) { memset(page, 0, PAGE_SIZE); }
 WEAK void copy_page(void *dst, const void *src) { memcpy(dst, src, PAGE_SIZE); }

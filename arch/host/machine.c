@@ -85,7 +85,6 @@ WEAK bool local_events_need_delivery(void)
 }
 WEAK bool kernel_addresses_begin(struct vcpu *v __maybe_unused) { return false; }
 WEAK void kernel_addresses_end(struct vcpu *v __maybe_unused, bool changed __maybe_unused) { }
-WEAK unsigned int arch_max_vcpus(const struct domain *d __maybe_unused) { return 128; }
 WEAK bool arch_get_features(unsigned int submap, uint32_t *bits)
 {
 	*bits = submap ? 0 : 1u << 5 | 1u << 7;

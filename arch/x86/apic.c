@@ -166,11 +166,6 @@ void apic_send_ipi_mask(const cpumask_t *mask, uint8_t vector)
 		icr_send(x86_cpu_to_apicid[cpu], vector);
 }
 
-void apic_send_nmi(unsigned int cpu)
-{
-	icr_send(x86_cpu_to_apicid[cpu], ICR_NMI);
-}
-
 void apic_send_nmi_all_others(void)
 {
 	icr_send(0, ICR_NMI | ICR_ASSERT | ICR_ALL_OTHERS);

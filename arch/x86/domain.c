@@ -225,11 +225,6 @@ bool local_events_need_delivery(void)
 
 /* ---- what guests ask about us ---- */
 
-unsigned int arch_max_vcpus(const struct domain *d __maybe_unused)
-{
-	return MAX_VCPUS;
-}
-
 bool arch_get_features(unsigned int submap, uint32_t *bits)
 {
 	const struct domain *d = current->domain;

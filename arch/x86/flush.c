@@ -233,17 +233,6 @@ void tlbflush_filter(cpumask_t *mask, uint32_t stamp)
 			cpumask_clear_cpu(cpu, mask);
 }
 
-/* For those who load CR3 and so flush: see switch_cr3(). */
-uint32_t flush_clock_begin(void)
-{
-	return pre_flush();
-}
-
-void flush_clock_end(uint32_t t)
-{
-	this_cpu(last_flush) = t;
-}
-
 void __init flush_init(void)
 {
 	set_direct_vector(VECTOR_INVALIDATE_TLB, flush_interrupt);

@@ -58,19 +58,6 @@ void do_settime(uint64_t secs, uint64_t nsecs, uint64_t base)
 			update_domain_wallclock_time(d);
 }
 
-uint64_t wallclock_now(uint64_t *nsec)
-{
-	uint64_t t;
-
-	spin_lock(&wc_lock);
-	t = wc_nsec_at_boot;
-	spin_unlock(&wc_lock);
-	t += (uint64_t)NOW();
-	if (nsec)
-		*nsec = t % 1000000000;
-	return t / 1000000000;
-}
-
 /* ---- CMOS ---- */
 
 struct cmos_time { uint8_t sec, min, hour, day, month, year, status_b; };

@@ -90,10 +90,3 @@ size_t strlcpy(char *dst, const char *src, size_t size)
 	}
 	return n;
 }
-
-size_t strlcat(char *dst, const char *src, size_t size)
-{
-	size_t have = strnlen(dst, size);
-
-	return have + strlcpy(dst + have, src, size - have);
-}

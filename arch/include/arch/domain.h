@@ -55,7 +55,6 @@ bool local_events_need_delivery(void);	/* current has an unmasked pending event 
 bool kernel_addresses_begin(struct vcpu *v);	/* to be handed to _end() */
 void kernel_addresses_end(struct vcpu *v, bool changed);
 
-unsigned int arch_max_vcpus(const struct domain *d);
 /* XENVER_get_features submap; false if there is no such submap. */
 bool arch_get_features(unsigned int submap, uint32_t *bits);
 /* The "xen-3.0-x86_64" string. */

@@ -30,7 +30,5 @@ void update_domain_wallclock_time(struct domain *d);
 void do_settime(uint64_t secs, uint64_t nsecs, uint64_t system_time_base);
 void udelay(unsigned long usec);
 void domain_set_time_offset(struct domain *d, int64_t seconds);
-/* Wall clock now, seconds since 1970 (no offset of any domain). */
-uint64_t wallclock_now(uint64_t *nsec);
 
 #endif

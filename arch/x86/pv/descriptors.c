@@ -256,7 +256,6 @@ int pv_set_ldt(struct vcpu *v, unsigned long base, unsigned int ents)
 bool pv_map_ldt_page(struct vcpu *v, unsigned long off)
 {
 	unsigned int i = (unsigned int)(off >> PAGE_SHIFT);
-	bool toggle = !(v->arch.flags & TF_kernel_mode), found;
 	struct page_info *pg;
 	pte_t entry;
 	mfn_t table;
@@ -264,12 +263,8 @@ bool pv_map_ldt_page(struct vcpu *v, unsigned long off)
 	if (off / 8 >= v->arch.ldt_ents || (v->arch.ldt_mapped & (1u << i)))
 		return false;
 	/* The kernel's tables say where the LDT is. */
-	if (toggle)
-		toggle_guest_mode(v);
-	found = guest_walk_l1e(v, v->arch.ldt_base + i * PAGE_SIZE, &entry, &table);
-	if (toggle)
-		toggle_guest_mode(v);
-	if (!found || !pte_present(entry) || !mfn_valid(pte_mfn(entry)))
+	if (!guest_walk_l1e(v, v->arch.ldt_base + i * PAGE_SIZE, &entry, &table) ||
+	    !pte_present(entry) || !mfn_valid(pte_mfn(entry)))
 		return false;
 	pg = mfn_to_page(pte_mfn(entry));
 	if (!get_page_and_type(pg, v->domain, PGT_seg_desc_page))

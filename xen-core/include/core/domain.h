@@ -71,7 +71,6 @@ struct vcpu {
 	bool is_idle;			/* (c) */
 	bool runstate_update_pending;	/* (o) the guest's area could not be written */
 	bool paused_for_shutdown;	/* shutdown_lock */
-	int controller_pause_count;	/* (a) domctl pauses of this vcpu alone */
 
 	struct vcpu_runstate_info runstate;	/* (r) */
 	unsigned long runstate_guest;	/* (o) guest virtual address, 0 = none */
@@ -124,7 +123,6 @@ struct domain {
 	unsigned long outstanding_pages;	/* (p) + heap lock: claimed, not yet allocated */
 	unsigned long extra_pages;	/* (p) */
 	unsigned long xenheap_pages;	/* (p) */
-	unsigned long shr_pages, paged_pages;
 	/* (heap lock) marks pages it freed; never reused. 0 = none yet */
 	uint32_t heap_tag;
 
@@ -236,11 +234,9 @@ void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
 void domains_init(void);
 /* Back to "never initialised", for setvcpucontext without a context. 0 or -ERESTART. */
 int vcpu_reset(struct vcpu *v);
-/* Pauses that a tool asked for, of a domain and of one vcpu: 0, -EOVERFLOW, -EINVAL. */
+/* Pauses that a tool asked for: 0, -EOVERFLOW, -EINVAL. */
 int domain_pause_by_controller(struct domain *d);
 int domain_unpause_by_controller(struct domain *d);
-int vcpu_pause_by_controller(struct vcpu *v);
-int vcpu_unpause_by_controller(struct vcpu *v);
 
 /*
  * A page of guest-visible per-vcpu info somewhere in guest memory (VCPUOP_register_vcpu_info).

@@ -61,7 +61,6 @@ char *strchr(const char *s, int c);
 char *strstr(const char *s, const char *what);
 /* Copies at most size - 1 bytes and terminates; returns strlen(src). */
 size_t strlcpy(char *dst, const char *src, size_t size);
-size_t strlcat(char *dst, const char *src, size_t size);
 /* C's strtoull, base 0/8/10/16; *end is set to the first byte not consumed (end may be NULL). */
 unsigned long long strtoull(const char *s, char **end, int base);
 /* A size with suffix B K M G T (default unit: KiB, as Xen's options); *end as above. */

@@ -38,7 +38,6 @@ void kill_timer(struct timer *t);
 /* Moves a timer, armed or not, to another CPU. */
 void migrate_timer(struct timer *t, unsigned int cpu);
 bool timer_is_active(const struct timer *t);
-bool timer_is_expired(const struct timer *t);
 /* The earliest deadline of this CPU, for the idle loop; INT64_MAX if none. */
 s_time_t timer_next_deadline(void);
 

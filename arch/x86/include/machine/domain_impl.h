@@ -26,7 +26,6 @@ struct arch_domain {
 	spinlock_t e820_lock;
 	struct e820_entry *e820;	/* XENMEM_set_memory_map; NULL = none */
 	unsigned int nr_e820;
-	uint32_t pv_cpuid_faulting;
 	uint32_t shadow_mb;		/* (domctl) XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION; 0 = our choice */
 
 	/* pirqs: irq.c, physdev.c */
@@ -54,8 +53,6 @@ struct arch_domain {
 	uint32_t tsc_incarnation;
 	uint64_t vtsc_offset;
 	bool vtsc;			/* RDTSC is trapped */
-	s_time_t wallclock_offset;
-
 };
 
 struct shadow;
@@ -143,8 +140,6 @@ struct arch_vcpu {
 	unsigned long time_info_guest;	/* register_vcpu_time_memory_area: guest virtual address */
 	uint64_t tsc_aux;
 	uint64_t msr_misc_features;	/* CPUID faulting etc. */
-	uint64_t spec_ctrl;
-	unsigned long emul_scratch;
 };
 
 #endif

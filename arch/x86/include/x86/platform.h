@@ -29,7 +29,6 @@ void apic_init_cpu(void);			/* on each AP */
 uint32_t apic_id(void);
 void apic_eoi(void);
 void apic_send_ipi(unsigned int cpu, uint8_t vector);
-void apic_send_nmi(unsigned int cpu);
 void apic_send_init_sipi(uint32_t apicid, uint8_t start_page);
 void ioapic_init(void);
 void i8259_init(void);

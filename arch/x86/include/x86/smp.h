@@ -15,11 +15,5 @@ void smp_poll_calls(void);
 /* The flush itself, global entries included, without noting it in the clock. */
 void flush_tlb_global(void);
 void flush_init(void);
-/*
- * Noting a flush that a CR3 load makes, if it drops global entries too (guests'
- * user mappings are global): t = begin(); load; end(t), interrupts off.
- */
-uint32_t flush_clock_begin(void);
-void flush_clock_end(uint32_t t);
 
 #endif
