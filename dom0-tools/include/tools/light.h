@@ -114,6 +114,9 @@ struct light_build { /* what a restore gets instead of a kernel */
 	domid_t domid;
 	domid_t store_domid, console_domid;
 	evtchn_port_t store_port, console_port;
+	/* To be called now and then: the devices get on meanwhile. Not 0: one of them failed. */
+	int (*meanwhile)(void *cookie);
+	void *meanwhile_cookie;
 	xen_pfn_t store_mfn, console_mfn; /* out */
 };
 

@@ -279,9 +279,18 @@ static void check_cmdline(struct creation *c)
 			  "first %d", length, MAX_GUEST_CMDLINE - 1);
 }
 
+static int devices_get_on(void *cookie)
+{
+	struct creation *c = cookie;
+
+	return group_progress(&c->devices);
+}
+
 static int step_build(struct creation *c)
 {
 	struct light_build stream = { .domid = (domid_t)c->domid,
+				      .meanwhile = devices_get_on,
+				      .meanwhile_cookie = c,
 				      .store_domid = c->store_domid,
 				      .console_domid = c->console_domid,
 				      .store_port = c->store_port,

@@ -35,14 +35,21 @@ static int take(struct restorer *r, const struct stream_item *item)
 	}
 }
 
+/* Every few MiB: the domain's devices get on, and the caller may give up. */
 static int report(struct restorer *r)
 {
+	struct light_build *build = r->restore->build;
+	int rc = build->meanwhile ? build->meanwhile(build->meanwhile_cookie) : 0;
+
+	if (rc)
+		return rc;
 	r->progress.phase = MOVE_MEMORY;
 	r->progress.pages_done = r->restore->pages;
 	r->progress.bytes = r->restore->source->channel->bytes;
-	return r->restore->progress ?
-		       r->restore->progress(r->restore->progress_cookie, &r->progress) :
-		       0;
+	if (r->restore->progress &&
+	    r->restore->progress(r->restore->progress_cookie, &r->progress))
+		return tools_fail(r->error, -ECANCELED, "canceled", "given up");
+	return 0;
 }
 
 int move_restore(struct move_restore *restore, struct tools_error *error)
@@ -61,9 +68,8 @@ int move_restore(struct move_restore *restore, struct tools_error *error)
 	while (!rc && !stream_reader_done(source->reader)) {
 		rc = source_next(source, &item, error);
 		rc = rc ? rc : take(&r, &item);
-		if (!rc && item.kind == STREAM_PAGES && ++lists % PROGRESS_BATCHES == 0 &&
-		    report(&r))
-			rc = tools_fail(error, -ECANCELED, "canceled", "given up");
+		if (!rc && item.kind == STREAM_PAGES && ++lists % PROGRESS_BATCHES == 0)
+			rc = report(&r);
 	}
 	rc = rc ? rc : restorer_finish(&r);
 	restore->bytes = source->channel->bytes;
