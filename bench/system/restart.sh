@@ -16,7 +16,7 @@ name = "$1"
 kernel = "/guest/blk"
 memory = 64
 on_crash = "preserve"
-extra = "vbd=51728 ms=6000 queues=1 order=0"
+extra = "vbd=51728 ms=6000 queues=1 order=0 persistent"
 X
 	xl create -p -q /root/$1.cfg
 	plug_disk $1 51728 /dev/ram0 w
