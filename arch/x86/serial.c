@@ -246,18 +246,7 @@ void __init serial_init_irq(void)
 	}
 }
 
-bool serial_owns_gsi(unsigned int gsi)
+uint16_t serial_port_in_use(unsigned int n)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(uarts); i++)
-		if (uarts[i].enabled && uarts[i].irq == gsi)
-			return true;
-	return false;
-}
-
-bool serial_owns_port(unsigned int port)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(uarts); i++)
-		if (uarts[i].enabled && port >= uarts[i].io && port < uarts[i].io + 8U)
-			return true;
-	return false;
+	return n < ARRAY_SIZE(uarts) && uarts[n].enabled ? uarts[n].io : 0;
 }

@@ -2,11 +2,12 @@
 /*
  * dom0 owns the hardware: all ports, all frames that are not RAM, all
  * interrupts, save what the hypervisor keeps: interrupt controllers, the timers
- * it uses, the window where writes become interrupts.
+ * and serial ports that it uses, the window where writes become interrupts.
  */
 #include <core/lib.h>
 #include <x86/acpi.h>
 #include <x86/boot_info.h>
+#include <x86/console_dev.h>
 #include <x86/cpufeature.h>
 #include <x86/layout.h>
 #include <x86/rangeset.h>
@@ -38,6 +39,10 @@ static void __init set_ports(struct domain *d)
 	deny_ports(d, 0xcfc, 0xcff);	/* configuration space: emulated */
 	if (acpi.pm_timer_port)
 		deny_ports(d, acpi.pm_timer_port, acpi.pm_timer_port + 3u);
+	/* A driver's probing would cut off our console. */
+	for (unsigned int n = 0; n < 2; n++)
+		if (serial_port_in_use(n))
+			deny_ports(d, serial_port_in_use(n), serial_port_in_use(n) + 7u);
 }
 
 static void __init set_frames(struct domain *d)

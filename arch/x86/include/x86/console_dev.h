@@ -16,8 +16,7 @@ void serial_init_early(void);
 void serial_init_irq(void);
 /* Registers the screen as a boot-only console (vga=keep: for good). */
 void vga_init(const struct boot_video *video);
-/* The GSI of an enabled serial port is not dom0's. */
-bool serial_owns_gsi(unsigned int gsi);
-bool serial_owns_port(unsigned int port);
+/* The first of the eight I/O ports of the n-th serial port, if we use it, else 0. */
+uint16_t serial_port_in_use(unsigned int n);
 
 #endif
