@@ -393,6 +393,43 @@ static void test_truncated(void **state)
 	}
 }
 
+/* What a guest says of its table of frames is its word only. */
+static void test_hostile_guest(void **state)
+{
+	struct world *w = *state;
+	struct shared_info *shared = fake_hv_frame(w->guest->shared_info), was = *shared;
+	static const uint64_t addresses[] = { 0xfffffffff000, 0xffff800000000000, 0x123, 0,
+					      0xfffffffffffff000 };
+	static const uint64_t sizes[] = { 0, 1, 1UL << 27, 1UL << 28, (1UL << 28) + 1, ~0UL };
+	static const uint64_t roots[] = { 1UL << 12, ~0UL, 0x99UL << 12, 0 };
+
+	for (unsigned int i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		shared->arch.p2m_vaddr = addresses[i];
+		assert_true(save(w, false) < 0);
+		assert_string_equal(w->error.code, "guest-tables");
+		assert_false(w->save.suspended);
+	}
+	*shared = was;
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		shared->arch.max_pfn = sizes[i];
+		assert_true(save(w, false) < 0);
+		assert_string_equal(w->error.code, "guest-tables");
+	}
+	*shared = was;
+	for (unsigned int i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		shared->arch.p2m_cr3 = roots[i];
+		assert_true(save(w, false) < 0);
+		assert_false(w->save.suspended);
+	}
+	*shared = was;
+	/* One frame everywhere: not even its own table is in it. */
+	for (uint64_t pfn = 0; pfn < shared->arch.max_pfn; pfn++)
+		*(xen_pfn_t *)fake_guest_at(w->guest, shared->arch.p2m_vaddr + pfn * 8) =
+			w->guest->pinned;
+	assert_true(save(w, false) < 0);
+	assert_string_equal(w->error.code, "guest-tables");
+}
+
 /* Debian's own checker takes the image, where setup has unpacked it; live rounds, too. */
 static void test_verify(void **state)
 {
@@ -492,7 +529,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(saved_and_restored), CASE(poor_host), CASE(live), CASE(resumed),
 		CASE(every_failure), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
-		CASE(no_room), CASE(asked), CASE(verify),
+		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
