@@ -335,6 +335,57 @@ static void test_long_command_line(void **state)
 	assert_int_equal(light_destroy(light, create.domid, NULL, &error), 0);
 }
 
+static const char *backend_state(const char *kind, unsigned int devid)
+{
+	char node[96];
+
+	snprintf(node, sizeof(node), "/local/domain/0/backend/%s/1/%u/state", kind, devid);
+	return fake_store_get(node);
+}
+
+static int stream_comes(struct light *l, struct light_build *build, void *cookie,
+			struct tools_error *e)
+{
+	(void)l;
+	(void)e;
+	/* The guest still writes to its disk elsewhere: nobody here has looked at it. */
+	assert_null(backend_state("qblk", 51712));
+	assert_non_null(backend_state("qnic", 0));
+	*(bool *)cookie = true;
+	build->store_mfn = 7;
+	build->console_mfn = 8;
+	return 0;
+}
+
+static void test_disks_after_the_stream(void **state)
+{
+	bool came = false;
+	struct light_create create = { .config = &config, .build = stream_comes,
+				       .cookie = &came, .keep_paused = true };
+	struct light_nic *nic = light_config_add_nic(&config);
+
+	(void)state;
+	free(light->defaults.lockfile);
+	light->defaults.lockfile = strdup(write_file("lock", ""));
+	write_file("vif-bridge", "#!/bin/sh\n");
+	free(config.bootloader);
+	config.bootloader = NULL;
+	free(config.disks[0].pdev_path);
+	config.disks[0].pdev_path = strdup(write_file("disk.qcow2", ""));
+	config.disks[0].vdev = strdup("xvda");
+	config.disks[0].format = LIGHT_FORMAT_QCOW2;
+	config.disks[0].readwrite = 1;
+	nic->devid = 0;
+	config.run_hotplug_scripts = LIGHT_NO;
+	config.type = LIGHT_TYPE_PV;
+	config.target_memkb = config.max_memkb = 16 << 10;
+	assert_int_equal(light_create(light, &create, &error), 0);
+	assert_true(came);
+	assert_string_equal(backend_state("qblk", 51712), "2");
+	assert_int_equal(light_destroy(light, create.domid, NULL, &error), 0);
+	assert_null(backend_state("qblk", 51712));
+}
+
 /*
  * A configuration that comes as JSON, with a stream from elsewhere, has gone through no parser of
  * ours: it is refused by what is wrong in it before there is a domain.
@@ -387,6 +438,7 @@ int main(void)
 		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_gc_of_boot_files),
 		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered),
 		T(test_gc_of_late_nodes), T(test_stubborn_script), T(test_json_from_elsewhere),
+		T(test_disks_after_the_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <tools/kill_point.h>
 #include "create.h"
@@ -211,7 +212,20 @@ static bool comes_from_here(struct creation *c)
 	return false;
 }
 
-static int open_disks(struct creation *c)
+/*
+ * While a stream comes, the guest may still run where it comes from: what this host keeps of a disk's
+ * contents by then (a page cache, the tables of an image) would be old. Block devices are not cached.
+ */
+static bool is_late(struct creation *c, const struct light_disk *disk)
+{
+	struct stat st;
+
+	return c->create->build &&
+	       (disk->format != LIGHT_FORMAT_RAW || disk->script || disk->backend_domid ||
+		!disk->pdev_path || stat(disk->pdev_path, &st) || !S_ISBLK(st.st_mode));
+}
+
+static int open_disks(struct creation *c, bool late)
 {
 	bool again = c->create->build && comes_from_here(c);
 	struct light_disk disk;
@@ -219,6 +233,8 @@ static int open_disks(struct creation *c)
 	int rc = 0;
 
 	for (i = 0; i < c->run.n_disks && !rc; i++) {
+		if (c->late[i] != late)
+			continue;
 		disk = c->run.disks[i];
 		disk.shared |= again;
 		rc = disk_backing_open(c->light, &disk, &c->backings[i], c->error);
@@ -233,11 +249,14 @@ static int step_nodes(struct creation *c)
 	int rc;
 
 	c->backings = calloc(c->run.n_disks + 1, sizeof(*c->backings));
-	if (!c->backings)
+	c->late = calloc(c->run.n_disks + 1, sizeof(*c->late));
+	if (!c->backings || !c->late)
 		return tools_fail(c->error, -ENOMEM, "no-memory", "out of memory");
-	for (i = 0; i < c->run.n_disks; i++)
+	for (i = 0; i < c->run.n_disks; i++) {
 		c->backings[i].loop_fd = -1;
-	rc = open_disks(c);
+		c->late[i] = is_late(c, &c->run.disks[i]);
+	}
+	rc = open_disks(c, false);
 	rc = rc ? rc : creation_first_nodes(c);
 	kill_point();
 	if (rc)
@@ -332,6 +351,24 @@ static int step_build(struct creation *c)
 	return rc;
 }
 
+static int step_introduce(struct creation *c)
+{
+	unsigned int i = 0;
+	int rc = 0;
+
+	while (i < c->run.n_disks && !c->late[i])
+		i++;
+	/* Who may use a disk is looked up and written under the lock. */
+	if (i < c->run.n_disks) {
+		c->lock = light_lock_tool(c->light, TOOL_LOCK_MS, c->error);
+		rc = c->lock < 0 ? c->lock : open_disks(c, true);
+	}
+	rc = rc ? rc : creation_last_nodes(c);
+	light_unlock_tool(c->lock);
+	c->lock = -1;
+	return rc ? rc : group_start(&c->devices);
+}
+
 static int step_devices(struct creation *c)
 {
 	unsigned int i;
@@ -380,7 +417,7 @@ static const struct {
 	{ "check", creation_prepare }, { "bootloader", step_bootloader },
 	{ "marker", step_marker },     { "domain", step_reserve },
 	{ "nodes", step_nodes },       { "kernel", step_kernel },
-	{ "build", step_build },       { "introduce", creation_last_nodes },
+	{ "build", step_build },       { "introduce", step_introduce },
 	{ "devices", step_devices },   { "start", step_start },
 };
 
@@ -417,6 +454,7 @@ static void release(struct creation *c, bool failed)
 	for (i = 0; c->backings && i < c->run.n_disks; i++)
 		disk_backing_close(&c->backings[i], failed);
 	free(c->backings);
+	free(c->late);
 	light_unlock_tool(c->lock);
 	marker_remove(&c->marker);
 	guest_image_free(&c->kernel_image);

@@ -25,6 +25,7 @@ struct creation {
 	struct boot_files boot;
 	const char *kernel, *ramdisk, *cmdline; /* what is booted: of the boot loader or of run */
 	struct disk_backing *backings; /* one for each disk */
+	bool *late; /* for each disk: touched only when a stream has ended */
 	struct group devices;
 	struct guest_image kernel_image, ramdisk_image;
 	bool claimed;
@@ -34,7 +35,7 @@ struct creation {
 int creation_prepare(struct creation *c);
 /* Limits, affinity, scheduling, time: what the hypervisor is told (limits.c). */
 int creation_limits(struct creation *c);
-/* Nodes that exist before it is built, and after (create_nodes.c). */
+/* Nodes that exist before it is built, and after, with those of late disks (create_nodes.c). */
 int creation_first_nodes(struct creation *c);
 int creation_last_nodes(struct creation *c);
 

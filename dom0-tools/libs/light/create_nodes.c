@@ -92,30 +92,46 @@ static void add_vm(struct creation *c, struct batch *b, const char *uuid)
 	batch_printf(b, path, "%lld.%02d", (long long)now.tv_sec, (int)(now.tv_usec / 10000));
 }
 
-static int add_devices(struct creation *c, struct batch *b)
+static int add_disk(struct creation *c, struct batch *b, unsigned int i)
+{
+	const struct light_disk *disk = &c->run.disks[i];
+	char back[DEVICE_PATH_MAX];
+	struct device device;
+	struct member *m;
+
+	disk_device(disk, c->domid, &device);
+	device_backend_path(&device, back);
+	batch_rm(b, "%s", back);
+	disk_nodes(b, c->light, disk, &c->backings[i], c->domid);
+	m = group_add(&c->devices, &device);
+	if (!m)
+		return -ENOMEM;
+	if (c->backings[i].native || !disk->script)
+		return 0;
+	m->script = disk->script[0] == '/' ?
+			    strdup(disk->script) :
+			    tools_asprintf("%s/%s", c->light->script_dir, disk->script);
+	return m->script ? 0 : -ENOMEM;
+}
+
+static int add_disks(struct creation *c, struct batch *b, bool late)
+{
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < c->run.n_disks && !rc; i++)
+		if (c->late[i] == late)
+			rc = add_disk(c, b, i);
+	return rc;
+}
+
+static int add_nics(struct creation *c, struct batch *b)
 {
 	char back[DEVICE_PATH_MAX];
 	struct device device;
 	struct member *m;
 	unsigned int i;
 
-	for (i = 0; i < c->run.n_disks; i++) {
-		disk_device(&c->run.disks[i], c->domid, &device);
-		device_backend_path(&device, back);
-		batch_rm(b, "%s", back);
-		disk_nodes(b, c->light, &c->run.disks[i], &c->backings[i], c->domid);
-		m = group_add(&c->devices, &device);
-		if (!m)
-			return -ENOMEM;
-		if (!c->backings[i].native && c->run.disks[i].script) {
-			m->script = c->run.disks[i].script[0] == '/' ?
-					    strdup(c->run.disks[i].script) :
-					    tools_asprintf("%s/%s", c->light->script_dir,
-							   c->run.disks[i].script);
-			if (!m->script)
-				return -ENOMEM;
-		}
-	}
 	for (i = 0; i < c->run.n_nics; i++) {
 		nic_device(&c->run.nics[i], c->domid, &device);
 		device_backend_path(&device, back);
@@ -145,7 +161,8 @@ int creation_first_nodes(struct creation *c)
 	light_uuid_format(c->run.uuid, uuid);
 	add_domain(c, &batch, uuid);
 	add_vm(c, &batch, uuid);
-	rc = add_devices(c, &batch);
+	rc = add_disks(c, &batch, false);
+	rc = rc ? rc : add_nics(c, &batch);
 	rc = rc ? rc : batch_commit(&batch, c->light->store);
 	batch_free(&batch);
 	return rc ? tools_fail(c->error, rc, "store", "cannot write the domain's nodes: %s",
@@ -182,7 +199,8 @@ int creation_last_nodes(struct creation *c)
 				    "offline",
 			    "/local/domain/%u/cpu/%d/availability", d, i);
 	console_nodes(b, d, c->console_domid, c->console_port, c->console_mfn);
-	rc = batch_commit(b, c->light->store);
+	rc = add_disks(c, b, true);
+	rc = rc ? rc : batch_commit(b, c->light->store);
 	batch_free(b);
 	rc = rc ? rc : store_introduce(c->light->store, (domid_t)d, c->store_mfn, c->store_port);
 	return rc ? tools_fail(c->error, rc, "store",

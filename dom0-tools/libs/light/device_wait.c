@@ -254,6 +254,8 @@ int group_start(struct group *group)
 
 	for (i = 0; i < group->count; i++) {
 		m = &group->members[i];
+		if (m->watched)
+			continue;
 		m->deadline = tools_now_ms() + (daemon_absent(group, m) ? ABSENT_MS : BACKEND_MS);
 		device_backend_path(&m->device, path);
 		snprintf(state, sizeof(state), "%s/state", path);

@@ -124,7 +124,7 @@ struct group {
 };
 /* A member, zeroed but for the device; NULL: out of memory. */
 struct member *group_add(struct group *group, const struct device *device);
-/* Watches all, begins what can begin. */
+/* Watches all, begins what can begin; again, for members that came later. */
 int group_start(struct group *group);
 /* Does what can be done now, without waiting. */
 int group_progress(struct group *group);
