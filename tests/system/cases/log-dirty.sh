@@ -7,8 +7,7 @@
 . "$(dirname "$0")/../lib/case.sh"
 
 add=(--add "$TOP/$BUILD/system-programs/log_dirty:/bin/log_dirty")
-for name in log-dirty emul-ptwr exceptions page-refs preemption pte-validation segments stolen-pages tlb-stale \
-		type-races vcpus; do
+for name in log-dirty emul-ptwr page-refs pte-validation tlb-stale type-races vcpus; do
 	add+=(--add "$TOP/$BUILD/guests/$name")
 done
 dom0 --smp 2 --mem 1024 --cmdline dom0_mem=400M --timeout 430 "${add[@]}" <<'EOS'
