@@ -4,12 +4,12 @@
 # way round. Once with our daemons, once (and shorter) with Debian's xenstored.
 # oracle: yes
 # variants: ours debian
-# timeout: 300
+# timeout: 420
 . "$(dirname "$0")/../lib/case.sh"
 
 daemons=consoled
 [ "$VARIANT" = debian ] || daemons=xenstored,consoled
-{ echo "daemons=$VARIANT"; cat <<'EOS'; } | toolstack --toolstack krypton:$daemons --smp 2 --timeout 280
+{ echo "daemons=$VARIANT"; cat <<'EOS'; } | toolstack --toolstack krypton:$daemons --smp 2 --timeout 400
 . /lib/kt.sh
 bridge
 before=$(free_memory)
@@ -68,6 +68,12 @@ check "a disk that is none" refuses kl create /root/d1.cfg 'disk=["/nope,raw,xvd
 check "too much memory" refuses kl create /root/d1.cfg memory=99999 maxmem=99999
 check "nothing is left" prints '^0$' sh -c 'kl list | tail -n +3 | wc -l'
 check "memory is back again" memory_is_back $before
+echo 'autoballoon="on"' >>/etc/xen/xl.conf
+need=$(($(info free_memory) + 64))
+check "more than is free: dom0 gives it" kl create -p /root/d1.cfg "memory=$need" "maxmem=$need"
+check "dom0 has less" prints ' 6[0-4][0-9] ' sh -c "kl list 0 | tail -n 1"
+check "gone once more" sh -c 'kl destroy d1 && kl mem-set 0 700'
+check "dom0 has it again" within 30 memory_is_back $before
 check "gc" kl gc
 check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
 finish
