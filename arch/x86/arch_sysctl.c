@@ -10,6 +10,7 @@
 #include <x86/boot_info.h>
 #include <x86/cpu_policy.h>
 #include <x86/cpufeature.h>
+#include <x86/pci.h>
 #include <x86/platform.h>
 
 /* ---- topology: from the APIC ids, whose fields CPUID gives the widths of ---- */
@@ -150,6 +151,35 @@ static long get_cpu_levelling_caps(struct xen_sysctl *op, bool *copyback)
 	return 0;
 }
 
+/* ---- devices ---- */
+
+/* No device's node is known; tools want to hear which devices are. Continued by the caller from num_devs. */
+static long pcitopoinfo(struct xen_sysctl *op, bool *copyback)
+{
+	struct xen_sysctl_pcitopoinfo *ti = &op->u.pcitopoinfo;
+	uint32_t i = 0;
+
+	if (guest_handle_is_null(ti->devs) || guest_handle_is_null(ti->nodes))
+		return -EINVAL;
+	while (i < ti->num_devs) {
+		physdev_pci_device_t dev;
+		uint32_t node;
+
+		if (copy_from_guest_offset(&dev, ti->devs, i, 1))
+			return -EFAULT;
+		spin_lock(&pcidevs_lock);
+		node = pci_find(dev.seg, dev.bus, dev.devfn) ? XEN_INVALID_NODE_ID : XEN_INVALID_DEV;
+		spin_unlock(&pcidevs_lock);
+		if (copy_to_guest_offset(ti->nodes, i, &node, 1))
+			return -EFAULT;
+		if (++i % 64 == 0 && hypercall_preempt_check())
+			break;
+	}
+	ti->num_devs = i;
+	*copyback = true;
+	return 0;
+}
+
 /* ---- CPU hotplug ---- */
 
 static long cpu_hotplug(struct xen_sysctl *op, bool *copyback __maybe_unused)
@@ -178,6 +208,7 @@ static long psr_alloc(struct xen_sysctl *op __maybe_unused, bool *copyback __may
 
 #define ROW(name, fn_) [XEN_SYSCTL_##name] = { .fn = (fn_) }
 const struct sysctl_row arch_sysctl_table[] = {
+	ROW(pcitopoinfo, pcitopoinfo),
 	ROW(cpu_hotplug, cpu_hotplug),
 	ROW(psr_cmt_op, psr_cmt_op),
 	ROW(psr_alloc, psr_alloc),
