@@ -104,27 +104,28 @@ static unsigned int read_wire(struct netback_queue *q)
 /* Lists the copies of a frame into the guest's next buffers. */
 static void plan(struct netback_queue *q, struct netback_frame *frame, unsigned int *copies)
 {
-	uint32_t done = 0;
-	struct pv_copy *c;
+	struct pv_copy *c = &q->nb->shared->copies[*copies];
+	uint32_t at = q->rx_used, left = frame->bytes, bytes;
+	uint8_t *data = frame->data;
+	domid_t peer = q->nb->bus.peer;
 
 	frame->copy = *copies;
-	for (unsigned int i = 0; i < frame->slots; i++, q->rx_used++) {
-		uint32_t bytes = frame->bytes - done;
-
-		if (i && i <= frame->extras)
-			continue;		/* this buffer goes unused: its slot holds the extra */
-		if (bytes > PV_PAGE_SIZE)
-			bytes = PV_PAGE_SIZE;
-		c = &q->nb->shared->copies[(*copies)++];
+	frame->copies = frame->slots - frame->extras;
+	for (unsigned int i = 0; i < frame->copies; i++, c++) {
+		bytes = left < PV_PAGE_SIZE ? left : PV_PAGE_SIZE;
 		c->to_grant = true;
-		c->domid = q->nb->bus.peer;
-		c->ref = logged(q, q->rx_used)->gref;
+		c->domid = peer;
+		c->ref = logged(q, at++)->gref;
 		c->offset = 0;
 		c->bytes = bytes;
-		c->local = frame->data + done;
-		done += bytes;
+		c->local = data;
+		data += bytes;
+		left -= bytes;
+		if (!i)
+			at += frame->extras;	/* those buffers go unused: their slots hold extras */
 	}
-	frame->copies = *copies - frame->copy;
+	*copies += frame->copies;
+	q->rx_used += frame->slots;
 }
 
 static int judge(struct netback_queue *q, struct netback_frame *frame)
@@ -151,32 +152,37 @@ static void put_extra(struct netback_queue *q, const struct netback_frame *frame
 	pv_back_ring_put(&q->rx, &extra, sizeof(extra));
 }
 
+/* What the first response of a frame says beyond its size. */
+static uint16_t first_flags(const struct netback_frame *frame)
+{
+	uint16_t flags = 0;
+
+	if (frame->extras)
+		flags |= NETRXF_extra_info;
+	if (frame->offload.partial)
+		flags |= NETRXF_csum_blank | NETRXF_data_validated;
+	else if (frame->offload.validated)
+		flags |= NETRXF_data_validated;
+	return flags;
+}
+
 static void answer(struct netback_queue *q, const struct netback_frame *frame)
 {
-	struct netif_rx_response response;
-	uint32_t done = 0, bytes;
+	struct netif_rx_response response = { .flags = first_flags(frame) };
+	uint32_t left = frame->bytes, bytes;
 
-	for (unsigned int i = 0; i < frame->slots; i++) {
-		if (i && i <= frame->extras) {
-			put_extra(q, frame);
-			continue;
-		}
-		bytes = frame->bytes - done < PV_PAGE_SIZE ? frame->bytes - done : PV_PAGE_SIZE;
-		done += bytes;
-		response = (struct netif_rx_response){
-			.id = logged(q, q->rx.rsp_prod)->id,
-			.status = frame->status == NETIF_RSP_OKAY ? (int16_t)bytes : frame->status,
-		};
-		if (done < frame->bytes)
+	for (unsigned int i = 0; i < frame->copies; i++) {
+		bytes = left < PV_PAGE_SIZE ? left : PV_PAGE_SIZE;
+		left -= bytes;
+		response.id = logged(q, q->rx.rsp_prod)->id;
+		response.status = frame->status == NETIF_RSP_OKAY ? (int16_t)bytes : frame->status;
+		if (left)
 			response.flags |= NETRXF_more_data;
-		if (!i && frame->extras)
-			response.flags |= NETRXF_extra_info;
-		if (!i && frame->offload.partial)
-			response.flags |= NETRXF_csum_blank | NETRXF_data_validated;
-		else if (!i && frame->offload.validated)
-			response.flags |= NETRXF_data_validated;
 		pv_back_ring_put(&q->rx, &response, sizeof(response));
 		netback_point();
+		for (unsigned int e = 0; !i && e < frame->extras; e++)
+			put_extra(q, frame);
+		response.flags = 0;
 	}
 }
 
