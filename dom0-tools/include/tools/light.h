@@ -193,7 +193,11 @@ int light_wait_gone(struct light *light, uint32_t domid, uint64_t ms);
  */
 int light_preserve(struct light *light, uint32_t domid, const char *suffix, const uint8_t uuid[16],
 		   struct tools_error *error);
-/* -EEXIST: the name is taken. @old_name NULL: whatever it is now. */
+/*
+ * -EEXIST: the name is taken. @old_name NULL: whatever it is now, and nobody creates a domain of the new
+ * name meanwhile (the tool's lock is taken). With @old_name (else -ESTALE) no lock is waited for: a
+ * migration's guest stands still.
+ */
 int light_rename(struct light *light, uint32_t domid, const char *old_name, const char *new_name,
 		 struct tools_error *error);
 

@@ -85,8 +85,8 @@ int light_wait_gone(struct light *light, uint32_t domid, uint64_t ms)
 	return rc;
 }
 
-int light_rename(struct light *light, uint32_t domid, const char *old_name, const char *new_name,
-		 struct tools_error *error)
+static int rename_domain(struct light *light, uint32_t domid, const char *old_name,
+			 const char *new_name, struct tools_error *error)
 {
 	char path[64], *name = NULL, *vm = NULL;
 	struct batch batch = { 0 };
@@ -119,6 +119,18 @@ int light_rename(struct light *light, uint32_t domid, const char *old_name, cons
 	batch_free(&batch);
 	free(vm);
 	return rc ? tools_fail(error, rc, "store", "cannot write the name: %s", strerror(-rc)) : 0;
+}
+
+int light_rename(struct light *light, uint32_t domid, const char *old_name, const char *new_name,
+		 struct tools_error *error)
+{
+	int lock = old_name ? -1 : light_lock_tool(light, TOOL_LOCK_MS, error), rc;
+
+	if (!old_name && lock < 0)
+		return lock;
+	rc = rename_domain(light, domid, old_name, new_name, error);
+	light_unlock_tool(lock);
+	return rc;
 }
 
 /* /vm/OLD becomes /vm/NEW: the few nodes that tools look for. */

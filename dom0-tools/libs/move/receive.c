@@ -183,7 +183,7 @@ static int confirm(struct light *light, uint32_t domid, void *cookie, struct too
 	r->leave = true;
 	take_note(r, NOTE_LEAVE);
 	say(r, "migration target: Got permission, starting domain.");
-	rc = light_rename(light, domid, NULL, r->name, error);
+	rc = light_rename(light, domid, r->config.name, r->name, error);
 	/* Nobody's ^C undoes it from here on. */
 	light->cancel_fd = r->in.cancel_fd = r->out.cancel_fd = -1;
 	return rc;

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of running domains that meet others: names that a creation is about to take, devices that are
+ * plugged in anew and cannot be, disks that another guest has through the other backend.
+ */
+/* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
+/* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
+/* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
+/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/limits.c */
+/* LINK: dom0-tools/libs/light/marker.c dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c */
+/* LINK: dom0-tools/libs/light/prepare.c dom0-tools/libs/light/reconnect.c dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c */
+/* LINK: dom0-tools/libs/light/userdata.c dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c */
+/* LINK: dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c */
+/* LINK: dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c */
+/* LINK: dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c */
+/* LINK: dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c */
+/* LINK: dom0-tools/libs/json/tree.c dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
+/* LINK: dom0-tools/libs/ctl/core.c dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c */
+/* LINK: dom0-tools/libs/ctl/host.c dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/call/fake.c */
+/* LINK: dom0-tools/libs/call/fake_ops.c dom0-tools/libs/foreignmemory/fake.c dom0-tools/libs/guest/build.c */
+/* LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c */
+/* LINK: dom0-tools/libs/guest/tables.c dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c */
+/* LIBS: -llzma -lzstd -lz -llz4 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <tools/kill_point.h>
+#include <fake_hypervisor.h>
+#include <fake_store.h>
+#include "../../dom0-tools/libs/light/domain.h"
+
+static char folder[64], path[256];
+static struct light *light;
+static struct ctl *ctl;
+static struct store *store;
+static struct tools_error error;
+static bool backend_answers;
+
+void kill_point(void)
+{
+}
+
+/* Backends: state 1 is answered by 2, 5 by 6. */
+static void backends(void *arg, const char *node, const char *value)
+{
+	size_t n = strlen(node);
+	char copy[256], was = value ? *value : 0;
+
+	(void)arg;
+	if (!value || n < 6 || strcmp(node + n - 6, "/state") ||
+	    strncmp(node, "/local/domain/0/backend/", 24))
+		return;
+	snprintf(copy, sizeof(copy), "%s", node);
+	if (was == '1' && backend_answers)
+		fake_store_set(copy, "2");
+	if (was == '5')
+		fake_store_set(copy, "6");
+}
+
+/* FOLDER/@name holds @text. */
+static const char *write_file(const char *name, const char *text)
+{
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	chmod(path, 0700);
+	return path;
+}
+
+/* Domain 1, called "g", with a configuration that has a disk and an interface, neither plugged in. */
+static int setup(void **state)
+{
+	struct xen_domctl_createdomain create = { .max_vcpus = 1, .max_evtchn_port = 1023 };
+	struct light_config config;
+	struct light_disk *disk;
+	domid_t domid = 1;
+	uint8_t uuid[16];
+	char *text;
+
+	(void)state;
+	strcpy(folder, "/tmp/test-light-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	fake_hv_reset(16384, 2);
+	fake_store_reset();
+	fake_store_on_write(backends, NULL);
+	backend_answers = true;
+	assert_int_equal(ctl_open(&ctl), 0);
+	assert_int_equal(store_open(&store), 0);
+	assert_int_equal(light_open_with(&light, ctl, store, NULL), 0);
+	light->lib_dir = light->run_dir = light->log_dir = light->script_dir = folder;
+	free(light->defaults.lockfile);
+	light->defaults.lockfile = strdup(write_file("lock", ""));
+	write_file("vif-bridge", "#!/bin/sh\nexit 0\n");
+	memset(&error, 0, sizeof(error));
+	assert_int_equal(ctl_createdomain(ctl, &domid, &create), 0);
+	fake_store_set("/local/domain/1/name", "g");
+	fake_store_set("/libxl/1/type", "pv");
+	light_config_init(&config);
+	config.name = strdup("g");
+	config.type = LIGHT_TYPE_PV;
+	disk = light_config_add_disk(&config);
+	disk->pdev_path = strdup(write_file("disk", ""));
+	disk->vdev = strdup("xvda");
+	disk->format = LIGHT_FORMAT_RAW;
+	disk->readwrite = 1;
+	light_config_add_nic(&config)->devid = 0;
+	text = light_config_to_json(&config, -1);
+	assert_int_equal(light_domain_uuid(light, 1, uuid), 0);
+	assert_int_equal(userdata_write(light, 1, uuid, "libxl-json", text, strlen(text) + 1), 0);
+	free(text);
+	light_config_free(&config);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[80];
+
+	(void)state;
+	light_close(light);
+	store_close(store);
+	ctl_close(ctl);
+	fake_hv_reset(0, 0);
+	fake_store_reset();
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+/* What another tool does while we want the lock. */
+static pid_t hold_lock(void)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int ends[2];
+	pid_t child;
+	char byte;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (!child) {
+		int fd = open(light->defaults.lockfile, O_WRONLY);
+
+		if (fcntl(fd, F_SETLK, &whole) || write(ends[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	return child;
+}
+
+static void end(pid_t child)
+{
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/* The user gives up at once: a descriptor for light->cancel_fd. */
+static int given_up(void)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	close(ends[1]);
+	return ends[0];
+}
+
+/* A name is looked for and taken under the lock that a creation holds meanwhile. */
+static void test_rename_waits(void **state)
+{
+	pid_t other = hold_lock();
+
+	(void)state;
+	light->cancel_fd = given_up();
+	assert_int_equal(light_rename(light, 1, NULL, "other", &error), -ECANCELED);
+	/* A migration's guest stands still: it does not wait. */
+	assert_int_equal(light_rename(light, 1, "g", "other", &error), 0);
+	close(light->cancel_fd);
+	light->cancel_fd = -1;
+	end(other);
+	assert_int_equal(light_rename(light, 1, NULL, "g", &error), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_rename_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
