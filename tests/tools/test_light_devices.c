@@ -197,11 +197,59 @@ static void test_rename_waits(void **state)
 	assert_int_equal(light_rename(light, 1, NULL, "g", &error), 0);
 }
 
+static unsigned int configured_disks(void)
+{
+	struct light_config config;
+	unsigned int n;
+
+	light_config_init(&config);
+	assert_int_equal(light_domain_config(light, 1, &config, &error), 0);
+	n = config.n_disks;
+	light_config_free(&config);
+	return n;
+}
+
+/* The backend does not take it again: it is unplugged, but not forgotten, and the next attempt is like the first. */
+static void test_reconnect_fails(void **state)
+{
+	static const char front[] = "/local/domain/1/device/vbd/51712";
+
+	(void)state;
+	assert_int_equal(light_reconnect_disk(light, 1, "xvda", &error), 0);
+	assert_non_null(fake_store_get(front));
+	backend_answers = false;
+	light->daemon_dir = folder;	/* which has no daemon: nothing is waited for */
+	assert_true(light_reconnect_disk(light, 1, "xvda", &error) < 0);
+	assert_non_null(strstr(error.text, "reconnect it again"));
+	assert_null(fake_store_get(front));
+	assert_int_equal(configured_disks(), 1);
+	backend_answers = true;
+	assert_int_equal(light_reconnect_disk(light, 1, "xvda", &error), 0);
+	assert_non_null(fake_store_get(front));
+	assert_int_equal(configured_disks(), 1);
+	assert_int_equal(light_reconnect_disk(light, 1, "xvda", &error), 0);
+	assert_int_equal(configured_disks(), 1);
+	/* A detached one is gone for good. */
+	assert_int_equal(light_detach_disk(light, 1, "xvda", false, &error), 0);
+	assert_int_equal(configured_disks(), 0);
+	assert_int_equal(light_reconnect_disk(light, 1, "xvda", &error), -ENODEV);
+}
+
+/* No number is not number 0. */
+static void test_reconnect_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(light_reconnect_nic(light, 1, "0", &error), 0);
+	assert_int_equal(light_reconnect_nic(light, 1, "", &error), -ENODEV);
+	assert_int_equal(light_reconnect_nic(light, 1, "0x", &error), -ENODEV);
+	assert_int_equal(light_reconnect_disk(light, 1, "", &error), -ENODEV);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_rename_waits),
+		T(test_rename_waits), T(test_reconnect_fails), T(test_reconnect_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

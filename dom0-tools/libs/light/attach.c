@@ -16,6 +16,7 @@ struct attach {
 	struct light_nic *nic;
 	struct device device;
 	struct disk_backing backing;
+	bool known; /* it is in the configuration and stays there */
 	bool written; /* there are nodes to remove if it fails */
 	struct tools_error *error;
 };
@@ -57,6 +58,18 @@ static int check_free(struct attach *a)
 		       tools_fail(a->error, rc, "store", "cannot read %s: %s", path, strerror(-rc));
 }
 
+/* What the configuration has under this number is replaced. */
+static void drop_old(struct attach *a, struct light_config *config)
+{
+	for (unsigned int i = 0; a->disk && i < config->n_disks; i++)
+		if (config->disks[i].vdev &&
+		    light_vdev_number(config->disks[i].vdev, NULL, NULL) == (int)a->device.devid)
+			light_config_remove_disk(config, i--);
+	for (unsigned int i = 0; a->nic && i < config->n_nics; i++)
+		if (config->nics[i].devid == (int)a->device.devid)
+			light_config_remove_nic(config, i--);
+}
+
 /* Into the saved configuration; a domain without one does without. */
 static int remember(struct attach *a)
 {
@@ -72,6 +85,8 @@ static int remember(struct attach *a)
 	light_config_init(&config);
 	rc = light_config_from_json(&config, text, strnlen(text, length), a->error);
 	free(text);
+	if (!rc)
+		drop_old(a, &config);
 	/*
 	 * Shallow copies for as long as it takes to write them: they are zeroed before the config
 	 * goes.
@@ -177,7 +192,9 @@ static void undo(struct attach *a)
 
 	a->light->cancel_fd = -1;
 	snprintf(which, sizeof(which), "%u", a->device.devid);
-	if (a->disk)
+	if (a->known)
+		device_unplug(a->light, a->domid, a->disk ? "vbd" : "vif", which, true, NULL);
+	else if (a->disk)
 		light_detach_disk(a->light, a->domid, which, true, NULL);
 	else
 		light_detach_nic(a->light, a->domid, which, true, NULL);
@@ -219,6 +236,16 @@ int light_attach_nic(struct light *light, uint32_t domid, struct light_nic *nic,
 		     struct tools_error *error)
 {
 	struct attach a = { .light = light, .domid = domid, .nic = nic, .error = error };
+
+	return attach(&a);
+}
+
+int device_replug(struct light *light, uint32_t domid, struct light_disk *disk,
+		  struct light_nic *nic, struct tools_error *error)
+{
+	struct attach a = {
+		.light = light, .domid = domid, .disk = disk, .nic = nic, .known = true, .error = error,
+	};
 
 	return attach(&a);
 }

@@ -297,10 +297,13 @@ static void forget_device(struct light *light, uint32_t domid, const char *kind,
 	free(text);
 }
 
+#define DETACH_FORCE	1u /* does not wait for the guest */
+#define DETACH_KEEP	2u /* stays in the configuration */
+
 static int detach(struct light *light, uint32_t domid, const char *kind, const char *which,
-		  bool force, struct tools_error *error)
+		  unsigned int how, struct tools_error *error)
 {
-	struct group group = { .light = light, .force = force, .error = error };
+	struct group group = { .light = light, .force = how & DETACH_FORCE, .error = error };
 	struct batch batch = { 0 };
 	unsigned int devid;
 	int lock, rc = read_id(light, kind, domid, which, &devid);
@@ -324,7 +327,8 @@ static int detach(struct light *light, uint32_t domid, const char *kind, const c
 		if (rc)
 			tools_fail(error, rc, "store", "cannot remove the device's nodes: %s",
 				   strerror(-rc));
-		forget_device(light, domid, kind, devid);
+		if (!(how & DETACH_KEEP))
+			forget_device(light, domid, kind, devid);
 		light_unlock_domain(light, domid, lock);
 	}
 	batch_free(&batch);
@@ -335,11 +339,17 @@ static int detach(struct light *light, uint32_t domid, const char *kind, const c
 int light_detach_disk(struct light *light, uint32_t domid, const char *which, bool force,
 		      struct tools_error *error)
 {
-	return detach(light, domid, "vbd", which, force, error);
+	return detach(light, domid, "vbd", which, force ? DETACH_FORCE : 0, error);
 }
 
 int light_detach_nic(struct light *light, uint32_t domid, const char *which, bool force,
 		     struct tools_error *error)
 {
-	return detach(light, domid, "vif", which, force, error);
+	return detach(light, domid, "vif", which, force ? DETACH_FORCE : 0, error);
+}
+
+int device_unplug(struct light *light, uint32_t domid, const char *kind, const char *which, bool force,
+		  struct tools_error *error)
+{
+	return detach(light, domid, kind, which, DETACH_KEEP | (force ? DETACH_FORCE : 0), error);
 }

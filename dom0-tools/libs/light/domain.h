@@ -159,6 +159,15 @@ struct removal {
 };
 int domain_remove(struct light *light, struct removal *removal, struct tools_error *error);
 
+/*
+ * A device leaves and comes back, in the configuration all the time: whoever is killed in between, or fails, has
+ * lost no disk. -ENODEV: it is not plugged in.
+ */
+int device_unplug(struct light *light, uint32_t domid, const char *kind, const char *which, bool force,
+		  struct tools_error *error);
+int device_replug(struct light *light, uint32_t domid, struct light_disk *disk,
+		  struct light_nic *nic, struct tools_error *error);
+
 /* Userdata of a domain by id and uuid, without asking the hypervisor. */
 char *userdata_path(struct light *light, uint32_t domid, const uint8_t uuid[16], const char *name,
 		    const char *kind);

@@ -35,7 +35,7 @@ static struct light_nic *find_nic(struct light_config *config, const char *which
 
 	for (unsigned int i = 0; i < config->n_nics; i++)
 		if (by_mac ? !memcmp(config->nics[i].mac, mac, 6) :
-			     !*end && config->nics[i].devid == devid)
+			     *which && !*end && config->nics[i].devid == devid)
 			return &config->nics[i];
 	return NULL;
 }
@@ -44,6 +44,29 @@ static int no_device(uint32_t domid, const char *kind, const char *which, struct
 {
 	return tools_fail(error, -ENODEV, "no-device",
 			  "domain %u's configuration has no %s `%.40s'", domid, kind, which);
+}
+
+/*
+ * Out and in again. What an earlier attempt could not plug in again is in the configuration still: then that is
+ * all there is to do.
+ */
+static int reconnect(struct light *light, uint32_t domid, const char *which, struct light_disk *disk,
+		     struct light_nic *nic, struct tools_error *error)
+{
+	int rc = device_unplug(light, domid, disk ? "vbd" : "vif", which, false, error);
+	size_t length;
+
+	if (rc && rc != -ENODEV)
+		return rc;
+	if (rc && error)
+		memset(error, 0, sizeof(*error));
+	rc = device_replug(light, domid, disk, nic, error);
+	if (rc && error) {
+		length = strlen(error->text);
+		snprintf(error->text + length, sizeof(error->text) - length,
+			 "; it is unplugged now, but in the domain's configuration: reconnect it again");
+	}
+	return rc;
 }
 
 int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
@@ -58,8 +81,7 @@ int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
 	disk = rc ? NULL : find_disk(&config, which);
 	if (!rc && !disk)
 		rc = no_device(domid, "disk", which, error);
-	rc = rc ? rc : light_detach_disk(light, domid, which, false, error);
-	rc = rc ? rc : light_attach_disk(light, domid, disk, error);
+	rc = rc ? rc : reconnect(light, domid, which, disk, NULL, error);
 	light_config_free(&config);
 	return rc;
 }
@@ -76,8 +98,7 @@ int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
 	nic = rc ? NULL : find_nic(&config, which);
 	if (!rc && !nic)
 		rc = no_device(domid, "interface", which, error);
-	rc = rc ? rc : light_detach_nic(light, domid, which, false, error);
-	rc = rc ? rc : light_attach_nic(light, domid, nic, error);
+	rc = rc ? rc : reconnect(light, domid, which, NULL, nic, error);
 	light_config_free(&config);
 	return rc;
 }
