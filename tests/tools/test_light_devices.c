@@ -8,7 +8,8 @@
 /* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
 /* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/limits.c */
 /* LINK: dom0-tools/libs/light/marker.c dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c */
-/* LINK: dom0-tools/libs/light/prepare.c dom0-tools/libs/light/reconnect.c dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c */
+/* LINK: dom0-tools/libs/light/prepare.c */
+/* LINK: dom0-tools/libs/light/reconnect.c dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c */
 /* LINK: dom0-tools/libs/light/userdata.c dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c */
 /* LINK: dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c */
 /* LINK: dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c */
@@ -245,11 +246,101 @@ static void test_reconnect_nothing(void **state)
 	assert_int_equal(light_reconnect_disk(light, 1, "", &error), -ENODEV);
 }
 
+/* A disk of domain 5, which nothing but its nodes is there of. */
+static void other_disk(const char *kind, const char *number, const char *params, const char *mode)
+{
+	char node[96];
+	unsigned int n = (unsigned int)snprintf(node, sizeof(node), "/local/domain/0/backend/%s/5/51712", kind);
+
+	fake_store_remove("/local/domain/0/backend/vbd/5");
+	fake_store_remove("/local/domain/0/backend/qblk/5");
+	strcpy(node + n, "/params");
+	fake_store_set(node, params);
+	strcpy(node + n, "/mode");
+	fake_store_set(node, mode);
+	strcpy(node + n, "/physical-device");
+	if (number)
+		fake_store_set(node, number);
+}
+
+static int open_backing(int backend, int readwrite, int shared)
+{
+	struct light_disk disk;
+	struct disk_backing backing;
+	int rc;
+
+	light_disk_init(&disk);
+	disk.vdev = strdup("xvda");
+	disk.pdev_path = tools_asprintf("%s/disk", folder);
+	disk.format = LIGHT_FORMAT_RAW;
+	disk.backend = backend;
+	disk.readwrite = readwrite;
+	disk.shared = shared;
+	memset(&error, 0, sizeof(error));
+	rc = disk_backing_open(light, &disk, &backing, &error);
+	if (!rc)
+		disk_backing_close(&backing, true);
+	light_disk_free(&disk);
+	return rc;
+}
+
+/* One guest has the file by the kernel's backend, another wants it by ours; and the other way round. */
+static void test_both_backends(void **state)
+{
+	char disk[96], alias[96], raw[112];
+
+	(void)state;
+	snprintf(disk, sizeof(disk), "%s/disk", folder);
+	snprintf(alias, sizeof(alias), "%s/alias", folder);
+	snprintf(raw, sizeof(raw), "aio:%s", alias);
+	assert_int_equal(link(disk, alias), 0);
+	/* A loop device that cannot be asked: its file's path is what there is. */
+	other_disk("vbd", "7:fffff", alias, "w");
+	assert_int_equal(open_backing(LIGHT_BACKEND_QDISK, 1, 0), -EBUSY);
+	assert_non_null(strstr(error.text, "in use by domain 5"));
+	assert_int_equal(open_backing(LIGHT_BACKEND_QDISK, 0, 0), -EBUSY);
+	assert_int_equal(open_backing(LIGHT_BACKEND_QDISK, 1, 1), 0);
+	other_disk("vbd", "7:fffff", alias, "r");
+	assert_int_equal(open_backing(LIGHT_BACKEND_QDISK, 0, 0), 0);
+	assert_int_equal(open_backing(LIGHT_BACKEND_QDISK, 1, 0), -EBUSY);
+	assert_int_equal(open_backing(LIGHT_BACKEND_PHY, 1, 0), -EBUSY);
+	other_disk("vbd", "fd:1", disk, "w");
+	assert_int_equal(open_backing(LIGHT_BACKEND_QDISK, 1, 0), 0);
+	other_disk("qblk", NULL, raw, "w");
+	assert_int_equal(open_backing(LIGHT_BACKEND_PHY, 1, 0), -EBUSY);
+	assert_non_null(strstr(error.text, "which may write to it"));
+	/* Our own daemon locks the files of its disks. */
+	assert_int_equal(open_backing(LIGHT_BACKEND_QDISK, 1, 0), 0);
+}
+
+/* Who has a disk is looked up under the lock under which a creation takes it. */
+static void test_attach_waits(void **state)
+{
+	pid_t other = hold_lock();
+	struct light_disk disk;
+
+	(void)state;
+	light_disk_init(&disk);
+	disk.vdev = strdup("xvdb");
+	disk.pdev_path = tools_asprintf("%s/disk", folder);
+	disk.format = LIGHT_FORMAT_RAW;
+	light->cancel_fd = given_up();
+	assert_int_equal(light_attach_disk(light, 1, &disk, &error), -ECANCELED);
+	assert_null(fake_store_get("/libxl/1/device/vbd/51728"));
+	close(light->cancel_fd);
+	light->cancel_fd = -1;
+	end(other);
+	assert_int_equal(light_attach_disk(light, 1, &disk, &error), 0);
+	assert_non_null(fake_store_get("/libxl/1/device/vbd/51728"));
+	light_disk_free(&disk);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_rename_waits), T(test_reconnect_fails), T(test_reconnect_nothing),
+		T(test_both_backends), T(test_attach_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

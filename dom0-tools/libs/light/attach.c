@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A device more for a domain that exists: its nodes and the domain's configuration change under the
- * domain's lock; the wait for backend and script is outside of it.
+ * domain's lock; the wait for backend and script is outside of it. Who may use a disk is looked up and
+ * written under the tool's lock, too, which is taken first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -204,17 +205,25 @@ static void undo(struct attach *a)
 static int attach(struct attach *a)
 {
 	struct xen_domctl_getdomaininfo info;
-	int lock, rc = ctl_getdomaininfo(a->light->ctl, (domid_t)a->domid, &info);
+	int lock, tool = -1, rc = ctl_getdomaininfo(a->light->ctl, (domid_t)a->domid, &info);
 
 	a->backing.loop_fd = -1;
 	if (rc)
 		return tools_fail(a->error, rc, "no-domain", "no domain %u", a->domid);
+	if (a->disk) {
+		tool = light_lock_tool(a->light, TOOL_LOCK_MS, a->error);
+		if (tool < 0)
+			return tool;
+	}
 	lock = light_lock_domain(a->light, a->domid, DOMAIN_LOCK_MS);
-	if (lock < 0)
+	if (lock < 0) {
+		light_unlock_tool(tool);
 		return tools_fail(a->error, lock, "timeout",
 				  "domain %u is being changed by another tool", a->domid);
+	}
 	rc = prepare(a);
 	light_unlock_domain(a->light, a->domid, lock);
+	light_unlock_tool(tool);
 	if (!rc)
 		rc = wait_connected(a);
 	if (rc && a->written)

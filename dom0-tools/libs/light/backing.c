@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,48 +70,132 @@ static int loop_attach(int file_fd, const char *file, bool writable, char path[3
 	return rc;
 }
 
-/*
- * Is device @number another guest's, in a way that excludes ours? -EBUSY with the cause; 0.
- * Three batches whatever the number of guests: guests, their disks, the disks' numbers and modes.
- */
-static int check_sharing(struct light *light, const struct light_disk *disk, const char *number,
-			 struct tools_error *error)
+/* What tells a disk's contents from others: a block device's number, a file, or both (a loop device). */
+struct identity {
+	dev_t device;		/* 0: none */
+	dev_t on;		/* the file's file system and number there; 0: no file */
+	ino_t inode;
+};
+
+static void identify_loop(struct identity *identity)
 {
-	struct batch guests = { 0 }, disks = { 0 }, numbers = { 0 };
-	const char *p, *q, *end;
-	unsigned int i;
+	struct loop_info64 info;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/loop%u", minor(identity->device));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!ioctl(fd, LOOP_GET_STATUS64, &info)) {
+		identity->on = (dev_t)info.lo_device;
+		identity->inode = (ino_t)info.lo_inode;
+	}
+	close(fd);
+}
+
+static void identify(struct identity *identity, const struct stat *st)
+{
+	*identity = (struct identity){ 0 };
+	if (S_ISREG(st->st_mode)) {
+		identity->on = st->st_dev;
+		identity->inode = st->st_ino;
+	} else if (S_ISBLK(st->st_mode)) {
+		identity->device = st->st_rdev;
+		if (major(st->st_rdev) == LOOP_MAJOR)
+			identify_loop(identity);
+	}
+}
+
+static bool is_same(const struct identity *a, const struct identity *b)
+{
+	return (a->device && a->device == b->device) ||
+	       (a->inode && a->inode == b->inode && a->on == b->on);
+}
+
+/* Another guest's disk by its backend's nodes: the number that the kernel's backend has, else the path. */
+static void identify_nodes(struct identity *identity, const char *number, const char *params)
+{
+	unsigned int high, low;
+	struct stat st;
+
+	*identity = (struct identity){ 0 };
+	if (number && sscanf(number, "%x:%x", &high, &low) == 2) {
+		identity->device = makedev(high, low);
+		if (high == LOOP_MAJOR)
+			identify_loop(identity);
+		if (high != LOOP_MAJOR || identity->inode)
+			return;
+	}
+	params = params ? strchr(params, '/') : NULL;	/* "aio:/path", too */
+	if (params && !stat(params, &st) && S_ISREG(st.st_mode)) {
+		identity->on = st.st_dev;
+		identity->inode = st.st_ino;
+	} else if (params && !stat(params, &st) && !identity->device) {
+		identify(identity, &st);
+	}
+}
+
+/* Guests of the backend @kind, then their disks. */
+static int list_disks(struct light *light, const char *kind, struct batch *disks)
+{
+	struct batch guests = { 0 };
+	const char *p, *end;
 	int rc;
 
-	batch_list(&guests, "/local/domain/0/backend/vbd");
+	batch_list(&guests, "/local/domain/0/backend/%s", kind);
 	rc = batch_run(&guests, light->store, 0);
-	p = rc || !guests.count ? NULL : guests.list[0].reply;
+	p = rc ? NULL : guests.list[0].reply;
 	end = p ? p + guests.list[0].reply_length : NULL;
 	for (; p && p < end && *p; p += strlen(p) + 1)
-		batch_list(&disks, "/local/domain/0/backend/vbd/%s", p);
+		batch_list(disks, "/local/domain/0/backend/%s/%s", kind, p);
+	batch_free(&guests);
+	return rc;
+}
+
+/*
+ * Is it another guest's, in a way that excludes ours? -EBUSY with the cause; 0. A few batches whatever the number
+ * of guests: guests, their disks, what these are. Disks of our own daemon it keeps apart itself, by locks of files,
+ * which the kernel's backend does not know.
+ */
+static int check_sharing(struct light *light, const struct light_disk *disk, const struct stat *st,
+			 struct tools_error *error)
+{
+	struct batch disks = { 0 }, nodes = { 0 };
+	struct identity ours, theirs;
+	const char *p, *end, *mode;
+	unsigned int i;
+	int rc = list_disks(light, "vbd", &disks), domid;
+
+	if (!rc && disk->backend != LIGHT_BACKEND_QDISK)
+		rc = list_disks(light, "qblk", &disks);
 	rc = rc ? rc : batch_run(&disks, light->store, 0);
 	for (i = 0; i < disks.count && !rc; i++) {
-		q = disks.list[i].reply;
-		end = q ? q + disks.list[i].reply_length : NULL;
-		for (; q && q < end && *q; q += strlen(q) + 1) {
-			batch_read(&numbers, "%s/%s/physical-device", disks.list[i].path, q);
-			batch_read(&numbers, "%s/%s/mode", disks.list[i].path, q);
+		p = disks.list[i].reply;
+		end = p ? p + disks.list[i].reply_length : NULL;
+		for (; p && p < end && *p; p += strlen(p) + 1) {
+			batch_read(&nodes, "%s/%s/physical-device", disks.list[i].path, p);
+			batch_read(&nodes, "%s/%s/mode", disks.list[i].path, p);
+			batch_read(&nodes, "%s/%s/params", disks.list[i].path, p);
 		}
 	}
-	rc = rc ? rc : batch_run(&numbers, light->store, 0);
-	for (i = 0; i + 1 < numbers.count && !rc; i += 2) {
-		p = numbers.list[i].reply;
-		q = numbers.list[i + 1].reply;
-		if (!p || strcmp(p, number) || disk->shared || (!disk->readwrite && q && *q == 'r'))
+	rc = rc ? rc : batch_run(&nodes, light->store, 0);
+	identify(&ours, st);
+	for (i = 0; i + 2 < nodes.count && !rc; i += 3) {
+		mode = nodes.list[i + 1].reply;
+		if (disk->shared || (!disk->readwrite && mode && *mode == 'r'))
+			continue;
+		identify_nodes(&theirs, nodes.list[i].reply, nodes.list[i + 2].reply);
+		if (!is_same(&ours, &theirs) ||
+		    sscanf(nodes.list[i].path, "/local/domain/0/backend/%*[^/]/%d", &domid) != 1)
 			continue;
 		rc = tools_fail(error, -EBUSY, "device", "disk %s: %s is in use by domain %d (%s)",
-				disk->vdev, disk->pdev_path,
-				atoi(numbers.list[i].path + strlen("/local/domain/0/backend/vbd/")),
-				q && *q == 'r' ? "read-only, this one wants to write" :
-						 "which may write to it");
+				disk->vdev, disk->pdev_path, domid,
+				mode && *mode == 'r' ? "read-only, this one wants to write" :
+						       "which may write to it");
 	}
-	batch_free(&guests);
 	batch_free(&disks);
-	batch_free(&numbers);
+	batch_free(&nodes);
 	return rc;
 }
 
@@ -118,39 +203,6 @@ static int fail(const struct light_disk *disk, int rc, const char *what, struct 
 {
 	return tools_fail(error, rc, "device", "disk %s: %s %s: %s", disk->vdev, what,
 			  disk->pdev_path, strerror(-rc));
-}
-
-/* A file that a loop device of another guest already stands on is caught by its inode. */
-static int check_file(struct light *light, const struct light_disk *disk, const struct stat *file,
-		      struct tools_error *error)
-{
-	char number[24];
-	struct loop_info64 info;
-	struct stat loop;
-	char path[64];
-	int i, fd, rc = 0;
-
-	for (i = 0; i < 4096 && !rc; i++) {
-		snprintf(path, sizeof(path), "/sys/block/loop%d/loop/backing_file", i);
-		if (access(path, F_OK)) {
-			snprintf(path, sizeof(path), "/sys/block/loop%d", i);
-			if (access(path, F_OK))
-				break;
-			continue;
-		}
-		snprintf(path, sizeof(path), "/dev/loop%d", i);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!ioctl(fd, LOOP_GET_STATUS64, &info) && info.lo_inode == file->st_ino &&
-		    info.lo_device == file->st_dev && !fstat(fd, &loop)) {
-			snprintf(number, sizeof(number), "%x:%x", major(loop.st_rdev),
-				 minor(loop.st_rdev));
-			rc = check_sharing(light, disk, number, error);
-		}
-		close(fd);
-	}
-	return rc;
 }
 
 int disk_backing_open(struct light *light, const struct light_disk *disk,
@@ -161,8 +213,11 @@ int disk_backing_open(struct light *light, const struct light_disk *disk,
 
 	memset(backing, 0, sizeof(*backing));
 	backing->loop_fd = -1;
-	if (disk->script || disk->backend_domid || disk->backend != LIGHT_BACKEND_PHY ||
-	    disk->format == LIGHT_FORMAT_EMPTY)
+	if (disk->script || disk->backend_domid || disk->format == LIGHT_FORMAT_EMPTY)
+		return 0;
+	if (disk->backend == LIGHT_BACKEND_QDISK)
+		return stat(disk->pdev_path, &st) ? 0 : check_sharing(light, disk, &st, error);
+	if (disk->backend != LIGHT_BACKEND_PHY)
 		return 0;
 	fd = open(disk->pdev_path, (disk->readwrite ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st)) {
@@ -171,8 +226,8 @@ int disk_backing_open(struct light *light, const struct light_disk *disk,
 			close(fd);
 		return fail(disk, rc, "cannot open", error);
 	}
+	rc = check_sharing(light, disk, &st, error);
 	if (S_ISREG(st.st_mode)) {
-		rc = check_file(light, disk, &st, error);
 		if (!rc) {
 			backing->loop_fd = loop_attach(fd, disk->pdev_path, disk->readwrite,
 						       backing->loop);
@@ -181,16 +236,12 @@ int disk_backing_open(struct light *light, const struct light_disk *disk,
 			     fstat(backing->loop_fd, &st) ? -errno :
 							    0;
 		}
-	} else {
-		rc = S_ISBLK(st.st_mode) ?
-			     0 :
-			     fail(disk, -ENOTBLK, "neither file nor block device:", error);
+	} else if (!rc && !S_ISBLK(st.st_mode)) {
+		rc = fail(disk, -ENOTBLK, "neither file nor block device:", error);
 	}
 	close(fd);
 	snprintf(backing->device_number, sizeof(backing->device_number), "%x:%x", major(st.st_rdev),
 		 minor(st.st_rdev));
-	if (!rc && backing->loop_fd < 0)
-		rc = check_sharing(light, disk, backing->device_number, error);
 	backing->native = !rc;
 	if (rc)
 		disk_backing_close(backing, true);

@@ -91,7 +91,8 @@ void console_nodes(struct batch *batch, uint32_t domid, uint32_t console_domid, 
 
 /*
  * What stands behind a disk, done here for disks of domain 0 without a script of their own: the
- * block device's number, or a loop device for a file. -EBUSY: someone else writes to it.
+ * block device's number, or a loop device for a file. For all disks of domain 0: -EBUSY if someone
+ * else writes to it (to be asked under the tool's lock).
  */
 int disk_backing_open(struct light *light, const struct light_disk *disk,
 		      struct disk_backing *backing, struct tools_error *error);
