@@ -50,8 +50,8 @@ struct medium {
 
 struct medium_host {
 	struct pv_domain *domain;
-	struct uring *uring;		/* one of the two */
-	struct workers *workers;
+	struct uring *uring;
+	struct workers *workers;	/* if there are any, they get all */
 	struct medium *media;
 	struct file_op *free;
 	struct image_server *images;
@@ -79,7 +79,7 @@ static int registered_slot(struct medium *m, const struct medium_io *io)
 {
 	const char *base = io->nr_pieces == 1 ? io->pieces[0].base : NULL;
 
-	if (!m->host->uring || !m->memory || base < m->memory ||
+	if (!m->host->uring || m->host->workers || !m->memory || base < m->memory ||
 	    base + io->bytes > m->memory + m->memory_bytes || base + io->bytes < base)
 		return -1;
 	if (m->slot == NOT_TRIED)
@@ -95,10 +95,24 @@ static void submit(struct file_op *op)
 	if (m->direct >= 0 && op->io->op <= MEDIUM_WRITE && is_aligned(m, op->io))
 		op->fd = m->direct;
 	op->slot = op->io->op <= MEDIUM_WRITE ? registered_slot(m, op->io) : -1;
-	if (m->host->uring)
-		uring_submit(m->host->uring, op);
-	else
+	if (m->host->workers)
 		workers_submit(m->host->workers, op);
+	else
+		uring_submit(m->host->uring, op);
+}
+
+void file_ops_move(struct medium_host *h, struct file_op *ops)
+{
+	struct file_op *next;
+
+	if (!h->workers && workers_open(&h->workers, h->domain, h)) {
+		pv_log(h->domain, "no threads either");	/* the next instance takes over */
+		abort();
+	}
+	for (; ops; ops = next) {
+		next = ops->next;
+		workers_submit(h->workers, ops);
+	}
 }
 
 void medium_submit(struct medium *m, struct medium_io *io)

@@ -33,6 +33,9 @@ struct file_op {
 void file_op_done(struct file_op *op);
 void file_ops_done(struct medium_host *host);
 
+/* An engine has failed: operations that it has not begun are done by the other one, and all later ones. */
+void file_ops_move(struct medium_host *host, struct file_op *ops);
+
 /* Engines. Neither submit blocks; what one kick covers is seen by the kernel at once. */
 struct uring;
 int uring_open(struct uring **uring, struct pv_domain *domain, struct medium_host *host);

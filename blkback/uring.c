@@ -3,6 +3,8 @@
  * File operations through io_uring (its three system calls directly: the ring's layout is the kernel's
  * ABI, linux/io_uring.h). One ring serves all disks of the daemon; what one round of the loop submits
  * goes to the kernel by one call.
+ *
+ * A ring that the kernel takes nothing from any more hands over what it still has, and gets no more.
  */
 #include <errno.h>
 #include <linux/falloc.h>
@@ -31,7 +33,7 @@ struct uring {
 	void *rings;
 	size_t rings_bytes, sqes_bytes;
 	unsigned int unsent, under_way;
-	bool has_table;
+	bool has_table, broken;
 	bool used[SLOTS];
 	struct file_op *waiting, **waiting_end;
 };
@@ -85,16 +87,37 @@ static void fill(struct io_uring_sqe *e, const struct file_op *op)
 	}
 }
 
+/* The kernel looks at the ring in our calls only: what it has not consumed can be taken back. */
+static void give_up(struct uring *u, int rc)
+{
+	unsigned int head = __atomic_load_n(u->sq_head, __ATOMIC_ACQUIRE), tail = *u->sq_tail;
+	struct file_op *ops = NULL, **end = &ops;
+
+	for (unsigned int at = head; at != tail; at++) {
+		*end = (void *)(uintptr_t)u->sqes[u->sq_array[at & u->sq_mask]].user_data;
+		end = &(*end)->next;
+		u->under_way--;
+	}
+	*end = u->waiting;
+	u->waiting = NULL;
+	u->waiting_end = &u->waiting;
+	__atomic_store_n(u->sq_tail, head, __ATOMIC_RELEASE);
+	u->unsent = 0;
+	u->broken = true;
+	pv_log(u->domain, "io_uring: error %d: threads do its work from now on", -rc);
+	file_ops_move(u->host, ops);
+}
+
 void uring_kick(struct uring *u)
 {
 	int rc;
 
 	while (u->unsent) {
 		rc = enter(u, u->unsent, 0);
-		if (rc == -EAGAIN || rc == -EBUSY)
+		if ((rc == -EAGAIN || rc == -EBUSY) && u->under_way > u->unsent)
 			return;		/* the kernel wants completions reaped first; the round tries again */
-		if (rc < 0) {
-			pv_log(u->domain, "io_uring_enter: error %d", -rc);
+		if (rc <= 0) {
+			give_up(u, rc ? rc : -EIO);
 			return;
 		}
 		u->unsent -= rc;
@@ -119,13 +142,17 @@ static bool is_full(struct uring *u)
 
 void uring_submit(struct uring *u, struct file_op *op)
 {
+	op->next = NULL;
 	if (!u->waiting && is_full(u))
 		uring_kick(u);
+	if (u->broken) {
+		file_ops_move(u->host, op);
+		return;
+	}
 	if (!u->waiting && !is_full(u) && u->under_way < COMPLETIONS) {
 		put(u, op);
 		return;
 	}
-	op->next = NULL;
 	*u->waiting_end = op;
 	u->waiting_end = &op->next;
 }
@@ -137,11 +164,12 @@ static void submit_waiting(struct uring *u)
 	while ((op = u->waiting) && u->under_way < COMPLETIONS) {
 		if (is_full(u))
 			uring_kick(u);
-		if (is_full(u))
+		if (is_full(u) || u->waiting != op)
 			return;
 		u->waiting = op->next;
 		if (!u->waiting)
 			u->waiting_end = &u->waiting;
+		op->next = NULL;
 		put(u, op);
 	}
 }

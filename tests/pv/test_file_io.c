@@ -4,7 +4,7 @@
  * of the file, sharing modes, the fence between two instances, growing, records.
  *
  * LINK: blkback/file_io.c blkback/image.c blkback/uring.c blkback/workers.c
- * LIBS: -lpthread
+ * LIBS: -lpthread -Wl,--wrap=syscall
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -17,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -26,35 +28,69 @@
 #define BYTES	(1U << 20)
 #define OPS	64
 
-/* The loop: one descriptor at a time is enough here. */
-static struct pv_fd *watched;
-static unsigned int batches;
+/* The loop: a descriptor for each engine. */
+static struct pv_fd *watched[2];
+static unsigned int batches, logged;
 static char directory[64], image[80];
 
 int pv_fd_add(struct pv_domain *domain, struct pv_fd *fd)
 {
 	(void)domain;
-	watched = fd;
+	watched[watched[0] != NULL] = fd;
 	return 0;
 }
 
 void pv_fd_remove(struct pv_domain *domain, struct pv_fd *fd)
 {
-	(void)domain, (void)fd;
-	watched = NULL;
+	(void)domain;
+	watched[watched[1] == fd] = NULL;
 }
 
 void pv_log(struct pv_domain *domain, const char *format, ...)
 {
 	(void)domain, (void)format;
+	logged++;
+}
+
+/* What io_uring_enter() fails with once it has taken @enter_takes operations; 0: nothing. */
+static int enter_error;
+static long enter_takes;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+	long a[6];
+	va_list args;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (number == SYS_io_uring_enter && enter_error) {
+		if (!enter_takes) {
+			errno = enter_error;
+			return -1;
+		}
+		if (a[1] > enter_takes)
+			a[1] = enter_takes;
+		enter_takes -= a[1];
+	}
+	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 static void step(void)
 {
-	struct pollfd p = { .fd = watched->fd, .events = POLLIN };
+	struct pollfd p[2] = { { .fd = -1 }, { .fd = -1 } };
 
-	assert_int_equal(poll(&p, 1, 10000), 1);
-	watched->fn(watched->arg, p.revents);
+	for (int i = 0; i < 2; i++)
+		if (watched[i])
+			p[i] = (struct pollfd){ .fd = watched[i]->fd, .events = POLLIN };
+	assert_true(poll(p, 2, 10000) >= 1);
+	for (int i = 0; i < 2; i++)
+		if (p[i].revents)
+			watched[i]->fn(watched[i]->arg, p[i].revents);
 }
 
 static void batch_done(void *arg)
@@ -188,6 +224,22 @@ static void default_engine(void **state)
 {
 	(void)state;
 	with_engine(NULL);
+}
+
+/* The ring fails at once, or in the middle of many operations: all are done, and it is said once. */
+static void ring_fails(void **state)
+{
+	static const long takes[] = { 0, 1, 40 };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		logged = 0;
+		enter_takes = takes[i];
+		enter_error = i ? ENOMEM : EAGAIN;
+		with_engine(NULL);
+		assert_in_range(logged, 0, 1);	/* 0: there is no ring here */
+	}
+	enter_error = 0;
 }
 
 static void threads(void **state)
@@ -350,6 +402,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(default_engine),
+		cmocka_unit_test(ring_fails),
 		cmocka_unit_test(threads),
 		cmocka_unit_test(beyond_two_tebibytes),
 		cmocka_unit_test(sharing),
