@@ -5,6 +5,7 @@
  * The file DIRECTORY/FENCE names the N before the server is started, so a later instance of the
  * daemon finds it, running or not. Whether it serves is what /sys/block/nbdN/pid says.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nbd.h>
@@ -35,6 +36,40 @@ struct image_server {
 	struct child *children;
 };
 
+/* Claims (claim() below) that a killed instance had not made an association of: nobody would free them. */
+static void drop_stale_claims(const char *directory)
+{
+	bool kept[MAX_DEVICES] = { false };
+	struct dirent *entry;
+	unsigned int n;
+	char path[300];
+	int end;
+	DIR *d = opendir(directory);
+	FILE *f;
+
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "%s/%.20s", directory, entry->d_name);
+		f = fopen(path, "re");
+		if (f && fscanf(f, "%u", &n) == 1 && n < MAX_DEVICES)
+			kept[n] = true;
+		if (f)
+			fclose(f);
+	}
+	if (d)
+		rewinddir(d);
+	while (d && (entry = readdir(d))) {
+		if (sscanf(entry->d_name, "nbd%u%n", &n, &end) != 1 || entry->d_name[end] ||
+		    n >= MAX_DEVICES || kept[n])
+			continue;
+		snprintf(path, sizeof(path), "%s/nbd%u", directory, n);
+		unlink(path);
+	}
+	if (d)
+		closedir(d);
+}
+
 int image_server_open(struct image_server **server, const char *directory)
 {
 	struct image_server *s = calloc(1, sizeof(*s));
@@ -45,6 +80,7 @@ int image_server_open(struct image_server **server, const char *directory)
 		free(s);
 		return -errno;
 	}
+	drop_stale_claims(directory);
 	s->directory = directory;
 	s->sysfs = "/sys";
 	*server = s;

@@ -12,7 +12,10 @@
 
 struct image_server;
 
-/* @directory: where the association of devices and servers is kept over restarts. -errno. */
+/*
+ * @directory: where the association of devices and servers is kept over restarts; one process uses it at a
+ * time. -errno.
+ */
 int image_server_open(struct image_server **server, const char *directory);
 /* Where sysfs is mounted (/sys); tests have one of their own. */
 void image_server_set_sysfs(struct image_server *server, const char *sysfs);

@@ -176,12 +176,31 @@ static void failures(void **state)
 	image_server_close(s);
 }
 
+/* The daemon was killed between taking a device and writing down for what: the next one has it again. */
+static void killed_while_taking(void **state)
+{
+	struct image_server *s = open_server();
+
+	(void)state;
+	assert_int_equal(get(s, 1, "/a", false), 0);
+	image_server_close(s);
+	put("images/nbd1", "", 0600);
+	put("images/2", "", 0600);
+	s = open_server();
+	assert_int_equal(get(s, 2, "/b", false), 0);
+	assert_string_equal(device, "/dev/nbd1");
+	assert_int_equal(get(s, 1, "/a", false), 0);
+	assert_string_equal(device, "/dev/nbd0");
+	image_server_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(devices, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(restart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failures, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(killed_while_taking, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
