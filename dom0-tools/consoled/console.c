@@ -82,6 +82,19 @@ static unsigned int drain(struct console *console)
 	return (unsigned int)n;
 }
 
+/* Lets go of the log; one that nothing was ever written to (a name on the way to another) leaves no file. */
+static void close_log(struct console *console)
+{
+	struct spool *log = console->log;
+
+	if (!log)
+		return;
+	if (!console->daemon->options.log_dir || (log->users == 1 && spool_end(log) == 0))
+		port_unlink(log->path);
+	spool_put(&console->daemon->spools, log);
+	console->log = NULL;
+}
+
 void console_free(struct console *console)
 {
 	/* Twice: a guest may have waited for room. */
@@ -90,9 +103,7 @@ void console_free(struct console *console)
 	viewers_close(console);
 	daemon_unbind(console->daemon, console);
 	unmap(console);
-	if (console->log && !console->daemon->options.log_dir)
-		port_unlink(console->log->path);
-	spool_put(&console->daemon->spools, console->log);
+	close_log(console);
 	if (console->held)
 		console->daemon->held--;
 	free(console);
@@ -131,28 +142,50 @@ static bool someone_elses(struct console *console)
 	return other;
 }
 
-/* guest-NAME.log; characters that would leave the folder become '_'. */
-static void log_path(struct console *console, char *path, size_t room)
+/* guest-NAME.log; characters that would leave the folder become '_'. False: it has no name, the path is by number. */
+static bool log_path(struct console *console, char *path, size_t room)
 {
 	const struct daemon_options *options = &console->daemon->options;
 	char node[64], *name;
+	bool named;
 	size_t at;
 
 	if (!options->log_dir) {
 		snprintf(path, room, "%s/%u.replay", options->run_dir, console->domid);
-		return;
+		return false;
 	}
 	snprintf(node, sizeof(node), "/local/domain/%u/name", console->domid);
 	if (store_read(console->daemon->store, 0, node, &name, NULL) < 0)
 		name = NULL;
 	at = (size_t)snprintf(path, room, "%s/guest-", options->log_dir);
-	if (name && *name && at + strlen(name) + sizeof(".log.99") < room)
+	named = name && *name && at + strlen(name) + sizeof(".log.99") < room;
+	if (named)
 		for (const char *p = name; *p; p++)
 			path[at++] = *p == '/' || !isprint((unsigned char)*p) ? '_' : *p;
 	else
 		at += (size_t)snprintf(path + at, room - at, "%u", console->domid);
 	snprintf(path + at, room - at, ".log");
 	free(name);
+	return named;
+}
+
+void console_renamed(struct console *console)
+{
+	struct spool *log;
+	char path[SPOOL_PATH];
+
+	/* One that dies loses its name before we hear of its death. */
+	if (!console->log || !log_path(console, path, sizeof(path)) ||
+	    strcmp(path, console->log->path) == 0)
+		return;
+	if (console->ring)
+		drain(console);
+	log = spool_get(&console->daemon->spools, path);
+	if (!log)
+		return;
+	viewers_turn_to(console, log);
+	close_log(console);
+	console->log = log;
 }
 
 /* By frame if that is possible: the kernel's first grant of all costs it some 42 million instructions. */

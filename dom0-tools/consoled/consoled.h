@@ -115,6 +115,8 @@ struct console *console_new(struct daemon *daemon, domid_t domid, const uint8_t 
 void console_free(struct console *console);
 /* Looks at its store nodes and follows them: maps, binds, opens log and viewers. */
 void console_configure(struct console *console);
+/* Its domain's name may be another: then the log is, too. */
+void console_renamed(struct console *console);
 /* Its port has an event. */
 void console_event(struct console *console);
 /* Its period may be over. */
@@ -127,6 +129,8 @@ int viewers_open(struct console *console);
 void viewers_close(struct console *console);
 /* Shows all what the log got; @bytes that it could not take are shown to who was up to date. */
 void viewers_show(struct console *console, const char *unlogged, uint32_t length);
+/* They go on in @log, from its end on; who is far behind loses what the console's log so far still has. */
+void viewers_turn_to(struct console *console, const struct spool *log);
 /* The guest has made room: typing goes on. */
 void viewers_typing(struct console *console);
 /* Somebody opened (+1) or closed (-1) the terminal. */

@@ -60,18 +60,19 @@ void daemon_unbind(struct daemon *daemon, struct console *console)
 	console->port = 0;
 }
 
+/* Its console's nodes by token "cN", its name by "nN". */
 static void watch_console(struct daemon *daemon, domid_t domid, bool on)
 {
 	char path[48], token[16];
 
-	if (!daemon->store)
-		return;
-	snprintf(path, sizeof(path), "/local/domain/%u/console", domid);
-	snprintf(token, sizeof(token), "c%u", domid);
-	if (on)
-		store_watch(daemon->store, path, token);
-	else
-		store_unwatch(daemon->store, path, token);
+	for (unsigned int i = 0; i < 2 && daemon->store; i++) {
+		snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, i ? "name" : "console");
+		snprintf(token, sizeof(token), "%c%u", i ? 'n' : 'c', domid);
+		if (on)
+			store_watch(daemon->store, path, token);
+		else
+			store_unwatch(daemon->store, path, token);
+	}
 }
 
 static void add(struct daemon *daemon, const struct xen_domctl_getdomaininfo *info)
@@ -167,11 +168,15 @@ static void store_events(struct daemon *daemon)
 		}
 		if (strcmp(token, "domains") == 0) {
 			domains = true;
-		} else if (token[0] == 'c' && !dull(path)) {
+		} else if ((token[0] == 'c' || token[0] == 'n') && !dull(path)) {
 			unsigned long domid = strtoul(token + 1, NULL, 10);
+			struct console *console =
+				domid < daemon->domids ? daemon->by_domid[domid] : NULL;
 
-			if (domid < daemon->domids && daemon->by_domid[domid])
-				console_configure(daemon->by_domid[domid]);
+			if (console && token[0] == 'c')
+				console_configure(console);
+			else if (console)
+				console_renamed(console);
 		}
 		free(buffer);
 	}

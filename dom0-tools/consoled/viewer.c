@@ -101,6 +101,13 @@ void viewers_show(struct console *console, const char *unlogged, uint32_t length
 	sweep(console);
 }
 
+void viewers_turn_to(struct console *console, const struct spool *log)
+{
+	viewers_show(console, NULL, 0);
+	for (struct viewer *v = console->viewers; v; v = v->next)
+		v->position = spool_end(log);
+}
+
 void viewers_typing(struct console *console)
 {
 	for (struct viewer *v = console->viewers; v; v = v->next)

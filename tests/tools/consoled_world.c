@@ -21,7 +21,7 @@
 
 #define PORT_BASE 20
 #define VIRQ_PORT 5
-#define WATCHES 32
+#define WATCHES 64
 #define EVENTS 128
 
 struct world *world;

@@ -288,6 +288,43 @@ static void test_rotation(void **state)
 	daemon_end(&daemon_);
 }
 
+/* A domain that has migrated gets its name when it is here: from then on its log is that name's. */
+static void test_rename(void **state)
+{
+	struct stat st;
+	char path[128];
+	int a;
+
+	(void)state;
+	begin();
+	world_domain(0, "one--incoming");
+	start();
+	a = attach(1);
+	world_write("/local/domain/1/name", "one");
+	turns(2);
+	print(0, "here\n");
+	assert_string_equal(file("guest-one.log"), "here\n");
+	assert_string_equal(seen(a), "here\n");
+	/* Nothing was printed under the name on the way: it leaves no file. */
+	snprintf(path, sizeof(path), "%s/guest-one--incoming.log", world_folder);
+	assert_int_not_equal(stat(path, &st), 0);
+	/* What waits in the ring belongs to the old name. */
+	world_print(0, "last\n", 5);
+	world_write("/local/domain/1/name", "other");
+	turns(3);
+	print(0, "new\n");
+	assert_string_equal(file("guest-one.log"), "here\nlast\n");
+	assert_string_equal(file("guest-other.log"), "new\n");
+	assert_string_equal(seen(a), "last\nnew\n");
+	/* The name goes before the domain: no log by number comes of that. */
+	world_write("/local/domain/1/name", "");
+	turns(2);
+	print(0, "bye\n");
+	assert_string_equal(file("guest-other.log"), "new\nbye\n");
+	close(a);
+	daemon_end(&daemon_);
+}
+
 static void test_replay_is_bounded(void **state)
 {
 	char line[101];
@@ -656,7 +693,7 @@ int main(void)
 		cmocka_unit_test(test_viewers),
 		cmocka_unit_test(test_typing_waits),
 		cmocka_unit_test(test_terminal),
-		cmocka_unit_test(test_rotation),
+		cmocka_unit_test(test_rotation), cmocka_unit_test(test_rename),
 		cmocka_unit_test(test_replay_is_bounded),
 		cmocka_unit_test(test_hostile_ring),
 		cmocka_unit_test(test_flood),
