@@ -116,12 +116,15 @@ static void enumerate(struct daemon *daemon)
 			first = list[i].domain + 1;
 			if (list[i].flags & XEN_DOMINF_dying)
 				continue;
-			if (console && memcmp(console->handle, list[i].handle, 16) == 0)
+			/* Another domain under this number, or one that was given another uuid: anew. */
+			if (console && memcmp(console->handle, list[i].handle, 16) != 0) {
+				forget(daemon, console);
+				console = NULL;
+			}
+			if (console)
 				console->seen = true;
-			else if (!console)
-				add(daemon, &list[i]);
 			else
-				memcpy(console->handle, list[i].handle, 16), console->seen = true;
+				add(daemon, &list[i]);
 		}
 	} while (n == LIST_MAX);
 	for (unsigned int i = 0; n >= 0 && i < daemon->domids; i++)

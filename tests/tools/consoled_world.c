@@ -401,6 +401,7 @@ int ctl_getdomaininfolist(struct ctl *ctl, domid_t first, unsigned int max,
 		list[n].domain = (domid_t)(i + 1);
 		list[n].flags = d->dying ? XEN_DOMINF_dying : 0;
 		memset(list[n].handle, (int)i + 1, sizeof(list[n].handle));
+		list[n].handle[0] = d->life;
 		n++;
 	}
 	return (int)n;
@@ -427,9 +428,11 @@ int ctl_readconsole(struct ctl *ctl, char *buffer, uint32_t bytes, bool clear, b
 struct world_domain *world_domain(unsigned int i, const char *name)
 {
 	struct world_domain *d = &world->domains[i];
+	uint8_t life = d->life + 1;
 	char path[64], value[16];
 
 	memset(d, 0, sizeof(*d));
+	d->life = life;
 	d->exists = d->granted = true;
 	d->domid = (domid_t)(i + 1);
 	snprintf(path, sizeof(path), "/local/domain/%u/name", i + 1);

@@ -18,6 +18,7 @@
 struct world_domain {
 	bool exists, dying, granted;
 	domid_t domid;
+	uint8_t life;			/* of this number: part of the handle */
 	unsigned int events;		/* that the daemon has sent to it */
 	bool pending, masked, bound;	/* the daemon's end */
 	struct xencons_interface ring;

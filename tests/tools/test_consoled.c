@@ -325,6 +325,32 @@ static void test_rename(void **state)
 	daemon_end(&daemon_);
 }
 
+/* A number that another domain has by the time we look: neither mapping nor viewers are its. */
+static void test_number_again(void **state)
+{
+	int a;
+
+	(void)state;
+	begin();
+	world_domain(0, "one");
+	start();
+	print(0, "first\n");
+	a = attach(1);
+	assert_string_equal(seen(a), "first\n");
+	world_domain(0, "two");
+	turns(3);
+	assert_int_equal(world->maps, 1);
+	print(0, "second\n");
+	assert_string_equal(file("guest-one.log"), "first\n");
+	assert_string_equal(file("guest-two.log"), "second\n");
+	assert_string_equal(seen(a), "");
+	close(a);
+	a = attach(1);
+	assert_string_equal(seen(a), "second\n");
+	close(a);
+	daemon_end(&daemon_);
+}
+
 static void test_replay_is_bounded(void **state)
 {
 	char line[101];
@@ -694,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_typing_waits),
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_rotation), cmocka_unit_test(test_rename),
+		cmocka_unit_test(test_number_again),
 		cmocka_unit_test(test_replay_is_bounded),
 		cmocka_unit_test(test_hostile_ring),
 		cmocka_unit_test(test_flood),
