@@ -19,6 +19,7 @@ struct console *console_new(struct daemon *daemon, domid_t domid, const uint8_t 
 		return NULL;
 	console->daemon = daemon;
 	console->domid = domid;
+	console->fresh = daemon->started;
 	memcpy(console->handle, handle, sizeof(console->handle));
 	console->tty.source.fd = -1;
 	console->tty_slave = -1;
@@ -246,6 +247,8 @@ void console_configure(struct console *console)
 		char path[SPOOL_PATH];
 
 		log_path(console, path, sizeof(path));
+		if (console->fresh && !console->daemon->options.log_dir)
+			port_unlink(path);	/* of one that died while nobody looked */
 		console->log = spool_get(&console->daemon->spools, path);
 		if (!console->log)
 			return;

@@ -45,6 +45,7 @@ struct console {
 	domid_t domid;
 	uint8_t handle[16];
 	bool seen;			/* in the enumeration under way */
+	bool fresh;			/* no earlier life of the daemon had it: what it left is not its */
 	/* The ring; NULL: not there yet, or not ours */
 	struct xencons_interface *ring;
 	bool granted;			/* mapped as grant, else as frame @frame */
@@ -94,6 +95,7 @@ struct daemon {
 	int hypervisor_port;
 	struct spool *hypervisor_log;
 	struct source event_source, store_source, watch_source;
+	bool started;			/* domains found from now on are new */
 	bool recovering;		/* record->domid's ring still holds what the log has */
 };
 

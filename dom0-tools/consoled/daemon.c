@@ -330,6 +330,7 @@ int daemon_start(struct daemon *daemon, const struct daemon_options *options)
 	if (daemon->options.hypervisor_dir && hypervisor_start(daemon) != 0)
 		return -EIO;
 	enumerate(daemon);
+	daemon->started = true;
 	store_events(daemon);
 	return 0;
 }

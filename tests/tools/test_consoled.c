@@ -477,6 +477,38 @@ static void test_no_logs(void **state)
 	daemon_end(&daemon_);
 }
 
+/* A life of the daemon without logs, until it is killed: does the replay then hold @replay? */
+static bool short_life(const char *print_first, const char *newcomer, const char *replay)
+{
+	int status;
+	pid_t child = fork();
+
+	if (!child) {
+		status = daemon_start(&daemon_, &options);
+		if (print_first)
+			world_print(0, print_first, (unsigned int)strlen(print_first));
+		if (newcomer)
+			world_domain(0, newcomer);
+		for (int i = 0; i < 3 && !status; i++)
+			status = daemon_turn(&daemon_, 1);
+		_exit(status || strcmp(file("1.replay"), replay));
+	}
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* The daemon is killed, its domain dies, another one comes: it is not shown what the first one printed. */
+static void test_replay_of_the_dead(void **state)
+{
+	(void)state;
+	begin();
+	options.log_dir = NULL;
+	world_domain(0, "one");
+	assert_true(short_life("secret\n", NULL, "secret\n"));
+	assert_true(short_life(NULL, NULL, "secret\n"));
+	world->domains[0].exists = false;
+	assert_true(short_life(NULL, "two", ""));
+}
+
 static void test_hypervisor_log(void **state)
 {
 	(void)state;
@@ -726,6 +758,7 @@ int main(void)
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_store_comes_back),
 		cmocka_unit_test(test_no_logs),
+		cmocka_unit_test(test_replay_of_the_dead),
 		cmocka_unit_test(test_hypervisor_log),
 		cmocka_unit_test(test_hypervisor_log_alone),
 		cmocka_unit_test(test_no_terminals),
