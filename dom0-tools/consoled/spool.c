@@ -90,7 +90,7 @@ static void rotate(struct spool *spool, const struct spool_limits *limits)
 {
 	char from[SPOOL_PATH + 12], to[SPOOL_PATH + 12];
 	unsigned int free_number = 1;
-	uint64_t end = spool_end(spool);
+	uint64_t end = spool_end(spool), identity = spool->identity;
 
 	while (free_number < limits->files) {
 		snprintf(to, sizeof(to), "%s.%u", spool->path, free_number);
@@ -108,6 +108,13 @@ static void rotate(struct spool *spool, const struct spool_limits *limits)
 	}
 	if (open_file(spool) == 0)
 		spool->base = end - spool->size;
+	/* It could not be moved away: better without what it has than without bound. */
+	if (limits->files > 0 && spool->identity == identity && spool->size > 0 &&
+	    port_file_cut(spool->fd, 0) == 0) {
+		port_note("cannot keep an old %s: it begins anew", spool->path);
+		spool->base = end;
+		spool->size = 0;
+	}
 }
 
 static bool must_rotate(const struct spool *spool, const struct spool_limits *limits, uint32_t length)

@@ -259,7 +259,7 @@ static void test_rotation(void **state)
 {
 	char line[101];
 	struct stat st;
-	char path[128];
+	char path[256];
 
 	(void)state;
 	begin();
@@ -285,6 +285,18 @@ static void test_rotation(void **state)
 	print(0, "fresh\n");
 	assert_string_equal(file("guest-one.log"), "fresh\n");
 	unlink("/tmp/consoled-moved");
+	/* Nothing can be moved away: the bound holds all the same. */
+	daemon_.options.limits.files = 1;
+	snprintf(path, sizeof(path), "rm %s/guest-one.log.*; mkdir %s/guest-one.log.1", world_folder, world_folder);
+	assert_int_equal(system(path), 0);
+	for (unsigned int i = 0; i < 25; i++) {
+		snprintf(line, sizeof(line), "%099u\n", i);
+		print(0, line);
+		while (world->domains[0].masked)
+			turns(1);
+		assert_in_range(strlen(file("guest-one.log")), 100, 1000);
+	}
+	assert_non_null(strstr(file("guest-one.log"), line));
 	daemon_end(&daemon_);
 }
 
