@@ -20,6 +20,7 @@
 
 #define SOCKET_PATH	"/run/xen/console/%u.sock"
 #define ATTACH_MS	15000	/* for the daemon to notice a new domain */
+#define TYPED_BYTES	4096	/* typed ahead of a guest that does not read */
 #define RETRY_MS	100	/* the socket's file cannot be watched for in the store */
 
 struct console {
@@ -30,6 +31,9 @@ struct console {
 	int fd;			/* of the guest, -1: none */
 	bool socket;		/* fd is the daemon's socket */
 	bool input_open;	/* standard input has not ended */
+	bool keyboard;		/* standard input is a terminal */
+	char typed[TYPED_BYTES]; /* what the guest has not taken yet */
+	size_t typed_bytes;
 };
 
 static bool domain_alive(struct console *c)
@@ -48,7 +52,8 @@ static int open_socket(domid_t domid)
 	if (fd < 0)
 		return -errno;
 	snprintf(address.sun_path, sizeof(address.sun_path), SOCKET_PATH, domid);
-	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)) &&
+	    !fcntl(fd, F_SETFL, O_NONBLOCK))
 		return fd;
 	close(fd);
 	return -ENOENT;
@@ -62,7 +67,7 @@ static int open_pty(struct console *c)
 
 	if (err)
 		return err;
-	fd = *path ? open(path, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
+	fd = *path ? open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
 	free(path);
 	return fd < 0 ? -ENOENT : fd;
 }
@@ -107,7 +112,26 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
-/* What the user typed goes to the guest. 1: the escape character. */
+/* As much of what was typed as the guest takes. */
+static void to_guest(struct console *c)
+{
+	ssize_t n = c->typed_bytes ? write(c->fd, c->typed, c->typed_bytes) : 0;
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0) {
+		close(c->fd);
+		c->fd = -1;
+		return;
+	}
+	c->typed_bytes -= n;
+	memmove(c->typed, c->typed + n, c->typed_bytes);
+}
+
+/*
+ * What the user typed goes to the guest. A keyboard is always read, as the escape character must be: what the
+ * guest has no room for is lost. 1: the escape character.
+ */
 static int from_user(struct console *c)
 {
 	char bytes[256], *escape;
@@ -118,15 +142,17 @@ static int from_user(struct console *c)
 	if (n <= 0) {
 		/* A script's input may end before the guest has answered. */
 		c->input_open = false;
-		return isatty(STDIN_FILENO);
+		return c->keyboard;
 	}
-	escape = isatty(STDIN_FILENO) || n == 1 ? memchr(bytes, c->escape, n) : NULL;
+	escape = c->keyboard || n == 1 ? memchr(bytes, c->escape, n) : NULL;
 	if (escape)
 		n = escape - bytes;
-	if (c->fd >= 0 && n && write_all(c->fd, bytes, n)) {
-		close(c->fd);
-		c->fd = -1;
-	}
+	if ((size_t)n > sizeof(c->typed) - c->typed_bytes)
+		n = sizeof(c->typed) - c->typed_bytes;
+	memcpy(c->typed + c->typed_bytes, bytes, n);
+	c->typed_bytes += n;
+	if (c->fd >= 0)
+		to_guest(c);
 	return escape != NULL;
 }
 
@@ -173,10 +199,12 @@ static int on_store(struct console *c)
 static int relay(struct console *c)
 {
 	while (!kl_interrupted()) {
+		/* A file or a pipe waits for the guest. */
+		bool hear = c->input_open && (c->keyboard || !c->typed_bytes);
 		struct pollfd fds[] = {
-			{ .fd = c->fd, .events = POLLIN },
+			{ .fd = c->fd, .events = c->typed_bytes ? POLLIN | POLLOUT : POLLIN },
 			{ .fd = store_fd(c->kl->store), .events = POLLIN },
-			{ .fd = c->input_open ? STDIN_FILENO : -1, .events = POLLIN },
+			{ .fd = hear ? STDIN_FILENO : -1, .events = POLLIN },
 		};
 		int end = 0;
 
@@ -190,7 +218,9 @@ static int relay(struct console *c)
 		}
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			return -errno;
-		if (fds[0].revents)
+		if (fds[0].revents & POLLOUT)
+			to_guest(c);
+		if (c->fd >= 0 && fds[0].revents & ~POLLOUT)
 			end = from_guest(c);
 		if (!end && fds[2].revents)
 			end = from_user(c);
@@ -213,7 +243,8 @@ static void raw_terminal(const struct termios *old)
 int kl_console(struct kl *kl, domid_t domid, unsigned int number, char escape)
 {
 	struct console c = {
-		.kl = kl, .domid = domid, .escape = escape, .fd = -1, .input_open = true
+		.kl = kl, .domid = domid, .escape = escape, .fd = -1, .input_open = true,
+		.keyboard = isatty(STDIN_FILENO),
 	};
 	struct termios old;
 	bool terminal = !tcgetattr(STDIN_FILENO, &old);

@@ -20,15 +20,23 @@
 /* LINK: dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c */
 /* LINK: dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c tests/tools/fake_kl.c */
 /* LINK: dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
+/* LIBS: -lutil */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
+#include <unistd.h>
 #include <xen/sched.h>
 #include <fake_kl.h>
 #include <fake_store.h>
@@ -501,6 +509,52 @@ static void test_device_changes(void **state __attribute__((unused)))
 	}
 }
 
+static int raw_terminal(int *slave, char *name)
+{
+	struct termios raw = { 0 };
+	int master;
+
+	cfmakeraw(&raw);
+	assert_int_equal(openpty(&master, slave, name, &raw, NULL), 0);
+	fcntl(master, F_SETFL, O_NONBLOCK);
+	return master;
+}
+
+/* A guest that reads nothing of what is typed: the keyboard is heard all the same, so the escape character is. */
+static void test_console_of_the_deaf(void **state __attribute__((unused)))
+{
+	char name[64], bytes[1024];
+	int guest_slave, slave, guest = raw_terminal(&guest_slave, name), keyboard = raw_terminal(&slave, NULL);
+	struct pollfd p = { .fd = keyboard, .events = POLLOUT };
+	int status = -1, left = 256 << 10;
+	pid_t child;
+
+	fake_kl_add(7, "web");
+	fake_store_set("/local/domain/7/console/tty", name);
+	memset(bytes, 'x', sizeof(bytes));
+	child = fork();
+	if (!child) {
+		dup2(slave, STDIN_FILENO);
+		_exit(run("console web"));
+	}
+	while (left > 0 && poll(&p, 1, 5000) == 1) {
+		ssize_t n = write(keyboard, bytes, sizeof(bytes));
+
+		left -= n > 0 ? n : 0;
+	}
+	assert_true(left <= 0 || !kill(child, SIGKILL));
+	for (int i = 0; i < 500 && waitpid(child, &status, WNOHANG) == 0; i++) {
+		if (write(keyboard, "\035", 1) < 0)
+			assert_int_equal(errno, EAGAIN);
+		usleep(10000);
+	}
+	assert_int_equal(status, 0);
+	close(guest_slave);
+	close(guest);
+	close(slave);
+	close(keyboard);
+}
+
 /*
  * The hypervisor or the store fails at any one call: an exit status and a message, never a crash.
  */
@@ -535,7 +589,7 @@ int main(void)
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
-		T(test_device_changes), T(test_faults),
+		T(test_device_changes), T(test_console_of_the_deaf), T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
