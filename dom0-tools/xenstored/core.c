@@ -164,6 +164,8 @@ bool xsd_step(struct xsd *x)
 	while (!list_empty(&x->ready) && turns--)
 		conn_work(x, list_object(x->ready.next, struct conn, turn));
 	conns_bury(x);
+	if (x->reconnect_at && port_now_ms(x->port) >= x->reconnect_at)
+		domains_reconnect(x);
 	if (journal_wants_compaction(&x->journal, false))
 		compact(x);
 	return !list_empty(&x->ready);
@@ -177,13 +179,17 @@ void xsd_idle(struct xsd *x)
 
 int xsd_timeout(struct xsd *x)
 {
-	uint64_t now;
+	uint64_t now, until = UINT64_MAX;
 
 	if (!list_empty(&x->ready))
 		return 0;
-	if (x->priority) {
+	if (x->priority)
+		until = x->priority_until;
+	if (x->reconnect_at && x->reconnect_at < until)
+		until = x->reconnect_at;
+	if (until != UINT64_MAX) {
 		now = port_now_ms(x->port);
-		return now < x->priority_until ? (int)(x->priority_until - now) : 0;
+		return now < until ? (int)(until - now) : 0;
 	}
 	return idle_work(x) ? IDLE_MS : -1;
 }

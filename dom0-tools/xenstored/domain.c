@@ -16,6 +16,7 @@
 /* Told in server_features: reconnection, the error field, and WATCH with a depth. */
 #define FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR | 4)
 
+#define RECONNECT_MS	1000	/* until a ring that could not be had is tried again */
 #define LOG_LINES 20			/* about one domain */
 #define LOG_PERIOD_MS (10 * 60 * 1000)	/* ... in this time */
 
@@ -336,27 +337,31 @@ void domains_check(struct xsd *x)
 	free(all);
 }
 
+/* Once it works, nobody had noticed; until then, it is tried again and again. */
+static void reconnect(struct xsd *x, struct domain *d)
+{
+	int err = connect_ring(x, d);
+
+	if (err) {
+		domain_log(x, d, "no connection after the restart: %s", strerror(-err));
+		x->reconnect_at = port_now_ms(x->port) + RECONNECT_MS;
+		return;
+	}
+	conn_republish(x, d->conn);
+	port_notify(x->port, d->port);
+	conn_ready(x, d->conn);
+}
+
 void domains_reconnect(struct xsd *x)
 {
 	unsigned int count;
 	struct domain **all = all_domains(x, &count);
 
+	x->reconnect_at = 0;
 	all[count++] = x->dom0;
-	for (unsigned int i = 0; i < count; i++) {
-		struct domain *d = all[i];
-		int err;
-
-		if (!d->introduced || !(port_domain_state(x->port, d->domid) & DOMAIN_EXISTS))
-			continue;
-		err = connect_ring(x, d);
-		if (err) {
-			xsd_log(x, "domain %u: no connection after the restart: %s", d->domid,
-				strerror(-err));
-			continue;
-		}
-		conn_republish(x, d->conn);
-		port_notify(x->port, d->port);
-		conn_ready(x, d->conn);
-	}
+	for (unsigned int i = 0; i < count; i++)
+		if (all[i]->introduced && !all[i]->ring &&
+		    port_domain_state(x->port, all[i]->domid) & DOMAIN_EXISTS)
+			reconnect(x, all[i]);
 	free(all);
 }

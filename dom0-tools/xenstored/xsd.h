@@ -244,6 +244,7 @@ struct xsd {
 	unsigned int open_tx;
 	struct transaction *priority;	/* others wait rather than doom it */
 	uint64_t priority_until;
+	uint64_t reconnect_at;		/* see domains_reconnect() */
 	unsigned int quota[QUOTA_KINDS];
 	bool tracing;
 	bool live_update;		/* asked for: the process is to be replaced */
@@ -352,7 +353,10 @@ int domain_introduce(struct xsd *x, unsigned int domid, uint64_t frame, uint32_t
 void domain_release(struct xsd *x, struct domain *d);
 /* Looks which domains died or shut down; a record of its own. */
 void domains_check(struct xsd *x);
-/* After restore.c: maps rings and binds ports anew. */
+/*
+ * After restore.c: maps rings and binds ports anew. Once more at x->reconnect_at (0: all have theirs), for
+ * those that could not be had: a dead instance may hold them still, or memory is short.
+ */
 void domains_reconnect(struct xsd *x);
 void domain_free(struct xsd *x, struct domain *d);
 

@@ -726,6 +726,32 @@ static void test_many_domains(void **state)
 	assert_true(p->x.journal.tail < 65536);
 }
 
+/* A restart that cannot have a guest's ring at first: it is served as soon as that is to be had. */
+static void test_late_reconnection(void **state)
+{
+	(void)state;
+	introduce(1);
+	introduce(2);
+	w->domain[1].fail_map = true;
+	w->domain[2].fail_bind = true;
+	restart();
+	assert_string_equal(RING(1, XS_GET_DOMAIN_PATH, 0, "1"), "(none)");
+	assert_in_range(xsd_timeout(&p->x), 1, 1000);
+	w->now += 1000;
+	world_run(p);
+	assert_int_equal(w->domain[1].mapped + w->domain[2].mapped, 0);
+	w->domain[1].fail_map = w->domain[2].fail_bind = false;
+	w->now += 1000;
+	assert_int_equal(xsd_timeout(&p->x), 0);
+	world_run(p);
+	assert_true(world_ring_receive(w, 1, &got, body));
+	assert_string_equal(body, "/local/domain/1");
+	assert_string_equal(RING(2, XS_GET_DOMAIN_PATH, 0, "2"), "/local/domain/2");
+	assert_int_equal(w->domain[1].mapped, 1);
+	assert_int_equal(w->domain[2].bound, 1);
+	assert_true(xsd_timeout(&p->x) != 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -733,7 +759,7 @@ int main(void)
 		TEST(test_read_write), TEST(test_bad_requests), TEST(test_long_listing),
 		TEST(test_transactions), TEST(test_conflicts), TEST(test_starvation),
 		TEST(test_watches), TEST(test_guests), TEST(test_domain_ends),
-		TEST(test_ring_faults), TEST(test_quotas), TEST(test_slow_guest),
+		TEST(test_ring_faults), TEST(test_late_reconnection), TEST(test_quotas), TEST(test_slow_guest),
 		TEST(test_control), TEST(test_special_perms), TEST(test_poison),
 		TEST(test_many_domains),
 	};
