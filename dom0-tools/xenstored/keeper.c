@@ -140,10 +140,14 @@ int keeper_run(struct options *options, bool adopted, int ready_fd)
 			return WEXITSTATUS(status);
 		crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
 		adopted = true;
-		ready_fd = -1;
 		fast = time(NULL) == last ? fast + 1 : 0;
 		last = time(NULL);
-		if (fast >= FAST)
-			usleep(200 * 1000);
+		if (fast < FAST)
+			continue;
+		/* Who waits for us to serve has waited enough. */
+		if (ready_fd >= 0)
+			close(ready_fd);
+		ready_fd = -1;
+		usleep(200 * 1000);
 	}
 }

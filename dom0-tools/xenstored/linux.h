@@ -34,7 +34,7 @@ struct options {
 /*
  * Serves until it is told to stop; the exit status. @first: no worker before it in this keeper's life;
  * @crashed: the last one ended by a fault; @adopted: sockets are left from earlier workers;
- * @ready_fd: gets a byte when clients can come, or -1.
+ * @ready_fd: gets a byte when clients can come, then leads nowhere but stays open; or -1.
  */
 int worker_run(const struct options *options, bool crashed, bool adopted, int ready_fd);
 

@@ -17,6 +17,7 @@ struct port {
 	struct xsd x;
 	int epoll;
 	int log_fd;
+	int ready_fd;			/* worker_run()'s */
 	struct evtchn *evtchn;
 	struct gnttab *gnttab;
 	struct foreignmemory *fm;	/* opened when a grant cannot be mapped */

@@ -83,7 +83,7 @@ static void sweep(struct port *p, int fd)
 {
 	const struct options *o = p->options;
 
-	if (fd != o->listen_fd && fd != o->lock_fd && !is_client(o, fd))
+	if (fd != o->listen_fd && fd != o->lock_fd && fd != p->ready_fd && !is_client(o, fd))
 		close(fd);
 }
 
@@ -265,6 +265,8 @@ static int start_xen(struct port *p, bool had)
 
 static void tell_ready(const struct options *o, int ready_fd)
 {
+	int null;
+
 	write_pid(o);
 	if (o->print_pid) {
 		printf("%d\n", (int)getpid());
@@ -274,8 +276,7 @@ static void tell_ready(const struct options *o, int ready_fd)
 	if (ready_fd < 0)
 		return;
 	if (!o->foreground) {
-		int null = open("/dev/null", O_RDWR);
-
+		null = open("/dev/null", O_RDWR);
 		for (int i = 0; null >= 0 && i < 3; i++)
 			dup2(null, i);
 		if (null > 2)
@@ -283,7 +284,12 @@ static void tell_ready(const struct options *o, int ready_fd)
 	}
 	if (write(ready_fd, "", 1) < 0)
 		perror("xenstored");
-	close(ready_fd);
+	/* It stays open, to nobody: a later worker says the same, and closes no other file of this number. */
+	null = open("/dev/null", O_WRONLY);
+	if (null >= 0) {
+		dup2(null, ready_fd);
+		close(null);
+	}
 }
 
 static void set_up(struct port *p, const struct options *o)
@@ -340,6 +346,7 @@ int worker_run(const struct options *o, bool crashed, bool adopted, int ready_fd
 	int had, err;
 
 	set_up(p, o);
+	p->ready_fd = ready_fd;
 	if (adopted) {
 		close(p->epoll);
 		each_fd(sweep, p);
