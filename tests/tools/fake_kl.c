@@ -514,7 +514,7 @@ int light_domain_config_save(struct light *light __attribute__((unused)),
 int light_gc(struct light *light __attribute__((unused)),
 	     struct tools_error *e __attribute__((unused)))
 {
-	return -ENODEV;
+	return fake_kl.light ? 0 : -ENODEV;
 }
 
 /* Verbs whose files are not linked. */

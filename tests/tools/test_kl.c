@@ -509,6 +509,30 @@ static void test_device_changes(void **state __attribute__((unused)))
 	}
 }
 
+/* Domains that stand suspended are told of, with what to do; nothing is done to them. */
+static void test_gc_tells(void **state __attribute__((unused)))
+{
+	const uint32_t suspended = XEN_DOMINF_shutdown | SHUTDOWN_suspend << XEN_DOMINF_shutdownshift;
+
+	fake_kl.light = true;
+	fake_kl_add(6, "over")->flags = XEN_DOMINF_shutdown;
+	assert_int_equal(run("gc"), 0);
+	assert_string_equal(out, "");
+	fake_kl_add(7, "web")->flags = suspended;
+	fake_kl_add(8, "db--migratedaway")->flags = suspended;
+	fake_kl_add(9, "gone")->flags = suspended | XEN_DOMINF_dying;
+	assert_int_equal(run("gc"), 0);
+	assert_non_null(strstr(out, "domain 7 (web) stands suspended: unless a save"));
+	assert_non_null(strstr(out, "`kl resume 7'"));
+	assert_non_null(strstr(out, "if it runs there, `kl destroy 8'; if not, `kl resume 8' and `kl rename 8 db'"));
+	assert_null(strstr(out, "(over)"));
+	assert_null(strstr(out, "(gone)"));
+	assert_string_equal(fake_kl.last, "");
+	assert_int_equal(run("--json gc"), 0);
+	assert_non_null(strstr(out, "\"suspended\""));
+	assert_non_null(strstr(out, "db--migratedaway"));
+}
+
 static int raw_terminal(int *slave, char *name)
 {
 	struct termios raw = { 0 };
@@ -589,7 +613,7 @@ int main(void)
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
-		T(test_device_changes), T(test_console_of_the_deaf), T(test_faults),
+		T(test_device_changes), T(test_gc_tells), T(test_console_of_the_deaf), T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
