@@ -94,7 +94,10 @@ static void populate(struct xsd *x)
 
 static void compact(struct xsd *x)
 {
-	journal_compact_begin(&x->journal);
+	if (!journal_compact_begin(&x->journal)) {
+		xsd_log(x, "no room to compact the journal: it goes on growing");
+		return;
+	}
 	restore_snapshot(x);
 	journal_compact_end(&x->journal);
 	x->compacted_nodes = x->nodes.count;

@@ -47,14 +47,15 @@ static int reserve(int fd, size_t from, size_t bytes)
 
 static void map_log(struct journal *j, size_t need)
 {
-	size_t room = (need + GROW - 1) / GROW * GROW;
+	size_t room = (need + GROW - 1) / GROW * GROW, ample;
 	int fd = j->fd[j->which];
 
 	if (room <= j->room)
 		return;
-	if (room < j->room + j->room / 2)
-		room = (j->room + j->room / 2) / GROW * GROW;
-	if (reserve(fd, j->room, room - j->room) < 0)
+	ample = (j->room + j->room / 2) / GROW * GROW;
+	if (ample > room && reserve(fd, j->room, ample - j->room) == 0)
+		room = ample;
+	else if (reserve(fd, j->room, room - j->room) < 0)
 		die("no room for the journal");
 	if (j->room)
 		j->log = mremap(j->log, j->room, room, MREMAP_MAYMOVE);
@@ -118,7 +119,7 @@ int journal_open(struct journal *j, const char *dir)
 	j->tail = j->shared->pos >> 1;
 	if (ftruncate(j->fd[!j->which], 0) < 0)
 		return -errno;
-	map_log(j, j->tail + GROW);
+	map_log(j, j->tail + 1);	/* no more than is there: there may be no room to grow */
 	j->free_bufs = xalloc(SLOT_COUNT * sizeof(*j->free_bufs));
 	j->buf_owner = xalloc((SLOT_COUNT + 1) * sizeof(*j->buf_owner));
 	return had;
@@ -207,22 +208,38 @@ void rec_rewind(struct journal *j)
 
 bool journal_wants_compaction(const struct journal *j, bool idle)
 {
+	if (j->tail < j->later)
+		return false;
 	if (idle)
 		return j->tail > j->snapshot + j->snapshot / 2 + GROW / 2;
 	return j->tail > 3 * j->snapshot + SLACK;
 }
 
-void journal_compact_begin(struct journal *j)
+bool journal_compact_begin(struct journal *j)
 {
+	/* About what the snapshot will need, no more than what led to the state; if it grows further, so does this. */
+	size_t guess = j->snapshot + j->snapshot / 2 + GROW, room;
+	int fd = j->fd[!j->which];
+
+	room = j->snapshot && guess < j->tail ? guess : j->tail;
+	room = (room + GROW - 1) / GROW * GROW;
+	if (ftruncate(fd, 0) < 0)
+		die("truncating a journal");
+	if (reserve(fd, 0, room) < 0) {
+		if (ftruncate(fd, 0) < 0)
+			die("truncating a journal");
+		j->later = j->tail + GROW;
+		return false;
+	}
+	j->later = 0;
 	j->old_log = j->log;
 	j->old_room = j->room;
 	j->which = !j->which;
 	j->log = NULL;
 	j->room = 0;
 	j->tail = 0;
-	if (ftruncate(j->fd[j->which], 0) < 0)
-		die("truncating a journal");
 	rec_begin(j, 0, 0, 0);
+	return true;
 }
 
 void journal_compact_end(struct journal *j)
@@ -237,7 +254,8 @@ void journal_compact_end(struct journal *j)
 	j->tail = j->snapshot = j->end;
 	munmap(j->old_log, j->old_room);
 	j->old_log = NULL;
-	if (ftruncate(j->fd[!j->which], 0) < 0)
+	/* The old one goes, and what the new one did not need. */
+	if (ftruncate(j->fd[!j->which], 0) < 0 || ftruncate(j->fd[j->which], j->room) < 0)
 		die("truncating a journal");
 }
 

@@ -166,6 +166,7 @@ struct journal {
 	size_t rec, end;	/* the open record, and where it ends so far */
 	bool open, pure;	/* pure: nothing but messages and served input */
 	size_t snapshot;	/* bytes of the last compaction's result */
+	size_t later;		/* compaction found no room: not before the log has this length */
 	char *old_log;		/* while compacting */
 	size_t old_room;
 };
@@ -186,8 +187,8 @@ void rec_rewind(struct journal *j);
 
 /* Whether it is worth it to write all state anew; @idle: there is nothing else to do. */
 bool journal_wants_compaction(const struct journal *j, bool idle);
-/* Between these two, one record is written: all state. */
-void journal_compact_begin(struct journal *j);
+/* Between these two, one record is written: all state. False: there is no room for it now; the log goes on. */
+bool journal_compact_begin(struct journal *j);
 void journal_compact_end(struct journal *j);
 
 /* Before a slot is used for the first time in this process. */

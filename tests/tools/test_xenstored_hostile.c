@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The store daemon against a guest that means harm: lengths that wrap, floods of events and of log
- * lines, rights over the root; what is set for guests outlives the process.
+ * lines, rights over the root; what is set for guests outlives the process, also without room for more.
  * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c dom0-tools/xenstored/restore.c dom0-tools/xenstored/core.c tests/tools/xenstored_world.c
+ * LIBS: -Wl,--wrap=fallocate
  */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "xenstored_world.h"
 
 static struct world *w;
@@ -201,12 +205,63 @@ static void test_limits_are_kept(void **state)
 	assert_int_equal(p->x.quota[QUOTA_NODES], 5000);
 }
 
+/* No room in /run for more than the journal has. */
+static bool full;
+
+int __real_fallocate(int fd, int mode, off_t offset, off_t length);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t length);
+
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	struct stat st;
+
+	if (full && !fstat(fd, &st) && offset + length > st.st_size) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return __real_fallocate(fd, mode, offset, length);
+}
+
+static void restart(void)
+{
+	world_stop(p);
+	p = world_start(w, false);
+	world_run(p);
+}
+
+/* Then a restart goes on with the journal as it is; and compacts it as soon as there is room. */
+static void test_no_room(void **state)
+{
+	char text[1024] = "/big\0";
+	size_t tail;
+
+	(void)state;
+	memset(text + 5, 'x', sizeof(text) - 5);
+	for (unsigned int i = 0; i < 40; i++)
+		assert_string_equal(ask(XS_WRITE, text, sizeof(text)), "OK");
+	tail = p->x.journal.tail;
+	assert_true(tail > 40000 && tail < 60000);
+	full = true;
+	restart();
+	assert_int_equal(p->x.journal.tail, tail);
+	assert_string_equal(ASK(XS_WRITE, "/small\0v"), "OK");
+	restart();
+	assert_string_equal(ASK(XS_READ, "/small"), "v");
+	assert_true(p->x.journal.tail > tail);
+	full = false;
+	restart();
+	assert_true(p->x.journal.tail < tail / 2);
+	assert_string_equal(ASK(XS_READ, "/small"), "v");
+	assert_int_equal(strlen(ASK(XS_READ, "/big")), sizeof(text) - 5);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_length_wraps), TEST(test_length_wraps_behind), TEST(test_event_flood),
 		TEST(test_root_of_a_guest), TEST(test_log_flood), TEST(test_limits_are_kept),
+		TEST(test_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
