@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "../../dom0-tools/xenstored/linux.h"
@@ -26,6 +27,7 @@ int worker_run(const struct options *options, bool crashed, bool adopted, int re
 	if (crashed != (life > 1) || adopted != (life > 1))
 		return EXIT_FATAL;
 	if (life <= crashes) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
 		signal(SIGBUS, SIG_DFL);	/* not the sanitizer's */
 		raise(SIGBUS);
 	}
