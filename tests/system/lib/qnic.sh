@@ -23,12 +23,15 @@ qnic() {
 	local front=/local/domain/$1/device/vif/$2 back=/local/domain/0/backend/qnic/$1/$2 d=$1 n=$2
 	local mac=00:16:3e:00:0$n:$(printf %02x "$d")
 	shift 2
-	xenstore-write $back/frontend $front $back/frontend-id $d $back/online 1 $back/mac $mac \
-		$back/bridge xenbr0 $back/handle $n $back/script /etc/xen/scripts/vif-bridge || return 1
+	# At once, as a toolstack does: the daemon reads them when the first one appears.
+	set -- frontend $front frontend-id $d online 1 mac $mac bridge xenbr0 handle $n \
+		script /etc/xen/scripts/vif-bridge "$@"
+	local words=()
 	while [ $# -gt 1 ]; do
-		xenstore-write $back/$1 "$2" || return 1
+		words+=($back/$1 "$2")
 		shift 2
 	done
+	xenstore-write "${words[@]}" || return 1
 	xenstore-write $back/state 1 || return 1
 	xenstore-chmod -r $back n0 r$d
 	# What comes to be below an existing directory has its permissions from the start.
