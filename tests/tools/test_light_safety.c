@@ -37,6 +37,7 @@
 #include <tools/kill_point.h>
 #include <fake_hypervisor.h>
 #include <fake_store.h>
+#include <light_scene.h>
 #include <guest_kernel.h>
 #include "../../dom0-tools/libs/light/domain.h"
 
@@ -48,48 +49,12 @@ static const struct kernel_wish kernel_wish = {
 	.hypercall_page = 0xffffffff80101000UL,
 };
 
-static char folder[64], path[256];
 static struct light *light;
 static struct ctl *ctl;
 static struct store *store;
 static struct tools_error error;
 static struct light_config config;
 static struct boot_files files;
-
-void kill_point(void)
-{
-}
-
-/* Backends answer at once. */
-static void backends(void *arg, const char *node, const char *value)
-{
-	size_t n = strlen(node);
-	char copy[256], was = value ? *value : 0;
-
-	(void)arg;
-	if (!value || n < 6 || strcmp(node + n - 6, "/state") ||
-	    strncmp(node, "/local/domain/0/backend/", 24))
-		return;
-	snprintf(copy, sizeof(copy), "%s", node);
-	if (was == '1')
-		fake_store_set(copy, "2");
-	if (was == '5')
-		fake_store_set(copy, "6");
-}
-
-/* FOLDER/@name holds @text. */
-static const char *write_file(const char *name, const char *text)
-{
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	chmod(path, 0700);
-	return path;
-}
 
 static bool there(const char *name)
 {

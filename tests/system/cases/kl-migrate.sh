@@ -20,7 +20,7 @@ type_in d1 'while :; do n=$(cut -d. -f1 /proc/uptime); [ $n -ge ${last:-0} ] || 
 check "a clock watcher" on_console d1 'clock=11' 20
 type_in d1 'while :; do cat /m/a >/m/b; done & echo load=$((6 + 6))'
 check "a load on its memory" on_console d1 'load=12' 20
-# After a move its console's log is that of the name it came in by.
+# What it said while it came in is in the log of the name that it had then.
 said() {
 	cat $CONSOLES/guest-d1.log $CONSOLES/guest-d1--incoming.log 2>/dev/null | tr -d '\r' | grep -q -- "$1"
 }
