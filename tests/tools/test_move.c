@@ -430,6 +430,34 @@ static void test_hostile_guest(void **state)
 	assert_string_equal(w->error.code, "guest-tables");
 }
 
+/* A sender says that there are 2^28 pfns: refused before tables for them are made. */
+static void test_hostile_sender(void **state)
+{
+	struct world *w = *state;
+	const uint32_t end_pfn = (1U << 28) - 1;
+	uint64_t *pfns = calloc(end_pfn / 512 + 1, sizeof(*pfns));
+	struct stream_options options = { 0 };
+	struct stream_writer *writer;
+	struct move_channel channel;
+	struct move_restore r;
+	domid_t domid;
+
+	assert_int_equal(ftruncate(w->fd, 0), 0);
+	move_channel_init(&channel, w->fd, -1);
+	assert_int_equal(stream_writer_open(STREAM_XL, &options, move_channel_put, &channel, &writer),
+			 0);
+	assert_int_equal(stream_write_start(writer, "{}", 4, 17, NULL), 0);
+	assert_int_equal(stream_write_pv_info(writer, NULL), 0);
+	assert_int_equal(
+		stream_write_record(writer, STREAM_REC_STATIC_DATA_END, NULL, 0, NULL), 0);
+	assert_int_equal(stream_write_p2m_frames(writer, end_pfn, pfns, NULL), 0);
+	stream_writer_close(writer);
+	free(pfns);
+	assert_int_equal(restore(w, &domid, &r), -E2BIG);
+	assert_string_equal(w->error.code, "bad-stream");
+	destroy(w, domid);
+}
+
 /* Debian's own checker takes the image, where setup has unpacked it; live rounds, too. */
 static void test_verify(void **state)
 {
@@ -529,7 +557,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(saved_and_restored), CASE(poor_host), CASE(live), CASE(resumed),
 		CASE(every_failure), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
-		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest),
+		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,6 @@
 #define PTE_FRAME(pte) ((pte) >> 12 & 0xffffffffffULL)
 #define PTE_PRESENT    1U
 #define VA_MASK	       ((1ULL << 48) - 1)
-#define SPARSE_PFNS    (4UL << 20) /* pfns without memory that a small guest may have, too */
 
 int move_map(struct foreignmemory *fm, domid_t domid, int prot, size_t count,
 	     const xen_pfn_t *frames, const char *what, void **out, struct tools_error *error)
@@ -281,7 +280,7 @@ int frames_open(struct move_frames *f, struct tools_error *error)
 	if (rc)
 		return rc;
 	f->shared = page;
-	f->most = info.max_pages * 2 + PER_PAGE; /* it changes while we look */
+	f->most = move_most_pages(&info);
 	rc = map_table(f, error);
 	if (rc == -ENOMEM)
 		tools_fail(error, rc, "no-memory", "out of memory in domain 0");

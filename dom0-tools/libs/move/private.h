@@ -12,8 +12,15 @@
 #define PAGE_BYTES   4096UL
 #define PER_PAGE     512UL /* entries of 8 bytes */
 #define PFNS_MAX     (1UL << 28) /* 1 TiB of guest */
+#define SPARSE_PFNS  (4UL << 20) /* pfns without memory that a small guest may have, too */
 #define BATCH_PAGES  1024U /* what the hypervisor answers page types for at once */
 #define INVALID_MFN  (~0ULL)
+
+/* So many a domain can have at most; it changes while we look. */
+static inline uint64_t move_most_pages(const struct xen_domctl_getdomaininfo *info)
+{
+	return info->max_pages * 2 + PER_PAGE;
+}
 
 /* ---- bitmaps ---- */
 static inline bool bit_test(const uint64_t *map, uint64_t bit)
@@ -126,6 +133,7 @@ struct restorer {
 	struct tools_error *error;
 	struct move_progress progress;
 	uint64_t count;	    /* pfns */
+	uint64_t most;	    /* of them: what is more the domain cannot have */
 	uint64_t *p2m;	    /* mfn or INVALID_MFN */
 	uint32_t *types;    /* XEN_DOMCTL_PFINFO_* each came with */
 	uint64_t *pending;   /* tables that still have pfns in their entries */
@@ -141,7 +149,8 @@ struct restorer {
 	uint64_t *words;
 };
 
-/* restore_pages.c */
+/* restore_pages.c: how many pfns the new domain may have; then the list of its table's pages. */
+int restorer_limit(struct restorer *r);
 int restorer_p2m_frames(struct restorer *r, const struct stream_item *item);
 int restorer_pages(struct restorer *r, const struct stream_item *item);
 /* Page tables get their frames; @last: every one must. */
@@ -154,6 +163,9 @@ uint32_t restorer_type_of(void *cookie, uint64_t pfn);
 int restorer_record(struct restorer *r, const struct stream_item *item);
 int restorer_finish(struct restorer *r);
 void restorer_state_free(struct restorer *r);
+
+/* suspend.c: a request to suspend that nobody has taken is withdrawn. */
+void move_take_back_request(struct light *light, domid_t domid);
 
 /* Maps @count frames; tools_fail() with what they are. */
 int move_map(struct foreignmemory *fm, domid_t domid, int prot, size_t count,

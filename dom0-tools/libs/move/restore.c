@@ -58,12 +58,12 @@ int move_restore(struct move_restore *restore, struct tools_error *error)
 	struct move_source *source = restore->source;
 	struct stream_item item;
 	unsigned int lists = 0;
-	int rc = 0;
+	int rc = restorer_limit(&r);
 
 	restore->pages = 0;
 	r.mfns = malloc(BATCH_PAGES * sizeof(*r.mfns));
 	r.words = malloc(BATCH_PAGES * sizeof(*r.words));
-	if (!r.mfns || !r.words)
+	if (!rc && (!r.mfns || !r.words))
 		rc = tools_fail(error, -ENOMEM, "no-memory", "out of memory");
 	while (!rc && !stream_reader_done(source->reader)) {
 		rc = source_next(source, &item, error);

@@ -16,14 +16,25 @@
 
 /* ---- how many pfns there are ---- */
 
+/* Tables are as long as the sender says, and he may be wrong: bounded as what we would send. */
+int restorer_limit(struct restorer *r)
+{
+	struct xen_domctl_getdomaininfo info;
+	domid_t domid = r->restore->build->domid;
+	int rc = ctl_getdomaininfo(r->restore->ctl, domid, &info);
+
+	if (rc)
+		return tools_fail(r->error, rc, "no-domain", "domain %u: %s", domid, strerror(-rc));
+	r->most = move_most_pages(&info) + SPARSE_PFNS;
+	return 0;
+}
+
 /* From vcpus' records on all pfns are known; before, the list may grow (the guest did). */
 static int grow(struct restorer *r, uint64_t count)
 {
 	uint64_t *p2m, *list, *pending, pages = (count + PER_PAGE - 1) / PER_PAGE, i;
 	uint32_t *types;
 
-	if (count > PFNS_MAX)
-		return -E2BIG;
 	if (count <= r->count)
 		return 0;
 	p2m = realloc(r->p2m, count * sizeof(*p2m));
@@ -54,8 +65,13 @@ static int grow(struct restorer *r, uint64_t count)
 
 int restorer_p2m_frames(struct restorer *r, const struct stream_item *item)
 {
-	int rc = grow(r, item->p2m.end_pfn + 1ULL);
+	int rc;
 
+	if (item->p2m.end_pfn >= r->most)
+		return tools_fail(r->error, -E2BIG, "bad-stream",
+				  "pfns up to 0x%x are more than domain %u may have",
+				  item->p2m.end_pfn, r->restore->build->domid);
+	rc = grow(r, item->p2m.end_pfn + 1ULL);
 	if (rc)
 		return tools_fail(r->error, rc, "no-memory",
 				  "no table for a domain of %" PRIu64 " pages: %s",
