@@ -210,6 +210,19 @@ static void on_multicast(void *arg, const char *path)
 	nb->multicast.wanted = wanted;
 }
 
+/* The limit, at first and when an operator changes it. */
+static void on_rate_key(void *arg, const char *path)
+{
+	struct netback *nb = arg;
+	char text[64] = "";
+
+	(void)path;
+	pv_store_read(nb->domain, 0, nb->bus.path, "rate", text, sizeof(text));
+	netback_rate_parse(&nb->rate, text);
+	if (nb->connected)	/* what waits under the old limit is looked at again */
+		on_rate(nb);
+}
+
 /* --- Life --- */
 
 void netback_shared_close(struct netback_shared *shared, struct pv_domain *domain)
@@ -236,15 +249,6 @@ int netback_shared_open(struct netback_shared *shared, struct pv_domain *domain)
 	return -XEN_ENOMEM;
 }
 
-static void read_rate(struct netback *nb)
-{
-	char text[64];
-
-	if (pv_store_read(nb->domain, 0, nb->bus.path, "rate", text, sizeof(text)) > 0)
-		netback_rate_parse(&nb->rate, text);
-	nb->rate.timer.fn = on_rate;
-	nb->rate.timer.arg = nb;
-}
 
 static int watch_keys(struct netback *nb)
 {
@@ -255,10 +259,17 @@ static int watch_keys(struct netback *nb)
 	rc = pv_store_watch(nb->domain, &nb->hotplug_watch, path, on_hotplug, nb);
 	if (rc)
 		return rc;
+	snprintf(path, sizeof(path), "%s/rate", nb->bus.path);
+	rc = pv_store_watch(nb->domain, &nb->rate_watch, path, on_rate_key, nb);
+	if (rc)
+		goto unwatch_hotplug;
 	snprintf(path, sizeof(path), "%s/request-multicast-control", nb->bus.peer_path);
 	rc = pv_store_watch(nb->domain, &nb->multicast_watch, path, on_multicast, nb);
-	if (rc)
-		pv_store_unwatch(nb->domain, &nb->hotplug_watch);
+	if (!rc)
+		return 0;
+	pv_store_unwatch(nb->domain, &nb->rate_watch);
+unwatch_hotplug:
+	pv_store_unwatch(nb->domain, &nb->hotplug_watch);
 	return rc;
 }
 
@@ -279,7 +290,9 @@ int netback_open(struct netback *nb, struct pv_domain *domain, const char *path,
 	rc = pv_xenbus_open(&nb->bus, domain, path, PV_BACKEND, changed);
 	if (rc)
 		return rc;
-	read_rate(nb);
+	nb->rate.timer.fn = on_rate;
+	nb->rate.timer.arg = nb;
+	on_rate_key(nb, NULL);
 	rc = watch_keys(nb);
 	if (!rc)
 		return 0;
@@ -291,6 +304,7 @@ int netback_open(struct netback *nb, struct pv_domain *domain, const char *path,
 void netback_close(struct netback *nb)
 {
 	pv_store_unwatch(nb->domain, &nb->multicast_watch);
+	pv_store_unwatch(nb->domain, &nb->rate_watch);
 	pv_store_unwatch(nb->domain, &nb->hotplug_watch);
 	pv_xenbus_close(&nb->bus);
 	disconnect(nb);

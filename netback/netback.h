@@ -88,7 +88,7 @@ struct netback {
 	struct netback_shared *shared;
 	struct wire *wire;
 	struct netback_record *record;
-	struct pv_watch hotplug_watch, multicast_watch;
+	struct pv_watch hotplug_watch, multicast_watch, rate_watch;
 	bool broken;			/* to be closed at the end of this turn */
 	bool connected;
 	bool gone;			/* the frontend's directory vanished */
@@ -150,7 +150,7 @@ bool netback_rx(struct netback_queue *q);
 /* Runs the first @count of the shared copies. 0, or an error of the whole call. */
 int netback_copy(struct netback_queue *q, unsigned int count);
 
-/* Reads "BYTES,MICROSECONDS". */
+/* Reads "BYTES,MICROSECONDS"; anything else means no limit. */
 void netback_rate_parse(struct netback_rate *rate, const char *text);
 /* May @bytes be sent at @now? If not, @rate->next says when to ask again. */
 bool netback_rate_take(struct netback_rate *rate, uint64_t now, uint32_t bytes);

@@ -137,26 +137,64 @@ static void slow_guest(void **state)
 	finish(&n);
 }
 
+/* How long it takes until @frames frames of 1000 bytes came out of the guest, in ms. */
+static unsigned int send_timed(struct net *n, unsigned int frames)
+{
+	uint64_t begun = pv_now(n->dom0);
+	unsigned int before = n->out.arrived;
+
+	for (unsigned int sent = 0; sent < frames; ) {
+		if (net_guest_send(n, NET_UDP4, 1000, true, false))
+			world_step(n->world);
+		else
+			sent++;
+	}
+	while (n->out.arrived - before < frames && world_step(n->world))
+		;
+	return (pv_now(n->dom0) - begun) / 1000000;
+}
+
 static void rate(void **state)
 {
-	uint64_t begun, took;
+	unsigned int took;
 	struct net n;
 
 	(void)state;
 	/* 1 MB/s in steps of 50 ms; the first burst may be 128 KiB. */
 	start(&n, &(struct net_setup){ .seed = 3, .rate = "50000,50000" });
-	begun = pv_now(n.dom0);
-	for (unsigned int sent = 0; sent < 1000; ) {
-		if (net_guest_send(&n, NET_UDP4, 1000, true, false))
-			world_step(n.world);
-		else
-			sent++;
-	}
-	while (n.out.arrived < 1000 && world_step(n.world))
-		;
-	took = pv_now(n.dom0) - begun;
-	assert_true(took > 850000000 && took < 1200000000);
+	took = send_timed(&n, 1000);
+	assert_true(took > 850 && took < 1200);
 	assert_true(n.back->queue[0]->record->stats.tx_throttled > 10);
+	finish(&n);
+}
+
+/* A limit set, changed, spoilt and taken away while the card works. */
+static void rate_change(void **state)
+{
+	unsigned int took;
+	struct net n;
+
+	(void)state;
+	start(&n, &(struct net_setup){ .seed = 3 });
+	assert_true(send_timed(&n, 1000) < 300);
+	world_store_write(n.world, NET_BACK "/rate", "50000,50000");
+	net_settle(&n);
+	took = send_timed(&n, 1000);
+	assert_true(took > 850 && took < 1200);
+	world_store_write(n.world, NET_BACK "/rate", "100000,50000");
+	net_settle(&n);
+	took = send_timed(&n, 1000);
+	assert_true(took > 350 && took < 600);
+	/* What waits goes at once when the limit goes: this one lets a frame pass in a thousand seconds. */
+	world_store_write(n.world, NET_BACK "/rate", "1000,1000000000");
+	net_settle(&n);
+	for (unsigned int i = 0; i < 100; i++)
+		net_guest_send(&n, NET_UDP4, 1000, true, false);
+	while (!n.back->rate.timer.when)
+		world_step(n.world);
+	assert_true(n.out.arrived < 3100);
+	world_store_write(n.world, NET_BACK "/rate", "none");
+	assert_true(send_timed(&n, 1000) < 300);
 	finish(&n);
 }
 
@@ -313,6 +351,7 @@ int main(void)
 		cmocka_unit_test(hotplug),
 		cmocka_unit_test(slow_guest),
 		cmocka_unit_test(rate),
+		cmocka_unit_test(rate_change),
 		cmocka_unit_test(link_state),
 		cmocka_unit_test(removal),
 		cmocka_unit_test(multicast),

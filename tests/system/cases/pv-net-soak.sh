@@ -45,7 +45,7 @@ for n in 1 2 3 4 5 6 7 8; do
 	check "guest $n" small $n
 done
 check "up" on_console many DOMU-UP
-type_in many 'mount -t tmpfs t /mnt; for n in 1 2 3; do ifconfig eth$n 10.0.$n.2 up; done; head -c 2000000 /dev/urandom >/mnt/r; md5sum /mnt/r; httpd -p 80 -h /mnt; echo ready=$((2 + 2))'
+type_in many 'mount -t tmpfs t /mnt; for n in 1 2 3; do ifconfig eth$n 10.0.$n.2 netmask 255.255.255.0 up; done; head -c 2000000 /dev/urandom >/mnt/r; md5sum /mnt/r; httpd -p 80 -h /mnt; echo ready=$((2 + 2))'
 check "four cards" on_console many ready=4 60
 many=$(tr -d '\r' <$CONSOLES/guest-many.log | sed -n 's/^\([0-9a-f]*\)  .mnt.r$/\1/p')
 for n in 1 2 3 4 5 6 7 8; do

@@ -72,7 +72,7 @@ for n in \$cards; do
 done
 check "a second card" qnic \$id 1 bridge xenbr1
 [ "\$cards" = 1 ] || check "a third, slow and with small frames" qnic \$id 2 bridge xenbr2 rate 50000,100000 mtu 1000
-type_in d1 "sleep 2; head -c 2000000 /mnt/bulk7 >/mnt/part; for n in \$cards; do ifconfig eth\\\$n 10.0.\\\$n.2 up; done; echo third=\\\$((2 + 4))"
+type_in d1 "sleep 2; head -c 2000000 /mnt/bulk7 >/mnt/part; for n in \$cards; do ifconfig eth\\\$n 10.0.\\\$n.2 netmask 255.255.255.0 up; done; echo third=\\\$((2 + 4))"
 check "the guest has them" on_console d1 third=6 30
 for n in \$cards; do
 	check "ping on card \$n" within 20 ping -c 1 -W 2 10.0.\$n.2
@@ -88,7 +88,13 @@ slow_card() {
 	echo "# 2 MB at 0.5 MB/s took \$took s"
 	check "is the same" cmp -n 2000000 /dev/shm/back /dev/shm/bulk
 	check "takes its time" [ \$took -ge 3 ]
-	check "was held back" [ "\$(counter throttled)" -gt 0 ]
+	held=\$(counter throttled)
+	check "was held back" [ "\$held" -gt 0 ]
+	xenstore-rm /local/domain/0/backend/qnic/\$id/2/rate
+	sleep 1
+	held=\$(counter throttled)
+	check "over the card without its limit" wget -q -O /dev/shm/back http://10.0.2.2:7001/part
+	check "is not held back" [ "\$(counter throttled)" = \$held ]
 }
 [ "\$cards" = 1 ] || slow_card
 (while [ ! -e unplugged ]; do wget -q -O /dev/null http://10.0.1.2:7001/bulk7; done) 2>/dev/null &
@@ -96,7 +102,7 @@ sleep 1
 check "unplug under load" qnic_remove \$id 1
 touch unplugged
 check "plug it in again" qnic \$id 1 bridge xenbr1
-type_in d1 'sleep 2; ifconfig eth1 10.0.1.2 up; echo fourth=\$((2 + 3))'
+type_in d1 'sleep 2; ifconfig eth1 10.0.1.2 netmask 255.255.255.0 up; echo fourth=\$((2 + 3))'
 check "the guest has it again" on_console d1 fourth=5 20
 check "ping on it again" within 20 ping -c 1 -W 2 10.0.1.2
 check "data over it" wget -q -O /dev/shm/back http://10.0.1.2:7001/bulk7
