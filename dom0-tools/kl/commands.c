@@ -69,6 +69,7 @@ const struct kl_command kl_commands[] = {
 		.usage = "[options] <Domain>",
 		.options = "-f                      For xl's sake; domain 0 is refused all the same\n",
 		.modifies = true,
+		.json = true,
 	},
 	{
 		.name = "shutdown",

@@ -136,8 +136,12 @@ static int destroy(struct light *light, uint32_t domid, const uint8_t uuid[16], 
 		return there ? result : 0;
 	}
 	if (held.zombie) {
+		char text[96] = "an unknown user of its memory";
+
+		if (held.n_holders)
+			light_holder_text(&held.holders[0], text, sizeof(text));
 		monitor_log("%s: domain %u is destroyed but held by %s", name, domid,
-			    held.holder[0] ? held.holder : "an unknown user of its memory");
+			    held.holder[0] ? held.holder : text);
 		snprintf(path, sizeof(path), LIGHT_DEAD_PATH "/%u/cause", domid);
 		store_write(light->store, 0, path, cause, strlen(cause));
 	}

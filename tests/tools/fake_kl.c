@@ -517,6 +517,14 @@ int light_gc(struct light *light __attribute__((unused)),
 	return fake_kl.light ? 0 : -ENODEV;
 }
 
+int light_destroy(struct light *light __attribute__((unused)),
+		  uint32_t domid, struct light_destroy *report,
+		  struct tools_error *e __attribute__((unused)))
+{
+	*report = fake_kl.destroyed;
+	return change("destroy %u", domid);
+}
+
 /* Verbs whose files are not linked. */
 #define NOT_LINKED(verb) \
 	int cmd_##verb(struct kl *kl __attribute__((unused)), int argc __attribute__((unused)), \
@@ -526,7 +534,6 @@ int light_gc(struct light *light __attribute__((unused)),
 	}
 NOT_LINKED(config_update)
 NOT_LINKED(create)
-NOT_LINKED(destroy)
 NOT_LINKED(dump_core)
 NOT_LINKED(migrate)
 NOT_LINKED(migrate_receive)

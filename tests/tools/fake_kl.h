@@ -8,6 +8,7 @@
 #define TESTS_TOOLS_FAKE_KL_H
 
 #include <tools/ctl.h>
+#include <tools/light.h>
 
 #define FAKE_KL_DOMAINS 512
 #define FAKE_KL_POOLS 4
@@ -23,6 +24,7 @@ struct fake_kl {
 	const char *ring;	/* the message ring; NULL once cleared */
 	unsigned int calls;	/* of any function */
 	int fail;		/* not 0: the next call answers this */
+	struct light_destroy destroyed;	/* what light_destroy() reports */
 	char last[128];		/* the last operation that changes something */
 };
 extern struct fake_kl fake_kl;

@@ -6,6 +6,7 @@
 /* LINK: dom0-tools/kl/commands.c dom0-tools/kl/console.c dom0-tools/kl/cpupool_create.c dom0-tools/kl/cpupool_list.c */
 /* LINK: dom0-tools/kl/cpupool_ops.c dom0-tools/kl/cpupool_split.c dom0-tools/kl/cpupools.c dom0-tools/kl/cpus.c */
 /* LINK: dom0-tools/kl/block.c dom0-tools/kl/devices.c dom0-tools/kl/network.c */
+/* LINK: dom0-tools/kl/destroy.c dom0-tools/libs/light/holders.c */
 /* LINK: dom0-tools/kl/dmesg.c dom0-tools/kl/domains.c dom0-tools/kl/events.c dom0-tools/kl/gc.c */
 /* LINK: dom0-tools/kl/handles.c dom0-tools/kl/help.c dom0-tools/kl/info.c dom0-tools/kl/info_numa.c */
 /* LINK: dom0-tools/kl/metrics_more.c */
@@ -190,6 +191,41 @@ static void test_zombie(void **state __attribute__((unused)))
 	fake_kl_add(9, "db");
 	assert_int_equal(run("domid db"), 0);
 	assert_string_equal(out, "9\n");
+}
+
+/* Who holds a zombie is said, and whether that is all there is to say. */
+static void test_destroy(void **state __attribute__((unused)))
+{
+	struct light_destroy held = {
+		.zombie = true, .pages_held = 3, .n_holders = 2, .holders_complete = true,
+		.holders = { { .count = 2, .first = 8 }, { .domid = 4, .mapping = true, .count = 1 } },
+	};
+
+	fake_kl_add(5, "db");
+	fake_kl.light = true;
+	assert_int_equal(run("destroy db"), 0);
+	assert_string_equal(fake_kl.last, "destroy 5");
+	assert_string_equal(out, "");
+	assert_string_equal(err, "");
+	assert_int_equal(run("--json destroy db"), 0);
+	assert_non_null(strstr(out, "\"zombie\": false"));
+	fake_kl.destroyed = held;
+	assert_int_equal(run("destroy db"), 0);
+	assert_string_equal(err,
+		"domain db is dead but 3 of its pages are still held\n"
+		"  held: 2 grants (from reference 8 on) mapped by domain 0\n"
+		"  held: 1 page mapped by domain 4\n"
+		"  hint: it goes when they are let go; list shows its name until then\n");
+	assert_int_equal(run("--json destroy db"), 0);
+	assert_non_null(strstr(out, "\"first_reference\": 8"));
+	assert_non_null(strstr(out, "\"mappings\": 1"));
+	assert_string_equal(err, "");
+	fake_kl.destroyed = (struct light_destroy){ .zombie = true, .pages_held = 1 };
+	assert_int_equal(run("destroy db"), 0);
+	assert_non_null(strstr(err, "\n  this hypervisor does not tell what holds them\n"));
+	assert_int_equal(run("destroy 0"), 1);
+	assert_int_equal(run("--json destroy 0"), 1);
+	assert_non_null(strstr(err, "\"not-allowed\""));
 }
 
 static void test_json_parses(void **state __attribute__((unused)))
@@ -609,7 +645,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie),
+		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy),
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),

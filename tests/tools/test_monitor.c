@@ -244,6 +244,11 @@ int light_destroy(struct light *l, uint32_t domid, struct light_destroy *report,
 	return 0;
 }
 
+void light_holder_text(const struct light_holder *holder, char *text, size_t room)
+{
+	snprintf(text, room, "%u of domain %u", holder->count, holder->domid);
+}
+
 int light_preserve(struct light *l, uint32_t domid, const char *suffix, const uint8_t uuid[16],
 		   struct tools_error *error)
 {

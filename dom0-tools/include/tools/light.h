@@ -161,11 +161,22 @@ int light_create(struct light *light, struct light_create *create, struct tools_
 int light_gc(struct light *light, struct tools_error *error);
 
 /* --- Ending --- */
+#define LIGHT_MAX_HOLDERS 8
+struct light_holder { /* who keeps a dead domain's memory */
+	uint32_t domid;
+	bool mapping; /* in its page tables, without a grant; else by grants */
+	unsigned int count; /* grants, or page table entries */
+	unsigned int first; /* grants: the first reference */
+};
+
 struct light_destroy {
 	/* out: what is still held when the domain stays a zombie */
 	uint64_t pages_held;
 	bool zombie;
 	char holder[128]; /* "vbd 51712 (backend in domain 0, state 5)", or empty */
+	struct light_holder holders[LIGHT_MAX_HOLDERS];
+	unsigned int n_holders;
+	bool holders_complete; /* the hypervisor told all there is */
 };
 /*
  * Devices are closed (their scripts run "offline"), the domain is destroyed, its store nodes and
@@ -173,6 +184,14 @@ struct light_destroy {
  */
 int light_destroy(struct light *light, uint32_t domid, struct light_destroy *report,
 		  struct tools_error *error);
+/*
+ * The holders of a zombie into @report, as the hypervisor tells on its console when asked with a debug
+ * key: Krypton all of them, Xen those by grants (it is not asked with many domains about: its list is long).
+ * -EOPNOTSUPP: it tells nothing; -errno.
+ */
+int light_holders(struct light *light, uint32_t domid, struct light_destroy *report);
+/* One holder in words: "2 grants (from reference 8 on) mapped by domain 0". */
+void light_holder_text(const struct light_holder *holder, char *text, size_t room);
 /*
  * Asks the guest: "poweroff", "reboot", "suspend", "halt". -EOPNOTSUPP with a hint if the guest has
  * no PV control driver connected.

@@ -105,6 +105,28 @@ static int wait_gone(struct light *light, uint32_t domid, struct xen_domctl_getd
 	return 0;
 }
 
+/* A domain that moved within this host: another with its uuid is here, which /vm/UUID then belongs to. */
+static bool lives_on(struct light *light, uint32_t domid, const char *vm)
+{
+	struct xen_domctl_getdomaininfo list[32];
+	uint32_t first = 1;
+	uint8_t uuid[16];
+	int count, i;
+
+	if (light_uuid_parse(vm + strlen("/vm/"), uuid))
+		return false;
+	do {
+		count = ctl_getdomaininfolist(light->ctl, (domid_t)first, 32, list);
+		for (i = 0; i < count; i++) {
+			first = list[i].domain + 1u;
+			if (list[i].domain != domid && !memcmp(list[i].handle, uuid, 16) &&
+			    !(list[i].flags & XEN_DOMINF_dying))
+				return true;
+		}
+	} while (count == 32);
+	return false;
+}
+
 /* Everything the store has about the domain. */
 static int remove_nodes(struct light *light, const struct removal *removal, struct group *group,
 			bool zombie)
@@ -117,7 +139,7 @@ static int remove_nodes(struct light *light, const struct removal *removal, stru
 
 	snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
 	if (!store_read(light->store, 0, path, &vm, NULL) && !strncmp(vm, "/vm/", 4) &&
-	    !strchr(vm + 4, '/'))
+	    !strchr(vm + 4, '/') && !lives_on(light, domid, vm))
 		batch_rm(&batch, "%s", vm);
 	for (i = 0; i < group->count; i++)
 		batch_rm(&batch, "/local/domain/%u/backend/%s/%u",
@@ -180,6 +202,7 @@ int domain_remove(struct light *light, struct removal *removal, struct tools_err
 		removal->report->zombie = true;
 		removal->report->pages_held = info.tot_pages + info.shr_pages;
 		name_holder(&group, removal->report);
+		light_holders(light, domid, removal->report);	/* what it does not tell is not known */
 	}
 	rc = remove_nodes(light, removal, &group, rc);
 	if (rc && !result)
@@ -200,7 +223,7 @@ int light_destroy(struct light *light, uint32_t domid, struct light_destroy *rep
 {
 	struct removal removal = { .domid = domid, .exists = true, .report = report };
 	struct xen_domctl_getdomaininfo info;
-	char *name;
+	char *name, *cause = NULL, path[64];
 	int rc;
 
 	if (report)
@@ -212,9 +235,15 @@ int light_destroy(struct light *light, uint32_t domid, struct light_destroy *rep
 		return tools_fail(error, rc, "no-domain", "no domain %u", domid);
 	name = light_domid_to_name(light, domid);
 	removal.name = name;
-	removal.cause = info.flags & XEN_DOMINF_shutdown ? "shut down, then destroyed" :
+	/* A zombie that is destroyed again keeps the cause it had. */
+	snprintf(path, sizeof(path), LIGHT_DEAD_PATH "/%u/cause", domid);
+	if (info.flags & XEN_DOMINF_dying)
+		store_read(light->store, 0, path, &cause, NULL);
+	removal.cause = cause ? cause :
+			info.flags & XEN_DOMINF_shutdown ? "shut down, then destroyed" :
 							   "destroyed";
 	rc = domain_remove(light, &removal, error);
+	free(cause);
 	free(name);
 	return rc;
 }
