@@ -4,7 +4,7 @@
 # A root's files.mk adds its names:  $(eval $(call guest_program,name,directory))
 
 GUEST_SRC := start.S trap_entry.S user_entry.S start.c string.c format.c console.c mm.c trap.c \
-	event.c fifo.c grant.c time.c user.c smp.c ktest.c
+	event.c fifo.c grant.c suspend.c time.c user.c smp.c ktest.c
 # start.S and start.c share a basename: the object keeps the suffix.
 GUEST_OBJ := $(patsubst %.S,$(BUILD)/guest/%.S.o,$(patsubst %.c,$(BUILD)/guest/%.c.o,$(GUEST_SRC)))
 GUEST_LIB := $(BUILD)/guest/libguest.a

@@ -18,7 +18,7 @@ static char shared_info_page[PAGE_SIZE] __page_aligned;
 
 void guest_start(struct start_info *si);
 
-static void map_shared_info(void)
+void map_shared_info(void)
 {
 	long rc = update_va_mapping(PTR(shared_info_page),
 				    (start_info->shared_info & PAGE_MASK) | PTE_KERNEL,

@@ -16,6 +16,9 @@ extern struct shared_info *shared_info;
 extern uint64_t entry_tsc;	/* TSC at the kernel's first instruction */
 extern unsigned long boot_rsp;	/* the builder's stack pointer at entry */
 
+/* Maps the page that start_info names as shared_info: at the start, and in a new domain. */
+void map_shared_info(void);
+
 /* Are we the initial domain? */
 static inline bool is_dom0(void)
 {
