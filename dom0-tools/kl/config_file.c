@@ -53,7 +53,7 @@ static bool mentions(const struct config_words *words, const char *text, const c
 	return strstr(text, what);
 }
 
-/* File and overrides as one text, as a later reader would want it. */
+/* File and overrides as one text, to the byte as xl stores it. */
 static char *joined(const struct config_words *words, const char *text, size_t length)
 {
 	struct strbuf all = { 0 };
@@ -61,8 +61,9 @@ static char *joined(const struct config_words *words, const char *text, size_t l
 
 	strbuf_add(&all, text, length);
 	for (i = 0; i < words->count; i++)
-		strbuf_printf(&all, "%s%s", "\n", words->overrides[i]);
-	strbuf_printf(&all, "\n");
+		strbuf_printf(&all, "%s%s\n", i ? "" : "\n", words->overrides[i]);
+	if (words->count)
+		strbuf_printf(&all, "\n");
 	return strbuf_take(&all);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <tools/json.h>
 #include <tools/light.h>
 #include "config_file.h"
 
@@ -49,10 +50,10 @@ int cmd_config_update(struct kl *kl, int argc, char **argv)
 	if (!status)
 		status = config_load(kl, &words, &config, &text);
 	if (!status && (debug || kl->dry_run)) {
-		char *json = light_config_to_json(&config, -1);
+		struct json_writer w = { 0 };
 
-		fputs(json ? json : "", kl->dry_run ? stdout : stderr);
-		free(json);
+		light_config_write_wrapped(&w, NULL, &config, -1);
+		status = kl_print_json(kl, &w);
 	}
 	if (!status && !kl->dry_run) {
 		kl_note(kl, "setting dom%u configuration", domid);
