@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# kl's verbs that change a running guest, each seen afterwards by kl and xl alike.
+# kl's verbs that change a running guest, each seen afterwards by kl and xl alike; its verbs that leave files are
+# compared with xl's to the byte.
 # oracle: yes
 # timeout: 420
 . "$(dirname "$0")/../lib/case.sh"
@@ -9,7 +10,8 @@ toolstack --smp 2 --timeout 400 --add "$TOP/$BUILD/tools/kl:usr/sbin/kl" \
 	--add "$HERE/lib/kl-compare.sh:lib/kl-compare.sh" <<'EOS'
 . /lib/kt.sh
 . /lib/kl-compare.sh
-debian d1 'vcpus = 2' 'maxmem = 256' stay
+bridge
+debian d1 'vcpus = 2' 'maxmem = 256' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' ip=10.0.0.2 stay
 check "create" xl create -p /root/d1.cfg
 check "unpause" kl unpause d1
 check "boots" on_console d1 DOMU-UP
@@ -51,6 +53,30 @@ check "cpupool-destroy" kl cpupool-destroy p2
 check "cpupool-cpu-add" kl cpupool-cpu-add Pool-0 1
 check "cpupool-numa-split" kl cpupool-numa-split
 check "listed alike" same cpupool-list
+stored() { cat /var/lib/xen/userdata-d.*.xl; }
+xl config-update d1 /root/d1.cfg 'memory=130' 2>/dev/null && stored >/tmp/x.stored
+check "config-update" kl config-update d1 /root/d1.cfg 'memory=131'
+check "stored" prints 'memory=131' stored
+kl config-update d1 /root/d1.cfg 'memory=130'
+check "stored as by xl" sh -c 'cat /var/lib/xen/userdata-d.*.xl | cmp - /tmp/x.stored'
+check "set-parameters" same set-parameters gnttab_max_frames=64
+check "an unknown parameter" same_status set-parameters nonsense=1
+kl pause d1
+check "dump-core" kl dump-core d1 /dev/shm/k.core
+check "dump-core by xl" xl dump-core d1 /dev/shm/x.core
+check "the same dump" cmp /dev/shm/k.core /dev/shm/x.core
+rm -f /dev/shm/?.core
+kl unpause d1
+xenstore-write /local/domain/1/control/shutdown suspend
+check "suspended" within 20 in_state d1 s
+check "resume" kl resume d1
+check "nothing to resume" refuses kl resume d1
+check "network-reconnect" kl network-reconnect d1 0
+check "it connects" within 20 prints '00:16:3e:00:00:01     0     4' kl network-list d1
+type_in d1 'ifconfig eth0 10.0.0.2 up'
+check "ping" within 20 ping -c 1 -W 2 10.0.0.2
+check "network-detach" kl network-detach d1 0
+check "the card is gone" within 10 refuses prints '00:16:3e:00:00:01' xl network-list d1
 check "debug R: a prefix" kl debug h
 check "an ambiguous prefix" refuses kl s d1
 check "dmesg -c" kl dmesg -c
