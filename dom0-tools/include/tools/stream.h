@@ -91,6 +91,12 @@ static inline uint32_t stream_word_type(uint64_t word)
 	return (uint32_t)((word & STREAM_TYPE_MASK) >> 32);
 }
 
+/* A page of plain memory with its bytes, as nearly all are: no type, no reserved bit. */
+static inline bool stream_word_plain(uint64_t word)
+{
+	return !(word & ~STREAM_PFN_MASK);
+}
+
 bool stream_type_known(uint32_t type);
 /* The page's bytes are in the stream (not for XTAB, BROKEN, XALLOC). */
 bool stream_type_has_data(uint32_t type);

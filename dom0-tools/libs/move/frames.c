@@ -196,6 +196,11 @@ int frames_refresh(struct move_frames *f, uint64_t *changed, struct tools_error 
 	/* A frame may have moved between pfns: only the pfn that m2p names takes it out there. */
 	for (pfn = 0; pfn < f->count; pfn++) {
 		mfn = ((const volatile uint64_t *)f->list)[pfn];
+		/* Nothing new, as with nearly all, but for the first time. */
+		if (mfn == f->p2m[pfn]) {
+			has += mfn != INVALID_MFN;
+			continue;
+		}
 		if (mfn > f->max_mfn)
 			mfn = INVALID_MFN;
 		else if (++has > f->most)

@@ -61,6 +61,13 @@ static int classify(struct saver *s)
 		uint64_t pfn = s->words[i];
 		uint32_t type = (uint32_t)types[i];
 
+		/* Plain memory, as nearly all is. */
+		if (!type) {
+			s->mfns[with_data++] = s->mfns[i];
+			s->words[kept++] = pfn;
+			bit_set(s->sent, pfn);
+			continue;
+		}
 		if (!stream_type_known(type))
 			return tools_fail(s->error, -EINVAL, "hypervisor",
 					  "pfn 0x%" PRIx64 " has an unknown type 0x%x", pfn, type);
@@ -107,6 +114,11 @@ static int take_contents(struct saver *s, const uint8_t *view)
 	for (i = 0; i < s->count; i++) {
 		uint64_t word = s->words[i];
 
+		if (stream_word_plain(word) && !s->errors[n]) {
+			s->pages[with_data++] = view + n++ * PAGE_BYTES;
+			s->words[kept++] = word;
+			continue;
+		}
 		if (!stream_type_has_data(stream_word_type(word))) {
 			s->words[kept++] = word;
 			continue;
@@ -170,24 +182,21 @@ static void add(struct saver *s, uint64_t pfn)
 int saver_send_pages(struct saver *s)
 {
 	unsigned int batches = 0;
-	uint64_t pfn;
+	uint64_t first, left, bits;
 	int rc = 0;
 
-	for (pfn = 0; pfn < s->frames.count && !rc; pfn++) {
-		/* Nothing in 64 pfns: most of an idle round. */
-		if (!(pfn % 64) && !s->to_send[pfn / 64]) {
-			pfn += 63;
-			continue;
+	for (first = 0; first < s->frames.count && !rc; first += 64) {
+		left = s->frames.count - first;
+		bits = s->to_send[first / 64] & (left < 64 ? (1ULL << left) - 1 : ~0ULL);
+		s->to_send[first / 64] = 0;
+		for (; bits && !rc; bits &= bits - 1) {
+			add(s, first + (uint64_t)__builtin_ctzll(bits));
+			if (s->count < BATCH_PAGES)
+				continue;
+			rc = send_batch(s);
+			if (!rc && ++batches % PROGRESS_BATCHES == 0)
+				rc = saver_progress(s, s->progress.phase);
 		}
-		if (!bit_test(s->to_send, pfn))
-			continue;
-		bit_clear(s->to_send, pfn);
-		add(s, pfn);
-		if (s->count < BATCH_PAGES)
-			continue;
-		rc = send_batch(s);
-		if (!rc && ++batches % PROGRESS_BATCHES == 0)
-			rc = saver_progress(s, s->progress.phase);
 	}
 	return rc || !s->count ? rc : send_batch(s);
 }

@@ -112,11 +112,15 @@ static int send_round(struct saver *s, enum move_phase phase)
 /* Pages the guest has, all to be sent. */
 static void want_all(struct saver *s)
 {
-	uint64_t pfn;
+	uint64_t pfn, bits = 0;
 
-	for (pfn = 0; pfn < s->frames.count; pfn++)
-		if (s->frames.p2m[pfn] != INVALID_MFN)
-			bit_set(s->to_send, pfn);
+	for (pfn = 0; pfn < s->frames.count; pfn++) {
+		bits |= (uint64_t)(s->frames.p2m[pfn] != INVALID_MFN) << pfn % 64;
+		if (pfn % 64 == 63 || pfn + 1 == s->frames.count) {
+			s->to_send[pfn / 64] |= bits;
+			bits = 0;
+		}
+	}
 }
 
 /* Rounds while the guest runs, until little is left or they do not help. */
@@ -174,9 +178,10 @@ static int send_memory(struct saver *s)
 	uint64_t i;
 	int rc = 0;
 
-	want_all(s);
-	if (s->save->live)
+	if (s->save->live) {
+		want_all(s);
 		rc = send_live(s);
+	}
 	rc = rc ? rc : stand_still(s);
 	rc = rc ? rc : frames_refresh(&s->frames, s->to_send, s->error);
 	if (!rc && s->save->live) {

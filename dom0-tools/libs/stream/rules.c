@@ -416,9 +416,13 @@ int stream_rules_page_words(struct stream_rules *rules, const struct stream_at *
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t pfn = stream_word_pfn(words[i]);
 		uint32_t type = stream_word_type(words[i]);
-		int rc = reserved(rules, at, words[i] & ~STREAM_PFN_MASK & ~STREAM_TYPE_MASK,
-				  error);
+		int rc;
 
+		if (stream_word_plain(words[i]) && pfn <= rules->max_pfn) {
+			data++;
+			continue;
+		}
+		rc = reserved(rules, at, words[i] & ~STREAM_PFN_MASK & ~STREAM_TYPE_MASK, error);
 		if (rc)
 			return rc;
 		if (pfn > rules->max_pfn)

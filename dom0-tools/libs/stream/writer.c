@@ -334,7 +334,8 @@ int stream_write_pages(struct stream_writer *w, uint32_t count, const uint64_t *
 	int rc;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (stream_type_has_data(stream_word_type(words[i])))
+		if (stream_word_plain(words[i]) ||
+		    stream_type_has_data(stream_word_type(words[i])))
 			length += STREAM_PAGE_BYTES;
 	rc = begin(w, STREAM_REC_PAGE_DATA, length, error);
 	if (!rc)
