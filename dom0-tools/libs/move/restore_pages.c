@@ -136,8 +136,8 @@ static bool populate_block(struct restorer *r, uint64_t pfn)
 
 static bool wants_frame(const struct restorer *r, uint64_t word)
 {
-	return stream_type_populated(stream_word_type(word)) &&
-	       r->p2m[stream_word_pfn(word)] == INVALID_MFN;
+	return r->p2m[stream_word_pfn(word)] == INVALID_MFN &&
+	       (stream_word_plain(word) || stream_type_populated(stream_word_type(word)));
 }
 
 static bool is_block(const struct restorer *r, const uint64_t *words, uint32_t left)
@@ -246,6 +246,12 @@ static int fill(struct restorer *r, uint32_t count, uint32_t with_data)
 	for (i = 0; i < count; i++) {
 		uint64_t pfn = stream_word_pfn(r->words[i]);
 
+		if (stream_word_plain(r->words[i])) {
+			r->types[pfn] = 0;
+			bit_clear(r->pending, pfn);
+			r->mfns[n++] = r->p2m[pfn];
+			continue;
+		}
 		r->types[pfn] = stream_word_type(r->words[i]);
 		if (stream_type_level(r->types[pfn]))
 			bit_set(r->pending, pfn);
@@ -277,7 +283,8 @@ static int take_words(struct restorer *r, const uint64_t *words, uint32_t count)
 			return tools_fail(r->error, -ERANGE, "bad-stream",
 					  "pfn 0x%" PRIx64 " is behind the last one",
 					  (uint64_t)stream_word_pfn(words[i]));
-		with_data += stream_type_has_data(stream_word_type(words[i]));
+		with_data += stream_word_plain(words[i]) ||
+			     stream_type_has_data(stream_word_type(words[i]));
 	}
 	return with_data;
 }
@@ -317,7 +324,8 @@ int restorer_drop_absent(struct restorer *r)
 						  r->restore->build->domid);
 			n = 0;
 		}
-		if (pfn == r->count || r->p2m[pfn] == INVALID_MFN ||
+		/* Nearly all are plain memory. */
+		if (pfn == r->count || !r->types[pfn] || r->p2m[pfn] == INVALID_MFN ||
 		    stream_type_populated(r->types[pfn]))
 			continue;
 		frames[n++] = r->p2m[pfn];

@@ -245,7 +245,7 @@ static int pin_tables(struct restorer *r)
 	int rc = 0;
 
 	for (pfn = 0; pfn < r->count && !rc; pfn++) {
-		if (!stream_type_pinned(r->types[pfn]))
+		if (!r->types[pfn] || !stream_type_pinned(r->types[pfn]))
 			continue;
 		ops[n++] = (struct mmuext_op){ .cmd = commands[stream_type_level(r->types[pfn])],
 					       .arg1.mfn = r->p2m[pfn] };
