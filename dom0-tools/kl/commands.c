@@ -160,6 +160,15 @@ const struct kl_command kl_commands[] = {
 		.json = true,
 	},
 	{
+		.name = "migrate-cancel",
+		.run = cmd_migrate_cancel,
+		.summary = "Make a save or migration of a domain give up",
+		.usage = "[options] <Domain>",
+		.options = "--timeout SECONDS       How long to wait for its end (60).\n",
+		.modifies = true,
+		.ours = true,
+	},
+	{
 		.name = "restore",
 		.run = cmd_restore,
 		.summary = "Restore a domain from a saved state",

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kl gc: removes what interrupted creates and ended domains left: domains half made, nodes and
- * files of domains that are gone. Domains that stand suspended it tells of only: whether a guest may go on is
+ * files of domains that are gone; a guest whose migration died runs on without being watched. Domains that stand suspended it tells of only: whether a guest may go on is
  * not to be seen from here, as a save may be at work, or a copy of it run elsewhere.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <tools/json.h>
 #include <tools/light.h>
+#include <tools/move.h>
 #include <xen/sched.h>
 #include "kl.h"
 
@@ -75,6 +76,7 @@ int cmd_gc(struct kl *kl, int argc, char **argv)
 	count = light_gc(kl->light, &e);
 	if (count < 0)
 		return kl_fail(kl, &e);
+	move_gc(kl->light);
 	if (!kl->json) {
 		if (count)
 			printf("removed %d unfinished domain%s\n", count, count == 1 ? "" : "s");

@@ -179,6 +179,7 @@ int cmd_mem_max(struct kl *kl, int argc, char **argv);
 int cmd_mem_set(struct kl *kl, int argc, char **argv);
 int cmd_metrics(struct kl *kl, int argc, char **argv);
 int cmd_migrate(struct kl *kl, int argc, char **argv);
+int cmd_migrate_cancel(struct kl *kl, int argc, char **argv);
 int cmd_migrate_receive(struct kl *kl, int argc, char **argv);
 int cmd_network_attach(struct kl *kl, int argc, char **argv);
 int cmd_network_detach(struct kl *kl, int argc, char **argv);

@@ -249,3 +249,26 @@ int cmd_migrate(struct kl *kl, int argc, char **argv)
 	light_config_free(&config);
 	return status;
 }
+
+int cmd_migrate_cancel(struct kl *kl, int argc, char **argv)
+{
+	static const struct option options[] = { { "timeout", 1, NULL, OPT_TIMEOUT },
+						 { NULL, 0, NULL, 0 } };
+	struct xen_domctl_getdomaininfo info;
+	unsigned int seconds = 60;
+	struct tools_error e = { 0 };
+	domid_t domid;
+	int opt;
+
+	while ((opt = kl_getopt(kl, argc, argv, "", options, 1)) >= 0)
+		seconds = (unsigned int)strtoul(optarg, NULL, 10);
+	if (opt == KL_STOP)
+		return kl->status;
+	if (kl_find_domain(kl, argv[optind], &domid) || !kl_light(kl))
+		return KL_FAILED;
+	if (move_cancel(kl->light, domid, seconds * 1000, &e))
+		return kl_fail(kl, &e);
+	if (ctl_getdomaininfo(kl->ctl, domid, &info) || info.flags & XEN_DOMINF_dying)
+		return kl_error(kl, "too-late", "%s has gone by now", argv[optind]);
+	return KL_OK;
+}

@@ -197,7 +197,9 @@ static int save(struct save_verb *v, const char *config)
 int cmd_save(struct kl *kl, int argc, char **argv)
 {
 	struct save_verb v = { .kl = kl };
+	struct tools_error e = { 0 };
 	struct light_config config;
+	struct move_lock lock;
 	char *text = NULL;
 	int opt, status;
 
@@ -228,10 +230,13 @@ int cmd_save(struct kl *kl, int argc, char **argv)
 		return KL_FAILED;
 	if (!v.domid)
 		return kl_error(kl, "not-allowed", "domain 0 cannot be saved");
+	if (move_lock_take(kl->light, v.domid, &lock, &e))
+		return kl_fail(kl, &e);
 	light_config_init(&config);
 	status = moving_config(kl, v.domid, v.config_file, v.keep_domid, &config, &text);
 	if (!status)
 		status = save(&v, text);
+	move_lock_drop(&lock);
 	free(text);
 	light_config_free(&config);
 	return status;

@@ -10,6 +10,7 @@
 #include <fake_store.h>
 #include <tools/foreignmemory.h>
 #include <tools/light.h>
+#include <tools/move.h>
 #include "../../dom0-tools/kl/kl.h"
 
 struct fake_kl fake_kl;
@@ -525,6 +526,11 @@ int light_destroy(struct light *light __attribute__((unused)),
 	return change("destroy %u", domid);
 }
 
+int move_gc(struct light *light __attribute__((unused)))
+{
+	return 0;
+}
+
 /* Verbs whose files are not linked. */
 #define NOT_LINKED(verb) \
 	int cmd_##verb(struct kl *kl __attribute__((unused)), int argc __attribute__((unused)), \
@@ -536,6 +542,7 @@ NOT_LINKED(config_update)
 NOT_LINKED(create)
 NOT_LINKED(dump_core)
 NOT_LINKED(migrate)
+NOT_LINKED(migrate_cancel)
 NOT_LINKED(migrate_receive)
 NOT_LINKED(reboot)
 NOT_LINKED(restore)

@@ -8,7 +8,7 @@
 /* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
 /* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
 /* LINK: dom0-tools/libs/move/suspend.c dom0-tools/libs/move/send.c dom0-tools/libs/move/receive.c */
-/* LINK: dom0-tools/libs/move/preflight.c dom0-tools/libs/stream/rules.c */
+/* LINK: dom0-tools/libs/move/preflight.c dom0-tools/libs/move/lock.c dom0-tools/libs/stream/rules.c */
 /* LINK: dom0-tools/libs/stream/reader.c dom0-tools/libs/stream/framing.c */
 /* LINK: dom0-tools/libs/stream/writer.c dom0-tools/libs/stream/tables.c */
 /* LINK: dom0-tools/libs/stream/context.c dom0-tools/libs/ctl/policy.c */
@@ -51,15 +51,11 @@
 #include <tools/move.h>
 #include "../../dom0-tools/libs/move/protocol.h"
 #include <fake_guest.h>
+#include <light_scene.h>
 
 #define MIB 12U
 
-void kill_point(void)
-{
-}
-
-static char folder[] = "/tmp/test-migrate-XXXXXX";
-static char lib_dir[64], run_dir[64], script_dir[64], config_text[512];
+static char lib_dir[80], run_dir[80], script_dir[80], config_text[512];
 static struct light *light;
 static struct ctl *ctl;
 static struct store *store;
@@ -72,31 +68,17 @@ static int cancel_pipe[2];
 
 /* ---- the world: backends answer, the guest suspends when it is asked ---- */
 
-static void on_write(void *arg, const char *path, const char *value)
+static void on_write(void *arg, const char *node, const char *value)
 {
-	size_t n = strlen(path);
-	bool suspend = obeys && guest && value && !strcmp(value, "suspend") &&
-		       !strcmp(path, "/local/domain/1/control/shutdown");
-	char node[256], was = value ? *value : 0;
+	bool asked = obeys && guest && value && !strcmp(value, "suspend") &&
+		     !strcmp(node, "/local/domain/1/control/shutdown");
 
-	(void)arg;
-	snprintf(node, sizeof(node), "%s", path);
-	if (n > 6 && !strcmp(path + n - 6, "/state") &&
-	    !strncmp(path, "/local/domain/0/backend/", 24) && (was == '1' || was == '5'))
-		fake_store_set(node, was == '1' ? "2" : "6");
-	if (suspend) {
+	backends(arg, node, value);
+	if (asked) {
 		fake_store_set("/local/domain/1/control/shutdown", "");
 		fake_guest_suspend(guest);
 		fake_store_fire("@releaseDomain");
 	}
-}
-
-static void write_file(const char *path, const void *bytes, size_t length, unsigned int mode)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-
-	assert_true(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
-	close(fd);
 }
 
 static void make_guest(void)
@@ -122,9 +104,7 @@ static void make_guest(void)
 
 static int setup(void **state)
 {
-	static const char script[] = "#!/bin/sh\nexit 0\n";
 	static uint8_t kernel[KERNEL_FILE_BYTES];
-	char path[128];
 
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
@@ -141,11 +121,10 @@ static int setup(void **state)
 	mkdir(lib_dir, 0700);
 	mkdir(run_dir, 0700);
 	mkdir(script_dir, 0700);
-	snprintf(path, sizeof(path), "%s/vif-bridge", script_dir);
-	write_file(path, script, strlen(script), 0700);
-	snprintf(path, sizeof(path), "%s/kernel", folder);
+	write_file("scripts/vif-bridge", "#!/bin/sh\nexit 0\n");
 	make_kernel(kernel, &fake_guest_wish);
-	write_file(path, kernel, sizeof(kernel), 0600);
+	snprintf(path, sizeof(path), "%s/kernel", folder);
+	assert_int_equal(tools_write_file(path, kernel, sizeof(kernel), 0600), 0);
 	snprintf(config_text, sizeof(config_text),
 		 "name='g'\nmemory=%u\nvcpus=2\nkernel='%s'\n"
 		 "uuid='12345678-1234-1234-1234-123456789abc'\n"
@@ -457,6 +436,48 @@ static void test_sender_does_not_know(void **state)
 	assert_int_equal(move_resume(light, 1, &error), 0);
 }
 
+/* One at a time: who comes second is told who is at it; the first can be told to give up. */
+static void test_one_at_a_time(void **state)
+{
+	struct move_lock lock;
+	struct move_send send;
+	char byte;
+	int ready[2], status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(move_cancel(light, 1, 1000, &error), -ESRCH);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		signal(SIGINT, SIG_DFL);
+		if (move_lock_take(light, 1, &lock, &error) || write(ready[1], "", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(send_to(STARTS, &send), -EBUSY);
+	assert_string_equal(error.code, "busy");
+	runs_here();
+	assert_int_equal(move_gc(light), 0);
+	assert_int_equal(move_cancel(light, 1, 20000, &error), 0);
+	waitpid(child, &status, 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	/* It died at work: what it left in the guest is put right. */
+	fake_hv_domain(1)->log_dirty = true;
+	fake_store_set("/local/domain/1/control/shutdown", "suspend");
+	assert_int_equal(move_gc(light), 1);
+	runs_here();
+	assert_string_equal(fake_store_get("/local/domain/1/control/shutdown"), "");
+	snprintf(path, sizeof(path), "%s/kl/moving-1", run_dir);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(move_gc(light), 0);
+	assert_int_equal(send_to(STARTS, &send), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* A guest that does not suspend: nothing has happened to it. */
 static void test_guest_ignores(void **state)
 {
@@ -668,10 +689,10 @@ static void test_query(void **state)
 	assert_int_equal(light_destroy(light, 1, NULL, &error), 0);
 	guest = NULL;
 	assert_int_equal(ask(), 0);
-	snprintf(note, sizeof(note), "%s/kl/moved-12345678-1234-1234-1234-123456789abc", run_dir);
-	write_file(note, "leave\n", 6, 0600);
+	snprintf(note, sizeof(note), "run/kl/moved-12345678-1234-1234-1234-123456789abc");
+	write_file(note, "leave\n");
 	assert_int_equal(ask(), 2);
-	write_file(note, "started\n", 8, 0600);
+	write_file(note, "started\n");
 	assert_int_equal(ask(), 1);
 }
 
@@ -709,6 +730,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_to_xl),
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
+		CASE(one_at_a_time),
 		CASE(cancel), CASE(receiver), CASE(query), CASE(preflight),
 	};
 

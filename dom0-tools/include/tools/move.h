@@ -73,6 +73,32 @@ int move_resume(struct light *light, domid_t domid, struct tools_error *error);
 /* Shut down for suspending, and not dying. */
 bool move_is_suspended(struct ctl *ctl, domid_t domid);
 
+/* ---- one at a time ---- */
+
+struct move_lock {
+	int fd; /* -1: not held */
+	char path[256];
+};
+
+/*
+ * For whoever saves or sends the domain, from before its first touch to after its last; -EBUSY with
+ * code "busy": another process does. move_send() takes it itself.
+ */
+int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
+		   struct tools_error *error);
+void move_lock_drop(struct move_lock *lock);
+/*
+ * The process that holds it is told to give up, as by ^C, and @wait_ms given to end. 0: it has ended,
+ * one way or the other: is the domain still here? -ESRCH "not-moving"; -ETIMEDOUT "busy".
+ */
+int move_cancel(struct light *light, domid_t domid, unsigned int wait_ms,
+		struct tools_error *error);
+/*
+ * For kl gc: guests whose mover died run on without its log of dirty pages and its request to suspend.
+ * How many there were.
+ */
+int move_gc(struct light *light);
+
 /* ---- saving ---- */
 
 enum move_phase { MOVE_SETUP, MOVE_MEMORY, MOVE_SUSPEND, MOVE_LAST_MEMORY, MOVE_STATE, MOVE_DONE };

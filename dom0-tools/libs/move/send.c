@@ -358,9 +358,30 @@ static int check_only(struct sender *s)
 	return memcmp(answer, ANSWER_AGREED, ANSWER_BYTES) ? take_reasons(s) : 0;
 }
 
+static int send_all(struct sender *s)
+{
+	struct move_send *send = s->send;
+	int rc;
+
+	move_channel_init(&s->in, send->link->in, send->light->cancel_fd);
+	move_channel_init(&s->out, send->link->out, send->light->cancel_fd);
+	s->in.stall_ms = s->out.stall_ms = send->peer_ms;
+	s->out.limit = send->bytes_per_second;
+	rc = expect(s, BANNER, BANNER_BYTES, "banner");
+	rc = rc ? rc : send_stream(s);
+	rc = rc ? rc : hand_over(s);
+	if (!rc)
+		rc = finish(s);
+	else if (send->where != MOVE_UNKNOWN)
+		take_back(s);
+	send->total_ms = tools_now_ms() - s->began_ms;
+	return rc;
+}
+
 int move_send(struct move_send *send, struct tools_error *error)
 {
 	struct sender s = { .send = send, .error = error, .began_ms = tools_now_ms() };
+	struct move_lock lock;
 	int rc;
 
 	send->where = MOVE_HERE;
@@ -369,17 +390,10 @@ int move_send(struct move_send *send, struct tools_error *error)
 		send->peer_ms = PEER_MS_DEFAULT;
 	if (send->check)
 		return check_only(&s);
-	move_channel_init(&s.in, send->link->in, send->light->cancel_fd);
-	move_channel_init(&s.out, send->link->out, send->light->cancel_fd);
-	s.in.stall_ms = s.out.stall_ms = send->peer_ms;
-	s.out.limit = send->bytes_per_second;
-	rc = expect(&s, BANNER, BANNER_BYTES, "banner");
-	rc = rc ? rc : send_stream(&s);
-	rc = rc ? rc : hand_over(&s);
-	if (!rc)
-		rc = finish(&s);
-	else if (send->where != MOVE_UNKNOWN)
-		take_back(&s);
-	send->total_ms = tools_now_ms() - s.began_ms;
+	rc = move_lock_take(send->light, send->domid, &lock, error);
+	if (rc)
+		return rc;
+	rc = send_all(&s);
+	move_lock_drop(&lock);
 	return rc;
 }

@@ -87,6 +87,15 @@ static int take_back(struct light *light, const char *path)
 	return rc ? rc : late;
 }
 
+void move_take_back_request(struct light *light, domid_t domid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domid);
+	if (!taken(light, path))
+		take_back(light, path);
+}
+
 /* Until the store says anything, cancel, or @deadline. */
 static int wait_event(struct light *light, uint64_t deadline)
 {

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One save or migration of a domain at a time: two would take each other's dirty bits. A file per
+ * domain beside light's markers, locked by the process that moves it, says who that is, so that it can
+ * be told to give up; if it died, move_gc() puts right what it left in a guest that runs on.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "private.h"
+
+#define PREFIX	"moving-"
+#define LOOK_NS 50000000L
+
+static void lock_path(struct light *light, domid_t domid, char path[256])
+{
+	snprintf(path, 256, "%.200s/kl/" PREFIX "%u", light->run_dir, domid);
+}
+
+/* Opened, locked and still the file of that name: its descriptor; -EBUSY, or -errno. */
+static int open_locked(const char *path, int flags)
+{
+	struct stat ours, named;
+	int fd, rc;
+
+	for (;;) {
+		fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB)) {
+			rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+			close(fd);
+			return rc;
+		}
+		if (!fstat(fd, &ours) && !stat(path, &named) && ours.st_ino == named.st_ino)
+			return fd;
+		/* Its owner took it away just now. */
+		close(fd);
+	}
+}
+
+/* The process that the file names, 0: it names none yet. */
+static pid_t owner(const char *path)
+{
+	char *text;
+	size_t length;
+	pid_t pid = 0;
+
+	if (!tools_read_file(path, 256, &text, &length)) {
+		pid = (pid_t)strtol(text, NULL, 10);
+		free(text);
+	}
+	return pid > 1 ? pid : 0;
+}
+
+int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
+		   struct tools_error *error)
+{
+	char line[32], folder[220];
+	int n;
+
+	snprintf(folder, sizeof(folder), "%.200s/kl", light->run_dir);
+	if (mkdir(folder, 0755) && errno == ENOENT) {
+		mkdir(light->run_dir, 0755);
+		mkdir(folder, 0755);
+	}
+	lock_path(light, domid, lock->path);
+	lock->fd = open_locked(lock->path, O_CREAT);
+	if (lock->fd == -EBUSY)
+		return tools_hint(error,
+				  tools_fail(error, -EBUSY, "busy",
+					     "process %d saves or migrates domain %u already",
+					     (int)owner(lock->path), domid),
+				  "kl migrate-cancel makes it give up");
+	if (lock->fd < 0)
+		return tools_fail(error, lock->fd, "lock", "%s: %s", lock->path,
+				  strerror(-lock->fd));
+	n = snprintf(line, sizeof(line), "%d\n", (int)getpid());
+	if (ftruncate(lock->fd, 0) || write(lock->fd, line, (size_t)n) != n) {
+		move_lock_drop(lock);
+		return tools_fail(error, -ENOSPC, "lock", "%s cannot be written", lock->path);
+	}
+	return 0;
+}
+
+void move_lock_drop(struct move_lock *lock)
+{
+	if (lock->fd < 0)
+		return;
+	unlink(lock->path);
+	close(lock->fd);
+	lock->fd = -1;
+}
+
+int move_cancel(struct light *light, domid_t domid, unsigned int wait_ms,
+		struct tools_error *error)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_NS };
+	uint64_t end = tools_now_ms() + wait_ms;
+	char path[256];
+	pid_t pid;
+	int fd;
+
+	lock_path(light, domid, path);
+	fd = open_locked(path, 0);
+	if (fd >= 0)
+		close(fd);
+	pid = fd == -EBUSY ? owner(path) : 0;
+	if (!pid)
+		return tools_fail(error, -ESRCH, "not-moving",
+				  "nobody saves or migrates domain %u", domid);
+	if (kill(pid, SIGINT))
+		return tools_fail(error, -errno, "signal", "process %d: %s", (int)pid,
+				  strerror(errno));
+	for (;;) {
+		fd = open_locked(path, 0);
+		if (fd != -EBUSY)
+			break;
+		if (tools_now_ms() > end)
+			return tools_fail(error, -ETIMEDOUT, "busy",
+					  "process %d was told, and still moves domain %u",
+					  (int)pid, domid);
+		nanosleep(&pause, NULL);
+	}
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+/* Nobody holds @path: what its owner left in the guest. */
+static void put_right(struct light *light, domid_t domid)
+{
+	struct xen_domctl_getdomaininfo info;
+
+	if (ctl_getdomaininfo(light->ctl, domid, &info) || info.flags & XEN_DOMINF_dying)
+		return;
+	ctl_shadow_op(light->ctl, domid, XEN_DOMCTL_SHADOW_OP_OFF, 0, NULL, NULL, NULL);
+	move_take_back_request(light, domid);
+}
+
+int move_gc(struct light *light)
+{
+	char folder[220], path[256];
+	struct dirent *entry;
+	int fd, count = 0;
+	domid_t domid;
+	DIR *d;
+
+	snprintf(folder, sizeof(folder), "%.200s/kl", light->run_dir);
+	d = opendir(folder);
+	if (!d)
+		return 0;
+	while ((entry = readdir(d))) {
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+			continue;
+		domid = (domid_t)atoi(entry->d_name + strlen(PREFIX));
+		lock_path(light, domid, path);
+		fd = open_locked(path, 0);
+		if (fd < 0)
+			continue;
+		put_right(light, domid);
+		unlink(path);
+		close(fd);
+		count++;
+	}
+	closedir(d);
+	return count;
+}
