@@ -31,7 +31,7 @@ struct conn *conn_make(struct xsd *x, enum conn_kind kind, uint32_t slot, uint32
 {
 	struct conn *c;
 
-	if (slot >= SLOT_COUNT)
+	if (slot >= SLOT_COUNT || !journal_slot_reserve(&x->journal, slot))
 		return NULL;
 	if (slot >= x->conn_room) {
 		unsigned int room = slot + 64;
@@ -42,7 +42,6 @@ struct conn *conn_make(struct xsd *x, enum conn_kind kind, uint32_t slot, uint32
 		memset(x->conns + x->conn_room, 0, (room - x->conn_room) * sizeof(*x->conns));
 		x->conn_room = room;
 	}
-	journal_slot_reserve(&x->journal, slot);
 	c = xalloc(sizeof(*c));
 	c->kind = kind;
 	c->slot = slot;
@@ -68,10 +67,21 @@ void conn_journal(struct xsd *x, const struct conn *c)
 	};
 }
 
+bool conn_has_room(struct xsd *x)
+{
+	uint32_t slot = free_slot(x);
+
+	x->conn_free = slot;
+	return slot < SLOT_COUNT && journal_slot_reserve(&x->journal, slot);
+}
+
 struct conn *conn_open_socket(struct xsd *x, int fd, uint64_t cookie)
 {
-	struct conn *c = conn_make(x, CONN_SOCKET, free_slot(x), x->next_epoch + 1);
+	struct conn *c;
 
+	if (room_left(x) == ROOM_NONE)
+		return NULL;
+	c = conn_make(x, CONN_SOCKET, free_slot(x), x->next_epoch + 1);
 	if (!c)
 		return NULL;
 	x->next_epoch++;
@@ -92,7 +102,7 @@ struct conn *conn_open_ring(struct xsd *x, struct domain *d)
 	struct conn *c = conn_make(x, CONN_RING, free_slot(x), ++x->next_epoch);
 
 	if (!c)
-		abort();	/* sockets leave room for rings: see the port's limit */
+		abort();	/* conn_has_room() said so; sockets leave slots for rings: see the port's limit */
 	c->domain = d;
 	d->conn = c;
 	conn_journal(x, c);
@@ -301,16 +311,37 @@ static uint32_t take_socket(struct xsd *x, struct conn *c, struct inbuf *b, uint
 	return b->mm.msg_len;
 }
 
-/* Takes bytes from the client; 0: there are none. */
+/* It has to wait; its turn comes when conns_unstall() is called. */
+static void stall(struct xsd *x, struct conn *c)
+{
+	list_del(&c->turn);
+	list_add_tail(&x->stalled, &c->turn);
+	c->stalled = true;
+}
+
+void conns_unstall(struct xsd *x)
+{
+	list_for_each_safe(i, &x->stalled) {
+		list_del(i);
+		list_add_tail(&x->ready, i);
+	}
+}
+
+/* Takes bytes from the client; 0: there are none, or no room for them. */
 static uint32_t take(struct xsd *x, struct conn *c, struct slot *slot, uint32_t need)
 {
 	struct inbuf *b = slot->buf ? journal_buf(&x->journal, slot->buf) :
 		journal_buf_get(&x->journal, slot);
-	uint32_t served = slot->in_done - b->base;
-	/* With nothing served in the buffer there may come more than one message; else just this. */
-	uint32_t want = served ? served + need - b->used : MESSAGE_MAX - b->used;
-	uint32_t n = 0;
+	uint32_t served, want, n = 0;
 
+	if (!b) {
+		stall(x, c);
+		room_wait(x);
+		return 0;
+	}
+	served = slot->in_done - b->base;
+	/* With nothing served in the buffer there may come more than one message; else just this. */
+	want = served ? served + need - b->used : MESSAGE_MAX - b->used;
 	if (c->kind == CONN_SOCKET)
 		n = take_socket(x, c, b, want);
 	else if (c->domain->ring)
@@ -362,9 +393,7 @@ static bool work_once(struct xsd *x, struct conn *c)
 		c->took = true;
 	}
 	if (!request_serve(x, c, &msg, bytes + sizeof(msg), slot->in_done + need)) {
-		list_del(&c->turn);
-		list_add_tail(&x->stalled, &c->turn);
-		c->stalled = true;
+		stall(x, c);
 		return false;
 	}
 	if (slot->buf) {
@@ -378,6 +407,9 @@ static bool work_once(struct xsd *x, struct conn *c)
 
 bool conn_backlogged(struct xsd *x, const struct conn *c)
 {
+	/* What is not taken at once stays in the journal. */
+	if (x->room != ROOM_AMPLE && c->queued)
+		return true;
 	if (privileged(c))
 		return c->queued_bytes > SOCKET_BACKLOG;
 	return c->queued_replies >= x->quota[QUOTA_OUTSTANDING] ||

@@ -100,6 +100,7 @@ static void compact(struct xsd *x)
 	}
 	restore_snapshot(x);
 	journal_compact_end(&x->journal);
+	room_left(x);	/* takes the reserve that went with the old file */
 	x->compacted_nodes = x->nodes.count;
 }
 
@@ -133,6 +134,7 @@ int xsd_start(struct xsd *x, const char *dir, bool crashed, bool keep_sockets)
 {
 	int had = journal_open(&x->journal, dir);
 
+	x->dir = dir;
 	if (had < 0)
 		return had;
 	if (had && x->journal.tail) {
@@ -152,9 +154,11 @@ int xsd_start(struct xsd *x, const char *dir, bool crashed, bool keep_sockets)
 				}
 			}
 		compact(x);
+		room_left(x);
 		return 1;
 	}
 	populate(x);
+	room_left(x);
 	return 0;
 }
 
@@ -169,6 +173,12 @@ bool xsd_step(struct xsd *x)
 	conns_bury(x);
 	if (x->reconnect_at && port_now_ms(x->port) >= x->reconnect_at)
 		domains_reconnect(x);
+	if (x->check_at && port_now_ms(x->port) >= x->check_at)
+		domains_check(x);
+	if (x->unstall_at && port_now_ms(x->port) >= x->unstall_at) {
+		x->unstall_at = 0;
+		conns_unstall(x);
+	}
 	if (journal_wants_compaction(&x->journal, false))
 		compact(x);
 	return !list_empty(&x->ready);
@@ -182,14 +192,16 @@ void xsd_idle(struct xsd *x)
 
 int xsd_timeout(struct xsd *x)
 {
+	const uint64_t times[] = { x->reconnect_at, x->check_at, x->unstall_at };
 	uint64_t now, until = UINT64_MAX;
 
 	if (!list_empty(&x->ready))
 		return 0;
 	if (x->priority)
 		until = x->priority_until;
-	if (x->reconnect_at && x->reconnect_at < until)
-		until = x->reconnect_at;
+	for (unsigned int i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (times[i] && times[i] < until)
+			until = times[i];
 	if (until != UINT64_MAX) {
 		now = port_now_ms(x->port);
 		return now < until ? (int)(until - now) : 0;

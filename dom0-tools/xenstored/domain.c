@@ -227,6 +227,8 @@ int domain_introduce(struct xsd *x, unsigned int domid, uint64_t frame, uint32_t
 		return -EINVAL;
 	if (d->introduced)
 		return introduce_again(x, d, remote_port);
+	if (!conn_has_room(x))
+		return -ENOSPC;
 	d->frame = frame;
 	d->remote_port = remote_port;
 	err = connect_ring(x, d);
@@ -326,8 +328,14 @@ static struct domain **all_domains(struct xsd *x, unsigned int *count)
 void domains_check(struct xsd *x)
 {
 	unsigned int count;
-	struct domain **all = all_domains(x, &count);
+	struct domain **all;
 
+	x->check_at = 0;
+	if (room_left(x) == ROOM_NONE) {
+		x->check_at = port_now_ms(x->port) + ROOM_RETRY_MS;
+		return;
+	}
+	all = all_domains(x, &count);
 	port_domains_snapshot(x->port, true);
 	rec_begin(&x->journal, 0, 0, 0);
 	for (unsigned int i = 0; i < count; i++)

@@ -2,7 +2,8 @@
 /*
  * The journal's files: mapping, growing, records and the switch from one file to the next.
  *
- * Whatever fails here (a full /run) ends the process: a request is either recorded or was not served.
+ * A record that finds no room in /run ends the process: a request is either recorded or was not served. room.c
+ * keeps that from happening but to records far larger than usual; the request is then refused by the next process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,18 +46,19 @@ static int reserve(int fd, size_t from, size_t bytes)
 	return -errno;
 }
 
-static void map_log(struct journal *j, size_t need)
+/* False: there is no room for it. */
+static bool try_map_log(struct journal *j, size_t need)
 {
 	size_t room = (need + GROW - 1) / GROW * GROW, ample;
 	int fd = j->fd[j->which];
 
 	if (room <= j->room)
-		return;
+		return true;
 	ample = (j->room + j->room / 2) / GROW * GROW;
 	if (ample > room && reserve(fd, j->room, ample - j->room) == 0)
 		room = ample;
 	else if (reserve(fd, j->room, room - j->room) < 0)
-		die("no room for the journal");
+		return false;
 	if (j->room)
 		j->log = mremap(j->log, j->room, room, MREMAP_MAYMOVE);
 	else
@@ -64,6 +66,29 @@ static void map_log(struct journal *j, size_t need)
 	if (j->log == MAP_FAILED)
 		die("mapping the journal");
 	j->room = room;
+	return true;
+}
+
+static void map_log(struct journal *j, size_t need)
+{
+	struct shared *s = j->shared;
+	const struct rec *rec;
+
+	if (try_map_log(j, need))
+		return;
+	if (j->open && j->rec + sizeof(*rec) <= j->room) {
+		rec = (const struct rec *)(j->log + j->rec);
+		s->refuse_epoch = rec->epoch;
+		s->refuse_done = rec->in_done;
+		publish(s->refuse_slot, rec->slot);
+	}
+	errno = ENOSPC;
+	die("no room for the journal");
+}
+
+bool journal_ahead(struct journal *j, size_t bytes)
+{
+	return j->room - j->tail >= bytes || try_map_log(j, j->tail + bytes);
 }
 
 static int open_state(struct journal *j)
@@ -259,16 +284,17 @@ void journal_compact_end(struct journal *j)
 		die("truncating a journal");
 }
 
-void journal_slot_reserve(struct journal *j, uint32_t slot)
+bool journal_slot_reserve(struct journal *j, uint32_t slot)
 {
 	size_t bytes = (slot + 1) * sizeof(struct slot);
 
 	if (bytes <= j->slots_reserved)
-		return;
+		return true;
 	bytes = (bytes + 4095) & ~4095ul;
 	if (reserve(j->state_fd, SLOTS_AT + j->slots_reserved, bytes - j->slots_reserved) < 0)
-		die("no room for a connection");
+		return false;
 	j->slots_reserved = bytes;
+	return true;
 }
 
 struct inbuf *journal_buf(struct journal *j, uint32_t number)
@@ -284,9 +310,10 @@ struct inbuf *journal_buf_get(struct journal *j, struct slot *slot)
 	if (j->free_count) {
 		number = j->free_bufs[--j->free_count];
 	} else {
-		number = ++j->bufs_made;	/* there are as many as slots */
+		number = j->bufs_made + 1;	/* there are as many as slots */
 		if (reserve(j->state_fd, BUFS_AT + (number - 1) * BUF_STRIDE, BUF_STRIDE) < 0)
-			die("no room for input");
+			return NULL;
+		j->bufs_made = number;
 	}
 	b = journal_buf(j, number);
 	b->used = 0;

@@ -146,6 +146,9 @@ struct shared {
 		struct mmsghdr mm;
 		struct iovec iov[SEND_PIECES];
 	} send;
+	/* The request whose record found no room: to be refused by the next process. Slot 0: none. */
+	uint32_t refuse_slot, refuse_epoch;
+	uint64_t refuse_done;
 };
 
 #define SLOT_COUNT 16384
@@ -175,6 +178,8 @@ struct journal {
 int journal_open(struct journal *j, const char *dir);
 void journal_close(struct journal *j);
 
+/* Whether the log has room for @bytes more, which are taken from /run now if they can be had. */
+bool journal_ahead(struct journal *j, size_t bytes);
 void rec_begin(struct journal *j, uint32_t slot, uint32_t epoch, uint64_t in_done);
 /* Room for a payload of @length bytes; valid until the next call here. */
 void *rec_item(struct journal *j, enum item_type type, size_t length);
@@ -191,10 +196,10 @@ bool journal_wants_compaction(const struct journal *j, bool idle);
 bool journal_compact_begin(struct journal *j);
 void journal_compact_end(struct journal *j);
 
-/* Before a slot is used for the first time in this process. */
-void journal_slot_reserve(struct journal *j, uint32_t slot);
+/* Before a slot is used for the first time in this process. False: no room. */
+bool journal_slot_reserve(struct journal *j, uint32_t slot);
 struct inbuf *journal_buf(struct journal *j, uint32_t number);
-/* An empty buffer for @slot, starting at its in_done. */
+/* An empty buffer for @slot, starting at its in_done. NULL: no room. */
 struct inbuf *journal_buf_get(struct journal *j, struct slot *slot);
 void journal_buf_put(struct journal *j, struct slot *slot);
 /* After a restart: the slot's buffer holds input; and: all such were named, the others are free. */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -22,6 +23,8 @@
 #include "linux.h"
 
 #define FAST 10			/* restarts within a second that are too many */
+#define TRIES 10		/* workers, none of which ever served, ... */
+#define PATIENCE 30		/* ... or seconds of that, after which nobody waits for us any more */
 
 static volatile pid_t worker;
 static volatile sig_atomic_t stopping;
@@ -93,6 +96,14 @@ static pid_t start_worker(struct options *options, bool crashed, bool adopted, i
 	_exit(worker_run(options, crashed, adopted, ready_fd));
 }
 
+static time_t now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 /* A live update: the new program on the same sockets. */
 static void replace(struct options *options)
 {
@@ -113,11 +124,24 @@ static void replace(struct options *options)
 	unsetenv("XENSTORED_KEPT");
 }
 
+/*
+ * A worker has ended: whoever started us in the background, and waits for one that serves, has waited enough?
+ * Those that served have turned @ready_fd, a pipe, into something that leads nowhere.
+ */
+static bool give_up(int ready_fd, unsigned int tries, time_t since)
+{
+	struct stat st;
+
+	if (ready_fd < 0 || fstat(ready_fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+		return false;
+	return tries >= TRIES || now_s() - since >= PATIENCE;
+}
+
 int keeper_run(struct options *options, bool adopted, int ready_fd)
 {
 	bool crashed = false;
-	unsigned int fast = 0;
-	time_t last = 0;
+	unsigned int fast = 0, tries = 0;
+	time_t last = 0, since = now_s();
 
 	signal(SIGTERM, pass_on);
 	signal(SIGINT, pass_on);
@@ -140,14 +164,13 @@ int keeper_run(struct options *options, bool adopted, int ready_fd)
 			return WEXITSTATUS(status);
 		crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
 		adopted = true;
-		fast = time(NULL) == last ? fast + 1 : 0;
-		last = time(NULL);
-		if (fast < FAST)
-			continue;
-		/* Who waits for us to serve has waited enough. */
-		if (ready_fd >= 0)
+		if (give_up(ready_fd, ++tries, since)) {
 			close(ready_fd);
-		ready_fd = -1;
-		usleep(200 * 1000);
+			ready_fd = -1;
+		}
+		fast = now_s() == last ? fast + 1 : 0;
+		last = now_s();
+		if (fast >= FAST)
+			usleep(200 * 1000);
 	}
 }

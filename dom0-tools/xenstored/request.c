@@ -421,7 +421,9 @@ static int do_transaction_end(struct request *r)
 		return -EINVAL;
 	if (!r->tx)
 		return -ENOENT;
-	if (*how == 'T')
+	if (*how == 'T' && (r->no_room || (r->x->room != ROOM_AMPLE && tx_grows(r->tx))))
+		err = -ENOSPC;
+	if (*how == 'T' && !err)
 		err = tx_commit(r->x, r->tx);
 	else
 		tx_free(r->x, r->tx);
@@ -540,32 +542,57 @@ static int do_is_introduced(struct request *r)
 
 #define NO_TX	1	/* the transaction id is ignored */
 #define DOM0	2
+#define GROWS	4	/* adds to the store: not without room */
+#define READS	8	/* outside a transaction it leaves nothing in the journal */
 
 static const struct {
 	int (*serve)(struct request *r);
 	unsigned int flags;
 } types[XS_TYPE_COUNT] = {
-	[XS_CONTROL] = { request_control, DOM0 },
-	[XS_DIRECTORY] = { do_directory, 0 },
-	[XS_READ] = { do_read, 0 },
-	[XS_GET_PERMS] = { do_get_perms, 0 },
-	[XS_WATCH] = { do_watch, NO_TX },
+	[XS_CONTROL] = { request_control, DOM0 | READS },
+	[XS_DIRECTORY] = { do_directory, READS },
+	[XS_READ] = { do_read, READS },
+	[XS_GET_PERMS] = { do_get_perms, READS },
+	[XS_WATCH] = { do_watch, NO_TX | GROWS },
 	[XS_UNWATCH] = { do_unwatch, NO_TX },
 	[XS_TRANSACTION_START] = { do_transaction_start, 0 },
 	[XS_TRANSACTION_END] = { do_transaction_end, 0 },
-	[XS_INTRODUCE] = { do_introduce, DOM0 },
+	[XS_INTRODUCE] = { do_introduce, DOM0 | GROWS },
 	[XS_RELEASE] = { do_release, DOM0 },
-	[XS_GET_DOMAIN_PATH] = { do_get_domain_path, 0 },
-	[XS_WRITE] = { do_write, 0 },
-	[XS_MKDIR] = { do_mkdir, 0 },
+	[XS_GET_DOMAIN_PATH] = { do_get_domain_path, READS },
+	[XS_WRITE] = { do_write, GROWS },
+	[XS_MKDIR] = { do_mkdir, GROWS },
 	[XS_RM] = { do_rm, 0 },
-	[XS_SET_PERMS] = { do_set_perms, 0 },
-	[XS_IS_DOMAIN_INTRODUCED] = { do_is_introduced, DOM0 },
+	[XS_SET_PERMS] = { do_set_perms, GROWS },
+	[XS_IS_DOMAIN_INTRODUCED] = { do_is_introduced, DOM0 | READS },
 	[XS_RESUME] = { do_resume, DOM0 },
-	[XS_SET_TARGET] = { do_set_target, DOM0 },
+	[XS_SET_TARGET] = { do_set_target, DOM0 | GROWS },
 	[XS_RESET_WATCHES] = { do_reset_watches, 0 },
-	[XS_DIRECTORY_PART] = { do_directory_part, 0 },
+	[XS_DIRECTORY_PART] = { do_directory_part, READS },
 };
+
+/* Whether the request cannot be recorded, or could not by the process before. */
+static bool no_room_for(struct request *r, uint64_t in_done)
+{
+	struct shared *s = r->x->journal.shared;
+	unsigned int flags = r->msg.type < XS_TYPE_COUNT ? types[r->msg.type].flags : READS;
+
+	if (s->refuse_slot && s->refuse_slot == r->conn->slot && s->refuse_epoch == r->conn->epoch &&
+	    s->refuse_done == in_done) {
+		xsd_log(r->x, "a request of domain %u is refused: /run has no room for its record",
+			r->conn->domain->domid);
+		return true;
+	}
+	switch (room_left(r->x)) {
+	case ROOM_AMPLE:
+		return false;
+	case ROOM_TIGHT:
+		return flags & GROWS;
+	case ROOM_NONE:
+		break;
+	}
+	return !(flags & READS) || r->msg.tx_id;
+}
 
 static int dispatch(struct request *r)
 {
@@ -575,6 +602,9 @@ static int dispatch(struct request *r)
 		return -ENOSYS;
 	if (types[type].flags & DOM0 && !privileged(r->conn))
 		return -EACCES;
+	/* A transaction ends, with success or without: its client will not ask again. */
+	if (r->no_room && type != XS_TRANSACTION_END)
+		return -ENOSPC;
 	if (r->msg.tx_id && !(types[type].flags & NO_TX)) {
 		r->tx = tx_find(r->conn, r->msg.tx_id);
 		if (!r->tx)
@@ -608,6 +638,7 @@ bool request_serve(struct xsd *x, struct conn *c, const struct xsd_sockmsg *msg,
 	s->serving_done = in_done;
 	x->serving = c;
 	x->count_requests++;
+	r.no_room = no_room_for(&r, in_done);
 	rec_begin(&x->journal, c->slot, c->epoch, in_done);
 	err = dispatch(&r);
 	if (err == STALL) {

@@ -59,10 +59,15 @@ void tx_end_priority(struct xsd *x, bool timed_out)
 	if (timed_out)
 		x->priority->conn->no_priority_until = port_now_ms(x->port) + PRIORITY_PAUSE_MS;
 	x->priority = NULL;
-	list_for_each_safe(i, &x->stalled) {
-		list_del(i);
-		list_add_tail(&x->ready, i);
-	}
+	conns_unstall(x);
+}
+
+bool tx_grows(const struct transaction *tx)
+{
+	list_for_each(i, &tx->modified)
+		if (!(list_object(i, struct entry, modified)->flags & TX_GONE))
+			return true;
+	return false;
 }
 
 /* Memory of entries counts as the domain's: a guest may hold ten transactions. */

@@ -221,6 +221,14 @@ struct transaction {
 
 /* --- The daemon --- */
 
+/* How much the journal may still grow (room.c). */
+enum room {
+	ROOM_AMPLE,
+	ROOM_TIGHT,		/* nothing can be had of /run: what adds to the store is refused */
+	ROOM_NONE,		/* the reserve is used as well: only reading goes on */
+};
+#define ROOM_RETRY_MS 500
+
 struct xsd {
 	struct port *port;
 	struct journal journal;
@@ -245,6 +253,10 @@ struct xsd {
 	struct transaction *priority;	/* others wait rather than doom it */
 	uint64_t priority_until;
 	uint64_t reconnect_at;		/* see domains_reconnect() */
+	uint64_t check_at;		/* domains_check() is to be repeated */
+	uint64_t unstall_at;		/* somebody waits for room */
+	enum room room;			/* as room_left() last saw it */
+	const char *dir;		/* of the journal, for messages */
 	unsigned int quota[QUOTA_KINDS];
 	bool tracing;
 	bool live_update;		/* asked for: the process is to be replaced */
@@ -269,6 +281,7 @@ struct request {
 	struct transaction *tx;
 	struct xsd_sockmsg msg;
 	const char *body;
+	bool no_room;		/* for its record: to be refused */
 };
 
 /* Handlers' answer besides -errno: a transaction with priority is in the way, try again later. */
@@ -291,6 +304,12 @@ void xsd_idle(struct xsd *x);
 int xsd_timeout(struct xsd *x);
 /* Compares all redundant state; logs and counts what does not fit. */
 unsigned int xsd_check(struct xsd *x);
+
+/* room.c */
+/* Looks, and logs if it has changed. */
+enum room room_left(struct xsd *x);
+/* Somebody who is stalled waits for room. */
+void room_wait(struct xsd *x);
 
 /* tree.c */
 /* Takes @text apart into @p; false: not a valid absolute path within the limits. */
@@ -407,6 +426,8 @@ void entry_move(struct entry *e);
 /* 0, -EAGAIN, -ENOSPC, STALL. Except for STALL the transaction is gone. */
 int tx_commit(struct xsd *x, struct transaction *tx);
 void tx_end_priority(struct xsd *x, bool timed_out);
+/* Whether its commit would do more than remove. */
+bool tx_grows(const struct transaction *tx);
 /* Applies a journalled entry. */
 void tx_restore(struct xsd *x, struct transaction *tx, const struct item_tx_entry *item);
 
@@ -446,9 +467,11 @@ int request_control(struct request *r);
 /* connection.c */
 /* In memory only. NULL: no slot is free. */
 struct conn *conn_make(struct xsd *x, enum conn_kind kind, uint32_t slot, uint32_t epoch);
-/* Takes a client's socket: a record of its own. NULL: too many clients. */
+/* Takes a client's socket: a record of its own. NULL: too many clients, or no room. */
 struct conn *conn_open_socket(struct xsd *x, int fd, uint64_t cookie);
-/* Within the record at hand, as the next three. */
+/* Whether another connection can be had. */
+bool conn_has_room(struct xsd *x);
+/* Within the record at hand, as the next three. conn_has_room() said yes. */
 struct conn *conn_open_ring(struct xsd *x, struct domain *d);
 void conn_close(struct xsd *x, struct conn *c);
 /* A ring starts anew: no watches, transactions, bytes. */
@@ -464,6 +487,8 @@ void conns_bury(struct xsd *x);
 /* Input may be there, or room for output: serves some of it. */
 void conn_work(struct xsd *x, struct conn *c);
 void conn_ready(struct xsd *x, struct conn *c);
+/* Those that wait get their turn again. */
+void conns_unstall(struct xsd *x);
 /* Commits the record at hand and hands over what it says; true: all of that is delivered. */
 bool record_commit(struct xsd *x);
 /* Starts the slot's counters for a new user. */

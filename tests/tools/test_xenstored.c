@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The store daemon's core: protocol, permissions, transactions, watches, quotas, domains, control.
- * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c dom0-tools/xenstored/restore.c dom0-tools/xenstored/core.c tests/tools/xenstored_world.c
+ * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c dom0-tools/xenstored/restore.c dom0-tools/xenstored/room.c dom0-tools/xenstored/core.c tests/tools/xenstored_world.c
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -10,128 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "xenstored_world.h"
+#include "xenstored_scene.h"
 
 #define MANY	1001
-
-static struct world *w;
-static struct port *p;
-static char body[XENSTORE_PAYLOAD_MAX + 1];
-static char events[65536];	/* "path token;..." in order */
-static struct xsd_sockmsg got;
-static int tool;		/* dom0's client */
-
-static int set_up(void **state)
-{
-	(void)state;
-	w = world_new("test_xenstored");
-	p = world_start(w, false);
-	tool = world_connect(w);
-	events[0] = 0;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_int_equal(xsd_check(&p->x), 0);
-	world_stop(p);
-	world_free(w);
-	return 0;
-}
-
-/* As if killed and started again. */
-static void restart(void)
-{
-	world_stop(p);
-	p = world_start(w, false);
-	world_run(p);
-	assert_int_equal(xsd_check(&p->x), 0);
-}
-
-static void note_event(void)
-{
-	sprintf(events + strlen(events), "%s %s;", body, body + strlen(body) + 1);
-}
-
-/* One request of dom0's client @n; its answer in body[] and got. */
-static const char *ask_as(int n, uint32_t type, uint32_t tx, const char *text, unsigned int length)
-{
-	world_send(w, n, type, tx, text, length);
-	world_run(p);
-	for (;;) {
-		if (!world_receive(w, n, &got, body))
-			return "(none)";
-		if (got.type != XS_WATCH_EVENT)
-			return body;
-		note_event();
-	}
-}
-
-static const char *ask(uint32_t type, uint32_t tx, const char *text)
-{
-	return ask_as(tool, type, tx, text, strlen(text) + 1);
-}
-
-/* A request of a domain, through its ring. */
-static const char *ring_ask(unsigned int domid, uint32_t type, uint32_t tx, const char *text,
-			    unsigned int length)
-{
-	assert_true(world_ring_send(w, domid, type, tx, text, length));
-	world_run(p);
-	for (;;) {
-		if (!world_ring_receive(w, domid, &got, body))
-			return "(none)";
-		if (got.type != XS_WATCH_EVENT)
-			return body;
-		note_event();
-	}
-}
 
 #define RING(domid, type, tx, text) ring_ask(domid, type, tx, text, sizeof(text))
 #define ASK(type, tx, text) ask_as(tool, type, tx, text, sizeof(text))
 /* WRITE's value has no NUL. */
 #define WRITE(tx, text) ask_as(tool, XS_WRITE, tx, text, sizeof(text) - 1)
-
-/* Events that came without a question. */
-static const char *take_events(void)
-{
-	static char out[sizeof(events)];
-
-	world_run(p);
-	while (world_receive(w, tool, &got, body))
-		note_event();
-	strcpy(out, events);
-	events[0] = 0;
-	return out;
-}
-
-static const char *ring_events(unsigned int domid)
-{
-	static char out[sizeof(events)];
-
-	world_run(p);
-	while (world_ring_receive(w, domid, &got, body))
-		note_event();
-	strcpy(out, events);
-	events[0] = 0;
-	return out;
-}
-
-static void introduce(unsigned int domid)
-{
-	char text[64];
-	int n = sprintf(text, "%u", domid) + 1;
-
-	w->domain[domid].state = DOMAIN_EXISTS;
-	n += sprintf(text + n, "1000") + 1;
-	n += sprintf(text + n, "3") + 1;
-	assert_string_equal(ask_as(tool, XS_INTRODUCE, 0, text, n), "OK");
-	n = sprintf(text, "/local/domain/%u", domid) + 1;
-	assert_string_equal(ask_as(tool, XS_MKDIR, 0, text, n), "OK");
-	n += sprintf(text + n, "n%u", domid) + 1;
-	assert_string_equal(ask_as(tool, XS_SET_PERMS, 0, text, n), "OK");
-}
 
 static void test_read_write(void **state)
 {

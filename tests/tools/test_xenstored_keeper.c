@@ -18,6 +18,7 @@
 
 static int *lives;	/* of workers, shared with them */
 static int crashes;	/* before one serves */
+static unsigned int pause_us;	/* before each */
 
 int worker_run(const struct options *options, bool crashed, bool adopted, int ready_fd)
 {
@@ -27,6 +28,7 @@ int worker_run(const struct options *options, bool crashed, bool adopted, int re
 	if (crashed != (life > 1) || adopted != (life > 1))
 		return EXIT_FATAL;
 	if (life <= crashes) {
+		usleep(pause_us);
 		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
 		signal(SIGBUS, SIG_DFL);	/* not the sanitizer's */
 		raise(SIGBUS);
@@ -70,6 +72,10 @@ static void test_ready(void **state)
 	}
 	crashes = 1000000;
 	assert_int_equal(wait_ready(), 0);
+	/* Slower than what is too fast to go on with at once. */
+	pause_us = 150000;
+	assert_int_equal(wait_ready(), 0);
+	assert_in_range(*lives, 10, 12);
 	munmap(lives, sizeof(*lives));
 }
 
