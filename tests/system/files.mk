@@ -20,7 +20,7 @@ soak: setup all guests tools system-programs
 	@$(RUN_ALL) --soak $(CASE)
 
 # Programs that cases put into dom0, static.
-SYSTEM_PROGRAMS := $(addprefix $(BUILD)/system-programs/,log_dirty)
+SYSTEM_PROGRAMS := $(addprefix $(BUILD)/system-programs/,link_relay log_dirty)
 
 $(SYSTEM_PROGRAMS): $(BUILD)/system-programs/%: tests/system/programs/%.c tests/guests/log-dirty/report.h
 	@mkdir -p $(@D)
