@@ -4,16 +4,24 @@
 #include <arch/guest_access.h>
 #include <x86/emul.h>
 #include <x86/entry.h>
+#include <x86/extable.h>
 #include <xen/xen.h>
 
-/* Does the selector name 64-bit code? LAR reads the tables that are loaded, the guest's. */
+/*
+ * Does the selector name 64-bit code? LAR reads the tables that are loaded, the
+ * guest's, and faults where their page is not mapped (any more): then it names nothing.
+ */
 static bool is_code64(uint16_t sel)
 {
 	unsigned int rights = 0;
 
 	if (likely(sel == FLAT_RING3_CS64))
 		return true;
-	__asm__("lar %1, %0" : "+r"(rights) : "r"((unsigned int)sel) : "cc");
+	__asm__ __volatile__(
+		"1: lar %1, %0\n"
+		"2:\n"
+		_ASM_EXTABLE(1b, 2b)
+		: "+r"(rights) : "r"((unsigned int)sel) : "cc");
 	return rights & (1u << 21);
 }
 
