@@ -568,6 +568,39 @@ static void test_base_tables_refused(void **state __maybe_unused)
 	assert_in_range(in_steps, 3, 100);
 }
 
+/* A vcpu's first tables, preempted on the way, and then others: the first are let go. */
+static void test_base_tables_changed(void **state __maybe_unused)
+{
+	struct vcpu *v = pt_dom->vcpu[1];
+	struct pt_tree kernel, user, other;
+	unsigned int changed = 0;
+	struct host_counts before;
+
+	pt_tree(&kernel, 1, 1, 1);
+	pt_tree(&user, 3, 4, 2);
+	pt_tree(&other, 1, 2, 1);
+	before = host_count();
+	for_each_fault(n, host_preempt_at) {
+		if (vcpu_set_base_tables(v, page_to_mfn(kernel.l4), page_to_mfn(user.l4))) {
+			changed += !no_table(v->arch.guest_table);
+			/* What is validated in part waits for whoever goes on with it. */
+			while (vcpu_set_base_tables(v, page_to_mfn(other.l4), page_to_mfn(user.l4)))
+				;
+			assert_true(mfn_eq(v->arch.guest_table, page_to_mfn(other.l4)));
+		}
+		do {
+			while (vcpu_destroy_pagetables(v) || put_old_guest_table(current))
+				;
+		} while ((kernel.l4->type_info & PGT_partial) &&
+			 !vcpu_set_base_tables(v, page_to_mfn(kernel.l4), INVALID_MFN));
+		pt_assert_released(&kernel);
+		pt_assert_released(&user);
+		pt_assert_released(&other);
+		assert_counts_equal(&before);
+	}
+	assert_in_range(changed, 1, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,6 +621,7 @@ int main(void)
 		pt_test(test_grant_leaves),
 		pt_test(test_foreign_leaf_goes),
 		pt_test(test_base_tables_refused),
+		pt_test(test_base_tables_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

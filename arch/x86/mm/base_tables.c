@@ -62,6 +62,9 @@ int vcpu_set_base_tables(struct vcpu *v, mfn_t kernel, mfn_t user)
 		rc = put_old_guest_table(v);
 	if (rc)
 		return rc;
+	/* A call that was preempted may be repeated with another table: the first goes. */
+	if (!mfn_eq(v->arch.guest_table, kernel) && drop_base(v, &v->arch.guest_table))
+		return -ERESTART;
 	if (no_table(v->arch.guest_table)) {
 		rc = get_table_refs(pte_make(kernel, 0), 5, v->domain, true, false);
 		if (rc)
