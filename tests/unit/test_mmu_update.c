@@ -199,6 +199,47 @@ static void test_tools_map_foreign(void **state __maybe_unused)
 	assert_counts_equal(&before);
 }
 
+/* While somebody logs: whose pages were marked last. */
+static const struct page_info *marked;
+void log_dirty_mark(const struct page_info *pg)
+{
+	if (page_get_owner(pg) == pt_other)
+		marked = pg;
+}
+
+/* Stores through a mapping by right are in the log when it goes, in each way it can. */
+static void test_foreign_stores_logged(void **state __maybe_unused)
+{
+	struct page_info *l1 = pt_page(pt_tools), *theirs = pt_page(pt_other);
+	struct mmu_update map = { pt_maddr(l1, 1), pt_value(theirs, LEAF_RW) }, change = map;
+	struct page_info *const other = pt_page(pt_other);
+
+	host_switch_to(0, pt_tools->vcpu[0]);
+	assert_int_equal(pt_mmuext(MMUEXT_PIN_L1_TABLE, pt_mfn(l1), DOMID_SELF), 0);
+	log_dirty_on = 1;
+	for (unsigned int way = 0; way < 4; way++) {
+		const uint64_t to[] = { 0, pt_value(theirs, LEAF_RO), pt_value(other, LEAF_RW) };
+
+		map.val = pt_value(theirs, LEAF_RW);
+		assert_int_equal(pt_mmu_update(&map, 1, NULL, 2), 0);
+		marked = NULL;
+		if (way < 3) {
+			change.val = to[way];
+			assert_int_equal(pt_mmu_update(&change, 1, NULL, 2), 0);
+		} else {
+			assert_int_equal(pt_mmuext(MMUEXT_UNPIN_TABLE, pt_mfn(l1), DOMID_SELF), 0);
+		}
+		assert_ptr_equal(marked, theirs);
+		marked = NULL;
+		if (way == 1) {		/* that one could not be written */
+			change.val = 0;
+			assert_int_equal(pt_mmu_update(&change, 1, NULL, 2), 0);
+			assert_null(marked);
+		}
+	}
+	log_dirty_on = 0;
+}
+
 /* DOMID_IO's frames have no counts, named as owner or not. */
 static void test_device_frames(void **state __maybe_unused)
 {
@@ -609,6 +650,7 @@ int main(void)
 		pt_test(test_hypervisor_slots),
 		pt_test(test_owners),
 		pt_test(test_tools_map_foreign),
+		pt_test(test_foreign_stores_logged),
 		pt_test(test_device_frames),
 		pt_test(test_batch_stops_at_failure),
 		pt_test(test_mixed_batch_preempted),

@@ -97,14 +97,16 @@ busy:
  * A writable mapping of another's page goes by itself, not by a grant unmap. Its
  * owner may now make it a table, and that flushes the owner's CPUs only: ours
  * must not find the old translation any more. Control domains are trusted to
- * flush for themselves.
+ * flush for themselves. What was written by this mapping no fault has told: the
+ * page counts as written.
  */
-static __noinline void foreign_leaf_goes(const struct domain *pt_dom)
+static __noinline void foreign_leaf_goes(const struct domain *pt_dom, const struct page_info *pg)
 {
 	const cpumask_t mask = pt_dom->dirty_cpumask;
 
 	if (!pt_dom->is_privileged)
 		flush_tlb_mask(&mask);
+	log_dirty_page(pg);
 }
 
 void put_leaf_refs(pte_t e, const struct domain *pt_dom)
@@ -122,7 +124,7 @@ void put_leaf_refs(pte_t e, const struct domain *pt_dom)
 		return;
 	if (e.pte & PTE_RW) {
 		if (unlikely(owner != pt_dom))
-			foreign_leaf_goes(pt_dom);
+			foreign_leaf_goes(pt_dom, pg);
 		put_writable_type(pg);
 	}
 	put_page(pg);
