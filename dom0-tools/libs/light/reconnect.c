@@ -40,6 +40,24 @@ static struct light_nic *find_nic(struct light_config *config, const char *which
 	return NULL;
 }
 
+/*
+ * The first letter of the backend that the device has now, 0: none. What a configuration leaves open stays as it
+ * is: one of real xl's means the kernel's backends, whatever our default.
+ */
+static char backend_now(struct light *light, uint32_t domid, const char *kind, int devid)
+{
+	struct batch batch = { 0 };
+	struct device device;
+	char now = 0;
+
+	batch_read(&batch, "/libxl/%u/device/%s/%d/backend", domid, kind, devid);
+	if (!batch_run(&batch, light->store, 0) && batch.list[0].reply &&
+	    !device_parse(&device, domid, kind, (unsigned int)devid, batch.list[0].reply))
+		now = device.backend_kind[0];
+	batch_free(&batch);
+	return now;
+}
+
 static int no_device(uint32_t domid, const char *kind, const char *which, struct tools_error *error)
 {
 	return tools_fail(error, -ENODEV, "no-device",
@@ -74,6 +92,7 @@ int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
 {
 	struct light_config config;
 	struct light_disk *disk;
+	char now;
 	int rc;
 
 	light_config_init(&config);
@@ -81,6 +100,11 @@ int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
 	disk = rc ? NULL : find_disk(&config, which);
 	if (!rc && !disk)
 		rc = no_device(domid, "disk", which, error);
+	if (!rc && !disk->backend) {
+		now = backend_now(light, domid, "vbd", light_vdev_number(which, NULL, NULL));
+		if (now)
+			disk->backend = now == 'q' ? LIGHT_BACKEND_QDISK : LIGHT_BACKEND_PHY;
+	}
 	rc = rc ? rc : reconnect(light, domid, which, disk, NULL, error);
 	light_config_free(&config);
 	return rc;
@@ -91,6 +115,7 @@ int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
 {
 	struct light_config config;
 	struct light_nic *nic;
+	char now;
 	int rc;
 
 	light_config_init(&config);
@@ -98,6 +123,11 @@ int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
 	nic = rc ? NULL : find_nic(&config, which);
 	if (!rc && !nic)
 		rc = no_device(domid, "interface", which, error);
+	if (!rc && !nic->user_backend) {
+		now = backend_now(light, domid, "vif", nic->devid);
+		if (now)
+			nic->user_backend = now == 'q' ? LIGHT_YES : LIGHT_NO;
+	}
 	rc = rc ? rc : reconnect(light, domid, which, NULL, nic, error);
 	light_config_free(&config);
 	return rc;
