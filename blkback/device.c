@@ -11,6 +11,8 @@
 
 #define RETRY_NS	20000000ULL	/* 20 ms */
 #define OPEN_TRIES	1500		/* half a minute for an earlier instance's I/O to end */
+#define ENDING_NS	25000000ULL	/* 25 ms of quiet before a Closed frontend's rings are let go of */
+#define ENDING_TURNS	200		/* and this many at most */
 #define OFFER_PERSISTENT	1	/* unless the toolstack's key says otherwise */
 
 static unsigned int struct_pages(void)
@@ -40,15 +42,19 @@ static enum medium_mode read_mode(struct blkback *b)
 	return mode[0] == 'w' ? MEDIUM_EXCLUSIVE : MEDIUM_READ_ONLY;
 }
 
+static void size_changed(void *arg);
+
 /* 0, -XEN_EAGAIN (again later), or the device was failed. */
-static int open_medium(struct blkback *b)
+static int open_medium(struct blkback *b, bool taken_over)
 {
 	char params[PV_PATH_MAX], format[16];
 	struct medium_spec spec = {
 		.format = "raw",
 		.mode = read_mode(b),
 		.fence = (uint32_t)b->bus.peer << 20 | (b->devid & 0xfffff),
+		.taken_over = taken_over,
 		.batch_done = device_complete,
+		.changed = size_changed,
 		.arg = b,
 	};
 	int rc = pv_store_read(b->domain, 0, b->bus.path, "params", params, sizeof(params));
@@ -149,6 +155,7 @@ static void finish_closing(struct blkback *b)
 	b->dying = false;
 	b->tries = 0;
 	pv_timer_set(b->domain, &b->retry, 0);
+	pv_timer_set(b->domain, &b->ending, 0);
 	pv_xenbus_switch(&b->bus, XenbusStateClosed);
 	b->closed = gone || !is_online(b);
 }
@@ -182,6 +189,42 @@ static void close_down(struct blkback *b)
 	device_end_connection(b);
 }
 
+static bool is_quiet(struct blkback *b)
+{
+	bool quiet = !device_in_flight(b);
+
+	for (unsigned int i = 0; quiet && i < b->nr_queues; i++)
+		quiet = pv_back_ring_idle(&b->queues[i].ring);
+	return quiet;
+}
+
+static void ending_turn(void *arg)
+{
+	struct blkback *b = arg;
+	bool quiet = is_quiet(b);
+
+	if ((quiet && b->was_quiet) || !b->endings--) {
+		close_down(b);
+		return;
+	}
+	b->was_quiet = quiet;
+	pv_timer_set(b->domain, &b->ending, pv_now(b->domain) + ENDING_NS);
+}
+
+/*
+ * The frontend is Closed. Linux's goes there as soon as it is asked to, its ring full of requests, and
+ * waits for all of them without end (del_gendisk()); an answer may make it send more that had waited. So it is
+ * served until nothing comes any more.
+ */
+static void end_slowly(struct blkback *b)
+{
+	b->was_quiet = false;
+	b->endings = ENDING_TURNS;
+	b->ending.fn = ending_turn;
+	b->ending.arg = b;
+	pv_timer_set(b->domain, &b->ending, pv_now(b->domain));
+}
+
 /* A failure that is not the frontend's: memory, the store. */
 static void give_up(struct blkback *b, const char *what, int rc)
 {
@@ -193,7 +236,7 @@ static void give_up(struct blkback *b, const char *what, int rc)
 /* Initialising: opens the medium, publishes, waits for the frontend. */
 static void prepare_device(struct blkback *b)
 {
-	int rc = open_medium(b);
+	int rc = open_medium(b, false);
 
 	if (rc == -XEN_EAGAIN && b->tries < OPEN_TRIES) {
 		try_again(b);
@@ -233,7 +276,7 @@ static void connect_device(struct blkback *b, bool takeover)
 /* An earlier instance was connected. */
 static void take_over(struct blkback *b)
 {
-	int rc = b->medium ? 0 : open_medium(b);
+	int rc = b->medium ? 0 : open_medium(b, true);
 
 	if (rc == -XEN_EAGAIN && b->tries < OPEN_TRIES)
 		try_again(b);
@@ -257,7 +300,13 @@ static void advance(struct blkback *b)
 
 	if (b->dying || b->closed || b->retry.when)
 		return;
-	if (b->bus.peer_state == XenbusStateUnknown || b->bus.peer_state == XenbusStateClosed) {
+	if (b->ending.when) {
+		if (b->bus.peer_state == XenbusStateClosed)
+			return;
+		close_down(b);
+	} else if (b->connected && b->bus.peer_state == XenbusStateClosed) {
+		end_slowly(b);
+	} else if (b->bus.peer_state == XenbusStateUnknown || b->bus.peer_state == XenbusStateClosed) {
 		if (was_connected || b->bus.peer_state == XenbusStateUnknown || !is_online(b))
 			close_down(b);
 	} else if (was_connected && !b->connected) {
@@ -311,8 +360,9 @@ static void asked_to_close(struct blkback *b)
 }
 
 /* Frontends look at the size again when the state is written, although it stays the same. */
-static void resize(struct blkback *b)
+static void size_changed(void *arg)
 {
+	struct blkback *b = arg;
 	uint64_t bytes = b->info.bytes;
 
 	if (!b->medium)
@@ -322,6 +372,17 @@ static void resize(struct blkback *b)
 		return;
 	if (!put(b, "sectors", b->info.bytes >> b->unit_shift))
 		put(b, "state", XenbusStateConnected);
+}
+
+/* The key has the size that the medium is to have, or anything: it has grown by itself. */
+static void resize(struct blkback *b)
+{
+	uint64_t bytes = 0;
+
+	pv_store_read_number(b->domain, 0, b->bus.path, "resize", 0, UINT64_MAX, &bytes);
+	if (b->medium && bytes > b->info.bytes)
+		medium_resize(b->medium, bytes);
+	size_changed(b);
 }
 
 void blkback_poke(struct blkback *b, const char *key)
@@ -397,6 +458,7 @@ static void let_go(struct blkback *b, bool forget)
 	device_disconnect(b, forget);
 	close_medium(b);
 	pv_timer_set(b->domain, &b->retry, 0);
+	pv_timer_set(b->domain, &b->ending, 0);
 	pv_xenbus_close(&b->bus);
 	pv_pages_free(b->domain, b, struct_pages());
 }

@@ -37,8 +37,7 @@ struct medium {
 	int direct;			/* past the page cache; -1: cannot */
 	int cached;
 	uint32_t alignment;		/* that direct operations need */
-	uint32_t fence;
-	bool is_image;			/* served to us by another program */
+	struct image *image;		/* served to us by another program; NULL: the files are the medium */
 	bool is_block;
 	bool touched;
 	char *memory;			/* medium_memory_alloc()'s; its beginning is registered */
@@ -91,6 +90,10 @@ static void submit(struct file_op *op)
 {
 	struct medium *m = op->medium;
 
+	if (m->image) {
+		image_submit(m->image, op);
+		return;
+	}
 	op->fd = m->cached;
 	if (m->direct >= 0 && op->io->op <= MEDIUM_WRITE && is_aligned(m, op->io))
 		op->fd = m->direct;
@@ -135,7 +138,9 @@ void medium_submit(struct medium *m, struct medium_io *io)
 
 void medium_kick(struct medium *m)
 {
-	if (m->host->uring)
+	if (m->image)
+		image_kick(m->image);
+	else if (m->host->uring)
 		uring_kick(m->host->uring);
 }
 
@@ -331,22 +336,16 @@ static void close_files(struct medium *m)
 		close(m->cached);
 }
 
-/* Opens the image's block device in the place of the image. */
+/* The file itself is opened for the sharing lock only; what keeps our next instance waiting is in image.c. */
 static int open_image(struct medium *m, const struct medium_spec *spec, struct medium_info *info)
 {
-	struct medium_spec device_spec = *spec;
-	char device[32];
-	int rc = image_open(m->host->images, spec->fence, spec->path, spec->format,
-			    spec->mode == MEDIUM_READ_ONLY, device, sizeof(device));
+	int rc;
 
-	if (rc)
-		return rc;
-	device_spec.path = device;
-	rc = open_files(m, &device_spec, info);
-	m->is_image = !rc;
-	if (rc && rc != -EAGAIN)
-		image_close(m->host->images, spec->fence);
-	return rc;
+	m->cached = open(spec->path, O_RDONLY | O_CLOEXEC);
+	if (m->cached < 0)
+		return -errno;
+	rc = share(m->cached, spec->mode);
+	return rc ? rc : image_open(m->host->images, spec, &m->image, info);
 }
 
 int medium_open(struct medium **medium, struct medium_host *h, const struct medium_spec *spec,
@@ -357,7 +356,6 @@ int medium_open(struct medium **medium, struct medium_host *h, const struct medi
 
 	if (!m)
 		return -ENOMEM;
-	m->fence = spec->fence;
 	m->direct = m->cached = -1;
 	m->host = h;
 	m->batch_done = spec->batch_done;
@@ -387,16 +385,24 @@ void medium_close(struct medium *m)
 		link = &(*link)->next;
 	*link = m->next;
 	close_files(m);
-	if (m->is_image)
-		image_close(m->host->images, m->fence);
+	if (m->image)
+		image_close(m->image);
 	free(m);
+}
+
+void medium_resize(struct medium *m, uint64_t bytes)
+{
+	if (m->image)
+		image_resize(m->image, bytes);
 }
 
 void medium_refresh(struct medium *m, struct medium_info *info)
 {
 	struct medium_info now = *info;
 
-	if (!measure(m, &now))
+	if (m->image)
+		info->bytes = image_bytes(m->image);
+	else if (!measure(m, &now))
 		info->bytes = now.bytes;
 }
 
@@ -444,7 +450,7 @@ int file_io_open(struct medium_host **host, struct pv_domain *domain, const char
 	h->domain = domain;
 	h->records = records;
 	snprintf(h->image_directory, sizeof(h->image_directory), "%s/../images", records);
-	rc = image_server_open(&h->images, h->image_directory);
+	rc = image_server_open(&h->images, domain, h, h->image_directory);
 	if (rc)
 		goto free_host;
 	rc = uring_open(&h->uring, domain, h);

@@ -1,76 +1,605 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A qemu-nbd for each image, connected to a free /dev/nbdN.
- *
- * The file DIRECTORY/FENCE names the N before the server is started, so a later instance of the
- * daemon finds it, running or not. Whether it serves is what /sys/block/nbdN/pid says.
+ * An image's life: waiting for the lock that whatever worked on it before holds, starting a qemu-nbd, giving it again
+ * what it must know (the write log), then all operations; and from the beginning when it dies.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/nbd.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "image.h"
+#include "image_process.h"
+#include "nbd.h"
+#include "write_log.h"
 
-#define MAX_DEVICES	1024
+#define POLL_NS		10000000ULL	/* 10 ms, for a lock or a process's end */
+#define SLOWEST_NS	1000000000ULL	/* between a server's death at once and the next */
+#define ABANDONED_NS	5000000000ULL	/* without anybody asking for an image not open */
+#define MAX_FAILURES	60		/* in a row, each about SLOWEST_NS: then there is no pause any more */
+#define DISCARD_UNIT	4096
+#define DISCARD_MAX	(1U << 30)	/* bytes in one call: the protocol has 32 bits */
 
-extern char **environ;
+enum state {
+	WAITING,	/* for the lock; the timer runs */
+	GROWING,	/* qemu-img works; the timer runs */
+	STARTING,	/* a server was started and has not told the image's size */
+	REPLAYING,	/* what is in the log is written again */
+	SERVING,
+	REFUSED,	/* never served; image_open() tells */
+};
 
-/* A server that we have started, until it serves or has failed. */
-struct child {
-	struct child *next;
+/* What a call is for. */
+enum purpose { FOR_DISK, FOR_REPLAY, FOR_LOG };
+
+struct image {
+	struct image *next;
+	struct image_server *server;
+	enum state state;
+	bool open;		/* image_open() has given it out */
+	bool closing;
+	bool was_served;
+	bool log_flush;		/* a flush of ours is under way */
+	pid_t pid;		/* of the server or qemu-img; 0: none */
+	char *path, format[16], lock_path[300], log_name[32];
+	struct image_file file;
 	uint32_t fence;
-	pid_t pid;
-	bool cached;		/* second attempt: the file system knows no direct I/O */
+	struct nbd nbd;
+	struct write_log log;
+	uint64_t replay_place;
+	struct nbd_calls todo;	/* not given to the server */
+	struct nbd_calls held;	/* writes answered by the server that the log has no room for */
+	struct nbd_call *free;
+	struct medium_piece own_piece;
+	uint64_t held_count, released_count;	/* numbers of the writes on held */
+	struct pv_timer timer;
+	uint64_t asked;
+	uint64_t bytes, wanted_bytes;	/* wanted: != 0 until qemu-img has been run */
+	unsigned int failures;
+	void (*changed)(void *arg);
+	void *arg;
 };
 
 struct image_server {
-	const char *directory, *sysfs;
-	struct child *children;
+	struct pv_domain *domain;
+	struct medium_host *host;
+	struct image *images;
+	const char *directory;
 };
 
-/* Claims (claim() below) that a killed instance had not made an association of: nobody would free them. */
-static void drop_stale_claims(const char *directory)
-{
-	bool kept[MAX_DEVICES] = { false };
-	struct dirent *entry;
-	unsigned int n;
-	char path[300];
-	int end;
-	DIR *d = opendir(directory);
-	FILE *f;
+static void tick(void *arg);
 
-	while (d && (entry = readdir(d))) {
-		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "%s/%.20s", directory, entry->d_name);
-		f = fopen(path, "re");
-		if (f && fscanf(f, "%u", &n) == 1 && n < MAX_DEVICES)
-			kept[n] = true;
-		if (f)
-			fclose(f);
-	}
-	if (d)
-		rewinddir(d);
-	while (d && (entry = readdir(d))) {
-		if (sscanf(entry->d_name, "nbd%u%n", &n, &end) != 1 || entry->d_name[end] ||
-		    n >= MAX_DEVICES || kept[n])
-			continue;
-		snprintf(path, sizeof(path), "%s/nbd%u", directory, n);
-		unlink(path);
-	}
-	if (d)
-		closedir(d);
+static void wake(struct image *m, uint64_t after)
+{
+	m->timer.fn = tick;
+	m->timer.arg = m;
+	pv_timer_set(m->server->domain, &m->timer, pv_now(m->server->domain) + after);
 }
 
-int image_server_open(struct image_server **server, const char *directory)
+/* --- Operations and the log --- */
+
+static struct nbd_call *call_new(struct image *m, uint16_t type, unsigned int purpose)
+{
+	struct nbd_call *call = m->free;
+
+	if (call)
+		m->free = call->next;
+	else
+		call = malloc(sizeof(*call));
+	if (!call) {
+		pv_log(m->server->domain, "out of memory");	/* a few bytes: nothing would work any more */
+		abort();
+	}
+	memset(call, 0, sizeof(*call));
+	call->type = type;
+	call->purpose = purpose;
+	return call;
+}
+
+static void call_free(struct image *m, struct nbd_call *call)
+{
+	call->next = m->free;
+	m->free = call;
+}
+
+static void complete(struct image *m, struct nbd_call *call, int result)
+{
+	struct file_op *op = call->owner;
+
+	op->result = result < 0 ? result : (int)call->bytes;
+	call_free(m, call);
+	file_op_done(op);
+}
+
+static void send_call(struct image *m, struct nbd_call *call)
+{
+	call->mark = write_log_mark(&m->log);
+	nbd_send(&m->nbd, call);
+}
+
+/* A flush for the log's sake: it covers what was answered before, so the writes held until then. */
+static void flush_log(struct image *m)
+{
+	struct nbd_call *call;
+
+	if (m->log_flush || m->state != SERVING)
+		return;
+	m->log_flush = true;
+	call = call_new(m, NBD_CMD_FLUSH, FOR_LOG);
+	call->offset = 0;
+	call->owner = (void *)(uintptr_t)m->held_count;
+	send_call(m, call);
+	nbd_kick(&m->nbd);
+}
+
+static void release_held(struct image *m, uint64_t until, int result)
+{
+	while (m->released_count < until) {
+		m->released_count++;
+		complete(m, nbd_calls_take(&m->held), result);
+	}
+}
+
+/* The server has written it, and may forget it until the next flush. */
+static void written(struct image *m, struct nbd_call *call)
+{
+	if (!write_log_add(&m->log, call->offset, call->pieces, call->nr_pieces)) {
+		nbd_calls_add(&m->held, call);
+		m->held_count++;
+		flush_log(m);
+		return;
+	}
+	if (write_log_used(&m->log) > WRITE_LOG_BYTES / 2)
+		flush_log(m);
+	complete(m, call, 0);
+}
+
+/* True: there was more to discard than one call can say. */
+static bool discard_more(struct image *m, struct nbd_call *call)
+{
+	const struct file_op *op = call->owner;
+	uint64_t end = op->io->offset + op->io->bytes;
+
+	call->offset += call->bytes;
+	if (call->offset >= end)
+		return false;
+	call->bytes = end - call->offset < DISCARD_MAX ? end - call->offset : DISCARD_MAX;
+	send_call(m, call);
+	nbd_kick(&m->nbd);
+	return true;
+}
+
+static void log_flushed(struct image *m, struct nbd_call *call, int result)
+{
+	m->log_flush = false;
+	if (!result)
+		write_log_drop(&m->log, call->mark);
+	release_held(m, (uintptr_t)call->owner, result);
+	call_free(m, call);
+	if (m->held.first)
+		flush_log(m);
+}
+
+/* --- Serving --- */
+
+static bool may_send(const struct image *m)
+{
+	return m->state == SERVING && !m->wanted_bytes;
+}
+
+void image_kick(struct image *m)
+{
+	struct nbd_call *call;
+
+	if (!may_send(m) || !m->todo.first)
+		return;
+	while ((call = nbd_calls_take(&m->todo)))
+		send_call(m, call);
+	nbd_kick(&m->nbd);
+}
+
+void image_submit(struct image *m, struct file_op *op)
+{
+	static const uint16_t types[] = {
+		[MEDIUM_READ] = NBD_CMD_READ, [MEDIUM_WRITE] = NBD_CMD_WRITE,
+		[MEDIUM_FLUSH] = NBD_CMD_FLUSH, [MEDIUM_DISCARD] = NBD_CMD_TRIM,
+	};
+	struct nbd_call *call = call_new(m, types[op->io->op], FOR_DISK);
+
+	call->owner = op;
+	if (op->io->op <= MEDIUM_WRITE) {
+		call->offset = op->io->offset;
+		call->bytes = op->io->bytes;
+		call->pieces = op->io->pieces;
+		call->nr_pieces = op->io->nr_pieces;
+	} else if (op->io->op == MEDIUM_DISCARD) {
+		call->offset = op->io->offset;
+		call->bytes = op->io->bytes < DISCARD_MAX ? op->io->bytes : DISCARD_MAX;
+	}
+	nbd_calls_add(&m->todo, call);
+}
+
+static void serve(struct image *m)
+{
+	bool grown = m->was_served && m->bytes != m->nbd.bytes;
+
+	m->state = SERVING;
+	m->bytes = m->nbd.bytes & ~511ULL;
+	m->was_served = true;
+	image_kick(m);
+	if (grown && m->open)
+		m->changed(m->arg);
+}
+
+/* One after the other: later entries may cover the same places. */
+static void replay(struct image *m)
+{
+	const struct write_log_entry *e = write_log_next(&m->log, &m->replay_place);
+	struct nbd_call *call;
+
+	if (!e) {
+		serve(m);
+		return;
+	}
+	call = call_new(m, NBD_CMD_WRITE, FOR_REPLAY);
+	m->own_piece = (struct medium_piece){ (void *)e->data, e->bytes };
+	call->pieces = &m->own_piece;
+	call->nr_pieces = 1;
+	call->offset = e->offset;
+	call->bytes = e->bytes;
+	send_call(m, call);
+	nbd_kick(&m->nbd);
+}
+
+static void on_ready(void *arg)
+{
+	struct image *m = arg;
+
+	m->state = REPLAYING;
+	m->replay_place = 0;
+	replay(m);
+}
+
+static void on_answer(void *arg, struct nbd_call *call, int result)
+{
+	struct image *m = arg;
+
+	m->failures = 0;
+	switch ((enum purpose)call->purpose) {
+	case FOR_REPLAY:
+		if (result)
+			pv_log(m->server->domain, "image %s: a write cannot be repeated: error %d", m->path,
+			       -result);
+		call_free(m, call);
+		replay(m);
+		break;
+	case FOR_LOG:
+		log_flushed(m, call, result);
+		break;
+	case FOR_DISK:
+		if (!result && call->type == NBD_CMD_TRIM && discard_more(m, call))
+			break;
+		if (result || !m->log.memory || call->type == NBD_CMD_READ || call->type == NBD_CMD_TRIM) {
+			complete(m, call, result);
+		} else if (call->type == NBD_CMD_WRITE) {
+			written(m, call);
+		} else {
+			write_log_drop(&m->log, call->mark);
+			complete(m, call, 0);
+		}
+		break;
+	}
+}
+
+/* The connection has ended, for whatever reason: what is not done is to be done by another server. */
+static void disconnect(struct image *m)
+{
+	struct nbd_calls later, open;
+	struct nbd_call *call;
+
+	nbd_calls_init(&later);
+	nbd_calls_init(&open);
+	if (m->state == STARTING && m->pid > 0)
+		kill(m->pid, SIGTERM);	/* it ends with its client only once it has got to know one */
+	while ((call = nbd_calls_take(&m->held)))
+		nbd_calls_add(&later, call);
+	m->released_count = m->held_count;
+	m->log_flush = false;
+	nbd_close(&m->nbd, &open);
+	while ((call = nbd_calls_take(&open))) {
+		if (call->purpose == FOR_DISK)
+			nbd_calls_add(&later, call);
+		else
+			call_free(m, call);
+	}
+	while ((call = nbd_calls_take(&m->todo)))
+		nbd_calls_add(&later, call);
+	nbd_calls_init(&m->todo);
+	while ((call = nbd_calls_take(&later)))
+		nbd_calls_add(&m->todo, call);
+	m->state = WAITING;
+}
+
+static void fail_all(struct image *m)
+{
+	struct nbd_calls todo;
+	struct nbd_call *call;
+
+	nbd_calls_init(&todo);
+	while ((call = nbd_calls_take(&m->todo)))
+		nbd_calls_add(&todo, call);
+	if (!todo.first)
+		return;
+	while ((call = nbd_calls_take(&todo)))
+		complete(m, call, -EIO);
+	file_ops_done(m->server->host);
+}
+
+/* A server's end, or that none could be started. */
+static void lost(struct image *m, const char *why)
+{
+	uint64_t after = POLL_NS;
+
+	disconnect(m);
+	if (m->closing || (!m->was_served && !m->file.cached)) {
+		m->file.cached = true;
+	} else if (!m->was_served) {
+		m->state = REFUSED;
+	} else {
+		if (m->failures < MAX_FAILURES)
+			m->failures++;
+		if (m->failures == 1 || m->failures == MAX_FAILURES)
+			pv_log(m->server->domain, "image %s: qemu-nbd: %s: %s", m->path, why,
+			       m->failures == 1 ? "another one is started" : "no more is expected of it");
+		after = m->failures > 6 ? SLOWEST_NS : POLL_NS << m->failures;
+		if (m->failures == MAX_FAILURES)
+			fail_all(m);
+	}
+	if (m->pid > 0)
+		kill(m->pid, SIGKILL);
+	wake(m, after);
+}
+
+static void on_lost(void *arg, const char *why)
+{
+	lost(arg, why);
+}
+
+/* After a group of answers. Where the image is to grow, its server ends as soon as nothing is under way. */
+static void on_batch(void *arg)
+{
+	struct image *m = arg;
+
+	file_ops_done(m->server->host);
+	if (m->nbd.fd.fd >= 0 && m->state == SERVING && m->wanted_bytes && nbd_is_idle(&m->nbd)) {
+		disconnect(m);
+		wake(m, POLL_NS);
+	}
+}
+
+static const struct nbd_events events = {
+	.ready = on_ready, .answered = on_answer, .batch_done = on_batch, .lost = on_lost,
+};
+
+/* --- Processes --- */
+
+static void start_server(struct image *m, int lock)
+{
+	char name[300];
+	int fd;
+
+	snprintf(name, sizeof(name), "%.280s/%u.sock", m->server->directory, m->fence);
+	m->pid = image_serve(&m->file, name, lock, &fd);
+	if (m->pid > 0 && nbd_open(&m->nbd, m->server->domain, fd, &events, m))
+		close(fd);
+	if (m->pid < 0)
+		m->pid = 0;
+	if (m->nbd.fd.fd < 0)
+		lost(m, "cannot be started");
+	else
+		m->state = STARTING;
+	if (m->state == STARTING && !m->open)
+		wake(m, ABANDONED_NS);
+}
+
+static void start_growing(struct image *m, int lock)
+{
+	m->pid = image_grow(&m->file, m->wanted_bytes, lock);
+	m->wanted_bytes = 0;
+	m->state = m->pid > 0 ? GROWING : WAITING;
+	if (m->pid < 0)
+		m->pid = 0;
+	wake(m, POLL_NS);
+}
+
+/* Has the process ended, if there is one? */
+static bool reap(struct image *m)
+{
+	int status = 0;
+
+	if (m->pid > 0 && waitpid(m->pid, &status, WNOHANG) == 0)
+		return false;
+	if (m->pid > 0 && m->state == GROWING && status)
+		pv_log(m->server->domain, "image %s: it was not made larger", m->path);
+	m->pid = 0;
+	return true;
+}
+
+static void image_free(struct image *m)
+{
+	struct image **link = &m->server->images;
+	struct nbd_calls left;
+	struct nbd_call *call;
+
+	nbd_calls_init(&left);
+	nbd_close(&m->nbd, &left);
+	while ((call = nbd_calls_take(&left)))
+		call_free(m, call);
+	while (*link != m)
+		link = &(*link)->next;
+	*link = m->next;
+	pv_timer_set(m->server->domain, &m->timer, 0);
+	if (m->log.memory)
+		blkback_record_unmap(m->server->host, m->log.memory, WRITE_LOG_BYTES);
+	while ((call = m->free)) {
+		m->free = call->next;
+		free(call);
+	}
+	free(m->path);
+	free(m);
+}
+
+/* The end: nobody works on the image any more. */
+static void bury(struct image *m, int lock)
+{
+	if (m->log.memory)
+		blkback_record_remove(m->server->host, m->log_name);
+	unlink(m->lock_path);
+	close(lock);
+	image_free(m);
+}
+
+static void tick(void *arg)
+{
+	struct image *m = arg;
+	int lock;
+
+	if (!m->open && !m->closing && pv_now(m->server->domain) - m->asked > ABANDONED_NS) {
+		image_close(m);
+		return;
+	}
+	if (m->state == REFUSED || m->state == STARTING || m->state == REPLAYING || m->state == SERVING) {
+		if (!m->open)
+			wake(m, ABANDONED_NS);
+		return;
+	}
+	lock = reap(m) ? image_lock(m->lock_path) : -EAGAIN;
+	m->state = m->pid ? m->state : WAITING;
+	if (lock < 0) {
+		wake(m, POLL_NS);
+		return;
+	}
+	if (m->closing) {
+		bury(m, lock);
+		return;
+	}
+	if (m->wanted_bytes)
+		start_growing(m, lock);
+	else
+		start_server(m, lock);
+	close(lock);
+}
+
+/* --- For file_io.c --- */
+
+static struct image *image_new(struct image_server *s, const struct medium_spec *spec)
+{
+	struct image *m = calloc(1, sizeof(*m));
+	void *memory = NULL;
+	int fd;
+
+	if (!m || !(m->path = strdup(spec->path))) {
+		free(m);
+		return NULL;
+	}
+	m->server = s;
+	m->fence = spec->fence;
+	m->nbd.fd.fd = -1;
+	nbd_calls_init(&m->todo);
+	nbd_calls_init(&m->held);
+	snprintf(m->format, sizeof(m->format), "%s", spec->format);
+	snprintf(m->lock_path, sizeof(m->lock_path), "%.280s/%u.lock", s->directory, spec->fence);
+	snprintf(m->log_name, sizeof(m->log_name), "image-%u", spec->fence);
+	m->file = (struct image_file){
+		.path = m->path, .format = m->format, .read_only = spec->mode == MEDIUM_READ_ONLY,
+	};
+	fd = open(spec->path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	m->file.cached = fd < 0 && errno == EINVAL;
+	if (fd >= 0)
+		close(fd);
+	if (!m->file.read_only)
+		memory = blkback_record_map(s->host, m->log_name, WRITE_LOG_BYTES);
+	if (memory)
+		write_log_open(&m->log, memory, WRITE_LOG_BYTES, spec->taken_over);
+	m->next = s->images;
+	s->images = m;
+	m->asked = pv_now(s->domain);
+	tick(m);
+	return m;
+}
+
+static bool is_of(const struct image *m, const struct medium_spec *spec)
+{
+	return !strcmp(m->path, spec->path) && !strncmp(m->format, spec->format, sizeof(m->format) - 1) &&
+	       m->file.read_only == (spec->mode == MEDIUM_READ_ONLY);
+}
+
+int image_open(struct image_server *s, const struct medium_spec *spec, struct image **image,
+	       struct medium_info *info)
+{
+	struct image *m, *mine = NULL;
+
+	for (m = s->images; m; m = m->next) {
+		if (m->closing && (m->fence == spec->fence || !strcmp(m->path, spec->path)))
+			return -EAGAIN;
+		if (m->fence == spec->fence)
+			mine = m;
+	}
+	if (mine && !is_of(mine, spec)) {
+		image_close(mine);
+		return -EAGAIN;
+	}
+	m = mine ? mine : image_new(s, spec);
+	if (!m)
+		return -ENOMEM;
+	m->asked = pv_now(s->domain);
+	if (m->state == REFUSED) {
+		image_close(m);
+		return -EIO;
+	}
+	if (m->state != SERVING)
+		return -EAGAIN;
+	m->open = true;
+	m->changed = spec->changed;
+	m->arg = spec->arg;
+	info->bytes = m->bytes;
+	info->sector = 512;
+	info->discard_granularity = m->nbd.flags & NBD_FLAG_SEND_TRIM ? DISCARD_UNIT : 0;
+	info->discard_alignment = 0;
+	*image = m;
+	return 0;
+}
+
+void image_close(struct image *m)
+{
+	m->open = false;
+	m->closing = true;
+	m->wanted_bytes = 0;
+	if (m->state != GROWING)
+		disconnect(m);
+	wake(m, 0);
+}
+
+void image_resize(struct image *m, uint64_t bytes)
+{
+	m->wanted_bytes = bytes;
+	if (m->state == SERVING && nbd_is_idle(&m->nbd)) {
+		disconnect(m);
+		wake(m, 0);
+	}
+}
+
+uint64_t image_bytes(const struct image *m)
+{
+	return m->bytes;
+}
+
+int image_server_open(struct image_server **server, struct pv_domain *domain, struct medium_host *host,
+		      const char *directory)
 {
 	struct image_server *s = calloc(1, sizeof(*s));
 
@@ -80,238 +609,23 @@ int image_server_open(struct image_server **server, const char *directory)
 		free(s);
 		return -errno;
 	}
-	drop_stale_claims(directory);
+	s->domain = domain;
+	s->host = host;
 	s->directory = directory;
-	s->sysfs = "/sys";
 	*server = s;
 	return 0;
 }
 
-void image_server_set_sysfs(struct image_server *s, const char *sysfs)
-{
-	s->sysfs = sysfs;
-}
-
 void image_server_close(struct image_server *s)
 {
-	struct child *c;
+	while (s && s->images) {
+		pid_t pid = s->images->pid;
 
-	while (s && (c = s->children)) {
-		s->children = c->next;
-		free(c);
+		if (s->images->state == STARTING)
+			disconnect(s->images);
+		image_free(s->images);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
 	}
 	free(s);
-}
-
-/* --- Devices --- */
-
-static bool serves(const struct image_server *s, unsigned int n)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/block/nbd%u/pid", s->sysfs, n);
-	return !access(path, F_OK);
-}
-
-static bool exists(const struct image_server *s, unsigned int n)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/block/nbd%u", s->sysfs, n);
-	return !access(path, F_OK);
-}
-
-static void file_of(const struct image_server *s, uint32_t fence, char *path, size_t room)
-{
-	snprintf(path, room, "%s/%u", s->directory, fence);
-}
-
-/* The number kept for the disk; -ENOENT. */
-static int kept_number(const struct image_server *s, uint32_t fence)
-{
-	char path[300];
-	unsigned int n;
-	int found;
-	FILE *f;
-
-	file_of(s, fence, path, sizeof(path));
-	f = fopen(path, "re");
-	if (!f)
-		return -ENOENT;
-	found = fscanf(f, "%u", &n);
-	fclose(f);
-	return found == 1 && n < MAX_DEVICES ? (int)n : -ENOENT;
-}
-
-/* A lock file beside the associations: a number taken and not serving yet is not given twice. */
-static bool claim(const struct image_server *s, unsigned int n)
-{
-	char path[300];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/nbd%u", s->directory, n);
-	fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-static void unclaim(const struct image_server *s, uint32_t fence)
-{
-	int n = kept_number(s, fence);
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/nbd%d", s->directory, n);
-	if (n >= 0)
-		unlink(path);
-	file_of(s, fence, path, sizeof(path));
-	unlink(path);
-}
-
-static int take_number(const struct image_server *s, uint32_t fence)
-{
-	unsigned int n = 0;
-	char path[300];
-	FILE *f;
-
-	while (n < MAX_DEVICES && exists(s, n) && (serves(s, n) || !claim(s, n)))
-		n++;
-	if (n == MAX_DEVICES || !exists(s, n))
-		return -ENODEV;
-	file_of(s, fence, path, sizeof(path));
-	f = fopen(path, "we");
-	if (!f)
-		return -errno;
-	fprintf(f, "%u\n", n);
-	return fclose(f) ? -EIO : (int)n;
-}
-
-/* --- Servers --- */
-
-static int start(struct child *c, unsigned int n, const char *path, const char *format,
-		 bool read_only)
-{
-	char device[32], connect[48], kind[48];
-	char *arguments[12], **a = arguments;
-	posix_spawnattr_t attributes;
-	sigset_t none, pipe;
-	int rc;
-
-	snprintf(device, sizeof(device), "/dev/nbd%u", n);
-	snprintf(connect, sizeof(connect), "--connect=%s", device);
-	snprintf(kind, sizeof(kind), "--format=%.32s", format);
-	*a++ = "qemu-nbd";
-	*a++ = connect;
-	*a++ = kind;
-	*a++ = c->cached ? "--cache=writeback" : "--cache=none";
-	*a++ = "--discard=unmap";
-	if (read_only)
-		*a++ = "--read-only";
-	*a++ = "--";
-	*a++ = (char *)path;
-	*a = NULL;
-	posix_spawnattr_init(&attributes);
-	/* It inherits neither what the loop blocks nor what the daemon ignores. */
-	sigemptyset(&none);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	posix_spawnattr_setsigdefault(&attributes, &pipe);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-				 POSIX_SPAWN_SETSIGDEF);
-	rc = posix_spawnp(&c->pid, arguments[0], NULL, &attributes, arguments, environ);
-	posix_spawnattr_destroy(&attributes);
-	return -rc;
-}
-
-static struct child **find_child(struct image_server *s, uint32_t fence)
-{
-	struct child **link = &s->children;
-
-	while (*link && (*link)->fence != fence)
-		link = &(*link)->next;
-	return link;
-}
-
-static void forget_child(struct child **link)
-{
-	struct child *c = *link;
-
-	*link = c->next;
-	free(c);
-}
-
-/* One that runs is waited for; one that failed is tried once more through the page cache. */
-static int look_after(struct image_server *s, struct child **link, unsigned int n, const char *path,
-		      const char *format, bool read_only)
-{
-	struct child *c = *link;
-	int status, rc;
-
-	if (waitpid(c->pid, &status, WNOHANG) == 0)
-		return -EAGAIN;
-	rc = -EIO;
-	if (!c->cached) {
-		c->cached = true;
-		rc = start(c, n, path, format, read_only);
-		if (!rc)
-			return -EAGAIN;
-	}
-	unclaim(s, c->fence);
-	forget_child(link);
-	return rc;
-}
-
-static int start_new(struct image_server *s, uint32_t fence, unsigned int n, const char *path,
-		     const char *format, bool read_only)
-{
-	struct child *c = calloc(1, sizeof(*c));
-	int rc = c ? start(c, n, path, format, read_only) : -ENOMEM;
-
-	if (rc) {
-		free(c);
-		unclaim(s, fence);
-		return rc;
-	}
-	c->fence = fence;
-	c->next = s->children;
-	s->children = c;
-	return -EAGAIN;
-}
-
-int image_open(struct image_server *s, uint32_t fence, const char *path, const char *format,
-	       bool read_only, char *device, size_t room)
-{
-	struct child **link = find_child(s, fence);
-	int n = kept_number(s, fence);
-
-	if (n < 0)
-		n = take_number(s, fence);
-	if (n < 0)
-		return n;
-	if (!serves(s, n))
-		return *link ? look_after(s, link, n, path, format, read_only) :
-			       start_new(s, fence, n, path, format, read_only);
-	if (*link)
-		forget_child(link);
-	snprintf(device, room, "/dev/nbd%d", n);
-	return 0;
-}
-
-void image_close(struct image_server *s, uint32_t fence)
-{
-	int n = kept_number(s, fence), fd;
-	char device[32];
-
-	if (n < 0)
-		return;
-	snprintf(device, sizeof(device), "/dev/nbd%d", n);
-	fd = open(device, O_RDWR | O_CLOEXEC);
-	if (fd >= 0) {
-		ioctl(fd, NBD_DISCONNECT);	/* qemu-nbd writes back and ends */
-		close(fd);
-	}
-	unclaim(s, fence);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
 }

@@ -1,35 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images in formats that are not ours to parse (qcow2 with its backing chain, vmdk, ...): each is served
- * as a block device by a qemu-nbd of its own, which outlives this daemon.
+ * Images in formats that are not ours to parse (qcow2 with its backing chain, vmdk, ...): each is served by a qemu-nbd
+ * of its own, whose client we are. A server that dies is replaced, and what it had not answered, or may have forgotten,
+ * is given to the next one: whoever reads and writes notices a pause.
  */
 #ifndef BLKBACK_IMAGE_H
 #define BLKBACK_IMAGE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "file_io.h"
 
 struct image_server;
+struct image;
 
-/*
- * @directory: where the association of devices and servers is kept over restarts; one process uses it at a
- * time. -errno.
- */
-int image_server_open(struct image_server **server, const char *directory);
-/* Where sysfs is mounted (/sys); tests have one of their own. */
-void image_server_set_sysfs(struct image_server *server, const char *sysfs);
+/* @directory: for the servers' locks and sockets; one process uses it at a time. -errno. */
+int image_server_open(struct image_server **server, struct pv_domain *domain, struct medium_host *host,
+		      const char *directory);
+/* Forgets all images; their servers end as they do when the process does. */
 void image_server_close(struct image_server *server);
 
 /*
- * The block device of the image that virtual disk @fence has, in @device. -EAGAIN: being started, ask
- * again; -EIO: qemu-nbd refused (its words are on standard error); -ENODEV: no free device, or the kernel
- * has no nbd.
+ * The image of virtual disk spec->fence. -EAGAIN: a server is being started, or an earlier one not gone: ask again,
+ * often, or it is dropped; -EIO: qemu-nbd refused (its words are on standard error).
  */
-int image_open(struct image_server *server, uint32_t fence, const char *path, const char *format,
-	       bool read_only, char *device, size_t room);
+int image_open(struct image_server *server, const struct medium_spec *spec, struct image **image,
+	       struct medium_info *info);
 
-/* The disk is no more: its server ends. */
-void image_close(struct image_server *server, uint32_t fence);
+/* The disk is no more: its server writes back and ends. Nothing may be under way. */
+void image_close(struct image *image);
+
+/* As an engine's: completed by file_op_done(), never from inside. */
+void image_submit(struct image *image, struct file_op *op);
+void image_kick(struct image *image);
+
+/* Makes the image larger; spec->changed is called some time after, if that is possible. */
+void image_resize(struct image *image, uint64_t bytes);
+
+uint64_t image_bytes(const struct image *image);
 
 #endif

@@ -44,7 +44,9 @@ struct medium_spec {
 	const char *format;	/* "raw", or what another program shall parse: "qcow2" */
 	enum medium_mode mode;
 	uint32_t fence;		/* one number for each device: no two instances of its backend at once */
+	bool taken_over;	/* an earlier instance had it open: what that left behind is to be used */
 	void (*batch_done)(void *arg);
+	void (*changed)(void *arg);	/* its size did, some time after medium_resize() */
 	void *arg;
 };
 
@@ -72,6 +74,9 @@ void medium_close(struct medium *medium);
  */
 void *medium_memory_alloc(struct medium *medium, size_t bytes);
 void medium_memory_free(struct medium *medium, void *memory, size_t bytes);
+
+/* To be made @bytes large, if the medium can do that by itself: an image in a format of its own. */
+void medium_resize(struct medium *medium, uint64_t bytes);
 
 /* Size and so on now; the file may have grown. */
 void medium_refresh(struct medium *medium, struct medium_info *info);

@@ -102,6 +102,9 @@ struct blkback {
 	bool closed;			/* and will not be opened again */
 	struct pv_timer retry;		/* opening the medium, or connecting, again */
 	struct pv_timer again;		/* queues have more than a turn's work */
+	struct pv_timer ending;		/* the frontend is Closed, and what it asked before is being done */
+	bool was_quiet;			/* when the timer above rang last */
+	unsigned int endings;		/* how often it may ring yet */
 	unsigned int tries;
 	unsigned int nr_queues;
 	struct queue queues[MAX_QUEUES];

@@ -3,6 +3,7 @@
  * kl block-attach, block-list, block-detach, block-reconnect, block-resize: disks of running
  * domains.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "devices.h"
 
@@ -90,8 +91,14 @@ int cmd_block_reconnect(struct kl *kl, int argc, char **argv)
 
 static int resize(struct device_call *call, struct tools_error *e)
 {
+	uint64_t kib = 0;
+
 	kl_progress(call->kl, "resizing %s", call->words[0]);
-	return light_resize_disk(call->kl->light, call->domid, call->words[0], e);
+	if (call->count > 2)
+		return tools_fail(e, -EINVAL, "usage", "one disk, and one size at most");
+	if (call->count == 2 && (light_size_parse(call->words[1], &kib) || !kib))
+		return tools_fail(e, -EINVAL, "config", "`%.40s' is no size", call->words[1]);
+	return light_resize_disk(call->kl->light, call->domid, call->words[0], kib, e);
 }
 
 int cmd_block_resize(struct kl *kl, int argc, char **argv)

@@ -13,7 +13,7 @@ struct disk {
 	struct disk *next;
 	char path[64];
 	unsigned char *data;
-	uint64_t bytes;
+	uint64_t bytes, room;	/* now, and what there is memory for */
 	uint64_t before;	/* bytes in front of these, which nobody may touch */
 	uint32_t sector;
 	unsigned int failures, flushes;
@@ -82,7 +82,7 @@ unsigned char *fake_disk(struct medium_host *h, const char *path, uint64_t bytes
 	struct disk *d = calloc(1, sizeof(*d));
 
 	snprintf(d->path, sizeof(d->path), "%s", path);
-	d->bytes = bytes;
+	d->bytes = d->room = bytes;
 	d->sector = sector;
 	d->data = calloc(1, bytes);
 	d->next = h->disks;
@@ -214,6 +214,13 @@ void medium_kick(struct medium *m)
 	h->timer.arg = h;
 	if (h->pending && !h->timer.when)
 		pv_timer_set(h->owner, &h->timer, pv_now(h->owner) + 1 + chance(h, 5000));
+}
+
+void medium_resize(struct medium *m, uint64_t bytes)
+{
+	if (bytes <= m->disk->room)
+		m->disk->bytes = bytes;
+	m->spec.changed(m->spec.arg);
 }
 
 void medium_refresh(struct medium *m, struct medium_info *info)

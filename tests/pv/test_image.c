@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images through qemu-nbd, with a script in its place and a sysfs of our own: which device an image gets,
- * how the server is called, what becomes of one that fails, of a restarted daemon, of many images.
+ * Images through a real qemu-nbd: reads, writes, flushes and discards of a qcow2 with a backing file; servers killed
+ * under load, together with the daemon too; growing under load; what is refused; the write log by itself.
  *
- * LINK: blkback/image.c
+ * LINK: blkback/file_io.c blkback/image.c blkback/image_process.c blkback/nbd.c blkback/uring.c blkback/workers.c
+ * LINK: blkback/write_log.c
+ * LIBS: -lpthread
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -11,196 +13,548 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "../../blkback/image.h"
+#include "../../blkback/file_io.h"
+#include "../../blkback/write_log.h"
 
-#define TRIES	2000
+#define BLOCK		4096
+#define BLOCKS		4096	/* 16 MiB */
+#define DEPTH		24
+#define MAX_FDS		16
+#define FENCE		5
 
-static char folder[64], images[80], sysfs[80], device[32];
+static char folder[64], records[80], image[80];
 
-/*
- * The server: writes down how it was called, fails as often as the file "failures" is long, else
- * "serves" as long as its device's folder has the pid.
- */
-static const char script[] =
-	"#!/bin/sh\n"
-	"top=${0%/*}\n"
-	"echo \"$*\" >>$top/calls\n"
-	"if [ -s $top/failures ]; then tail -c +2 $top/failures >$top/f; mv $top/f $top/failures; exit 1; fi\n"
-	"for a; do case $a in --connect=*) n=${a##*/} ;; esac; done\n"
-	"echo $$ >$top/sys/block/$n/pid\n"
-	"while [ -e $top/sys/block/$n/pid ]; do sleep 0.05; done\n";
+/* --- The loop --- */
 
-static void put(const char *name, const char *text, unsigned int mode)
+static struct pv_fd *watched[MAX_FDS];
+static struct pv_timer *timers;
+static unsigned int logged, changes;
+
+int pv_fd_add(struct pv_domain *domain, struct pv_fd *fd)
 {
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	(void)domain;
+	for (int i = 0; i < MAX_FDS; i++) {
+		if (watched[i])
+			continue;
+		watched[i] = fd;
+		return 0;
+	}
+	return -ENOSPC;
 }
 
-static bool called_with(const char *text)
+int pv_fd_wait_for(struct pv_domain *domain, struct pv_fd *fd, uint32_t events)
 {
-	static char calls[4096];
-	char path[128];
-	ssize_t n;
-	int fd;
+	(void)domain;
+	fd->events = events;
+	return 0;
+}
 
-	snprintf(path, sizeof(path), "%s/calls", folder);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? 0 : read(fd, calls, sizeof(calls) - 1);
-	calls[n < 0 ? 0 : n] = 0;
-	close(fd);
-	return strstr(calls, text);
+void pv_fd_remove(struct pv_domain *domain, struct pv_fd *fd)
+{
+	(void)domain;
+	for (int i = 0; i < MAX_FDS; i++)
+		if (watched[i] == fd)
+			watched[i] = NULL;
+}
+
+uint64_t pv_now(struct pv_domain *domain)
+{
+	struct timespec t;
+
+	(void)domain;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+void pv_timer_set(struct pv_domain *domain, struct pv_timer *timer, uint64_t when)
+{
+	struct pv_timer **link = &timers;
+
+	(void)domain;
+	while (*link && *link != timer)
+		link = &(*link)->next;
+	if (*link)
+		*link = timer->next;
+	timer->when = when;
+	if (when) {
+		timer->next = timers;
+		timers = timer;
+	}
+}
+
+void pv_log(struct pv_domain *domain, const char *format, ...)
+{
+	(void)domain, (void)format;
+	logged++;
+}
+
+/* poll()'s numbers are epoll's for what is used here. */
+static void turn(void)
+{
+	struct pollfd fds[MAX_FDS];
+	struct pv_fd *who[MAX_FDS];
+	uint64_t now = pv_now(NULL);
+	int n = 0;
+
+	for (int i = 0; i < MAX_FDS; i++) {
+		if (!watched[i])
+			continue;
+		who[n] = watched[i];
+		fds[n++] = (struct pollfd){ .fd = watched[i]->fd, .events = (short)watched[i]->events };
+	}
+	poll(fds, n, 2);
+	for (int i = 0; i < n; i++) {
+		bool is_watched = false;
+
+		for (int j = 0; j < MAX_FDS; j++)
+			is_watched |= watched[j] == who[i];
+		if (is_watched && fds[i].revents)
+			who[i]->fn(who[i]->arg, fds[i].revents);
+	}
+	for (struct pv_timer *t = timers; t; t = t->next) {
+		if (t->when > now)
+			continue;
+		pv_timer_set(NULL, t, 0);
+		t->fn(t->arg);
+		break;
+	}
+}
+
+/* --- The medium --- */
+
+struct op {
+	struct medium_io io;
+	struct medium_piece piece;
+	char *memory;
+	uint32_t first, count;
+	bool busy;
+};
+
+static struct op ops[DEPTH];
+static uint32_t written[2 * BLOCKS], version;	/* of each block; 0: as the backing file has it */
+static bool taken[2 * BLOCKS];
+static unsigned int seed, blocks;
+static struct medium_host *host;
+static struct medium *medium;
+
+static unsigned int draw(unsigned int below)
+{
+	seed = seed * 1103515245 + 12345;
+	return (seed >> 8) % below;
+}
+
+static uint64_t word(uint32_t block, uint32_t nth)
+{
+	return nth ? ((uint64_t)block << 32 | nth) * 0x9e3779b97f4a7c15ULL : 0;
+}
+
+static void batch_done(void *arg)
+{
+	(void)arg;
+}
+
+static void changed(void *arg)
+{
+	(void)arg;
+	changes++;
+}
+
+static int try_open(bool taken_over, enum medium_mode mode, const char *path, struct medium_info *info)
+{
+	struct medium_spec spec = {
+		.path = path, .format = "qcow2", .mode = mode, .fence = FENCE, .taken_over = taken_over,
+		.batch_done = batch_done, .changed = changed,
+	};
+	int rc;
+
+	while ((rc = medium_open(&medium, host, &spec, info)) == -EAGAIN)
+		turn();
+	return rc;
+}
+
+static void open_medium(bool taken_over)
+{
+	struct medium_info info;
+
+	assert_int_equal(try_open(taken_over, MEDIUM_EXCLUSIVE, image, &info), 0);
+	blocks = info.bytes / BLOCK;
+	assert_int_equal(info.sector, 512);
+	assert_true(info.discard_granularity > 0);
+}
+
+static void settle(struct op *op)
+{
+	assert_int_equal(op->io.result, 0);
+	for (uint32_t i = 0; i < op->count && op->io.op == MEDIUM_READ; i++) {
+		const uint64_t *p = (void *)(op->memory + i * BLOCK);
+
+		for (int j = 0; j < BLOCK / 8; j++)
+			if (p[j] != word(op->first + i, written[op->first + i]))
+				fail_msg("block %u: %lx, not %lx", op->first + i, (long)p[j],
+					 (long)word(op->first + i, written[op->first + i]));
+	}
+	for (uint32_t i = 0; i < op->count; i++)
+		taken[op->first + i] = false;
+	op->busy = false;
+}
+
+static void done(struct medium_io *io)
+{
+	settle(PV_CONTAINER(io, struct op, io));
+}
+
+static void begin(struct op *op, enum medium_op what, uint32_t first, uint32_t count)
+{
+	op->first = first;
+	op->count = what == MEDIUM_FLUSH ? 0 : count;
+	op->busy = true;
+	op->piece = (struct medium_piece){ op->memory, count * BLOCK };
+	op->io = (struct medium_io){
+		.op = what, .offset = (uint64_t)first * BLOCK, .bytes = op->count * BLOCK, .pieces = &op->piece,
+		.nr_pieces = 1, .done = done,
+	};
+	for (uint32_t i = 0; i < op->count; i++) {
+		taken[first + i] = true;
+		if (what != MEDIUM_WRITE)
+			continue;
+		written[first + i] = ++version;
+		for (int j = 0; j < BLOCK / 8; j++)
+			((uint64_t *)(op->memory + i * BLOCK))[j] = word(first + i, version);
+	}
+	medium_submit(medium, &op->io);
+}
+
+static bool is_free(uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (taken[first + i])
+			return false;
+	return true;
+}
+
+/* @flushes: one in so many; 0: none, so that the server keeps its metadata as long as it lives. */
+static void load(unsigned int flushes)
+{
+	for (int i = 0; i < DEPTH; i++) {
+		uint32_t count = 1 + draw(draw(3) ? 2 : 16), first = draw(blocks - count);
+
+		if (ops[i].busy)
+			continue;
+		if (flushes && !draw(flushes))
+			begin(&ops[i], MEDIUM_FLUSH, 0, 1);
+		else if (is_free(first, count))
+			begin(&ops[i], draw(3) ? MEDIUM_WRITE : MEDIUM_READ, first, count);
+	}
+	medium_kick(medium);
+}
+
+static bool is_busy(void)
+{
+	for (int i = 0; i < DEPTH; i++)
+		if (ops[i].busy)
+			return true;
+	return false;
+}
+
+static void quiet(void)
+{
+	time_t end = time(NULL) + 60;
+
+	while (is_busy() && time(NULL) < end)
+		turn();
+	assert_false(is_busy());
+}
+
+static void read_all(void)
+{
+	for (uint32_t b = 0; b < blocks; b += 16) {
+		begin(&ops[0], MEDIUM_READ, b, 16);
+		medium_kick(medium);
+		quiet();
+	}
+}
+
+/* The server is our only child. */
+static pid_t child(void)
+{
+	char path[64];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "re");
+	assert_non_null(f);
+	if (fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	fclose(f);
+	return pid;
+}
+
+/* --- Set-up --- */
+
+static void shell(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	if (system(command))
+		fail_msg("%s", command);
 }
 
 static int set_up(void **state)
 {
-	char path[256];
-
 	(void)state;
 	strcpy(folder, "/tmp/test_image.XXXXXX");
 	assert_non_null(mkdtemp(folder));
-	snprintf(images, sizeof(images), "%s/images", folder);
-	snprintf(sysfs, sizeof(sysfs), "%s/sys", folder);
-	snprintf(path, sizeof(path), "mkdir -p %s/block/nbd0 %s/block/nbd1", sysfs, sysfs);
-	assert_int_equal(system(path), 0);
-	put("qemu-nbd", script, 0700);
-	snprintf(path, sizeof(path), "%s:/usr/bin:/bin", folder);
-	return setenv("PATH", path, 1);
+	snprintf(records, sizeof(records), "%s/rings", folder);
+	snprintf(image, sizeof(image), "%s/top", folder);
+	mkdir(records, 0700);
+	shell("cd %s && qemu-img create -q -f qcow2 base 16M && qemu-img create -q -f qcow2 -b base -F qcow2 top", folder);
+	memset(written, 0, sizeof(written));
+	memset(taken, 0, sizeof(taken));
+	version = logged = changes = 0;
+	seed = 7;
+	for (int i = 0; i < DEPTH; i++) {
+		ops[i].busy = false;
+		ops[i].memory = aligned_alloc(BLOCK, 16 * BLOCK);
+	}
+	timers = NULL;
+	memset(watched, 0, sizeof(watched));
+	return file_io_open(&host, NULL, records);
+}
+
+/* Its server writes back and ends; nothing is left. */
+static void close_medium(void)
+{
+	medium_close(medium);
+	for (int i = 0; i < 5000 && timers; i++)
+		turn();
+	assert_null(timers);
+	assert_int_equal(child(), 0);
+	assert_int_not_equal(rmdir(records), -1);
+	mkdir(records, 0700);
 }
 
 static int tear_down(void **state)
 {
-	char command[256];
+	(void)state;
+	file_io_close(host);
+	for (int i = 0; i < DEPTH; i++)
+		free(ops[i].memory);
+	shell("rm -rf %s", folder);
+	return 0;
+}
+
+/* --- Tests --- */
+
+static void plain(void **state)
+{
+	struct medium_info info;
 
 	(void)state;
-	snprintf(command, sizeof(command), "rm -f %s/block/*/pid; sleep 0.2; rm -rf %s", sysfs, folder);
-	return system(command) < 0;
-}
-
-static struct image_server *open_server(void)
-{
-	struct image_server *s;
-
-	assert_int_equal(image_server_open(&s, images), 0);
-	image_server_set_sysfs(s, sysfs);
-	return s;
-}
-
-/* Asks until it is served or refused. */
-static int get(struct image_server *s, uint32_t fence, const char *path, bool read_only)
-{
-	int rc = -EAGAIN;
-
-	for (int i = 0; i < TRIES && rc == -EAGAIN; i++) {
-		rc = image_open(s, fence, path, "qcow2", read_only, device, sizeof(device));
-		usleep(1000);
+	open_medium(false);
+	assert_int_equal(blocks, BLOCKS);
+	for (int i = 0; i < 300; i++) {
+		load(20);
+		turn();
 	}
-	return rc;
+	quiet();
+	begin(&ops[0], MEDIUM_DISCARD, 0, BLOCKS);
+	medium_kick(medium);
+	quiet();
+	memset(written, 0, sizeof(written));
+	read_all();
+	for (int i = 0; i < 50; i++) {
+		load(20);
+		turn();
+	}
+	quiet();
+	close_medium();
+	/* A server that ended by itself has flushed. */
+	assert_int_equal(try_open(false, MEDIUM_READ_ONLY, image, &info), 0);
+	read_all();
+	close_medium();
+	assert_int_equal(logged, 0);
+	shell("qemu-img check -q %s", image);
 }
 
-/* What the kernel does when the connection ends. */
-static void end_server(unsigned int n)
+/* Writes without any flush: a killed server forgets where it put them, but not we. */
+static void killed_servers(void **state)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/block/nbd%u/pid", sysfs, n);
-	unlink(path);
-}
-
-static void devices(void **state)
-{
-	struct image_server *s = open_server();
+	unsigned int kills = 0;
 
 	(void)state;
-	assert_int_equal(get(s, 1, "/a.qcow2", false), 0);
-	assert_string_equal(device, "/dev/nbd0");
-	assert_true(called_with("--connect=/dev/nbd0 --format=qcow2 --cache=none --discard=unmap -- /a.qcow2"));
-	assert_int_equal(get(s, 2, "-b.qcow2", true), 0);
-	assert_string_equal(device, "/dev/nbd1");
-	assert_true(called_with("--read-only -- -b.qcow2"));
-	assert_int_equal(get(s, 3, "/c", false), -ENODEV);
-	/* A number that is free again is given again. */
-	image_close(s, 1);
-	end_server(0);
-	assert_int_equal(get(s, 3, "/c", false), 0);
-	assert_string_equal(device, "/dev/nbd0");
-	image_server_close(s);
+	open_medium(false);
+	for (int i = 0; kills < 12; i++) {
+		load(kills & 1 ? 30 : 0);
+		turn();
+		if (i % 60 == 59 && child()) {
+			kill(child(), kills % 3 ? SIGKILL : SIGTERM);
+			kills++;
+		}
+	}
+	quiet();
+	assert_true(logged > 0);
+	read_all();
+	close_medium();
+	shell("qemu-img check -q %s >/dev/null 2>&1 || [ $? = 3 ]", image);
 }
 
-/* The daemon's next instance finds what serves, and what was only begun. */
-static void restart(void **state)
+static void work_without_end(int ready)
 {
-	struct image_server *s = open_server();
-
-	(void)state;
-	assert_int_equal(get(s, 1, "/a", false), 0);
-	image_server_close(s);
-	s = open_server();
-	assert_int_equal(image_open(s, 1, "/a", "qcow2", false, device, sizeof(device)), 0);
-	assert_string_equal(device, "/dev/nbd0");
-	/* Its server died with the image open: another one is started on the same device. */
-	end_server(0);
-	assert_int_equal(get(s, 1, "/a", false), 0);
-	assert_string_equal(device, "/dev/nbd0");
-	assert_int_equal(image_open(s, 2, "/b", "qcow2", false, device, sizeof(device)), -EAGAIN);
-	image_server_close(s);
-	s = open_server();
-	assert_int_equal(get(s, 2, "/b", false), 0);
-	assert_string_equal(device, "/dev/nbd1");
-	image_server_close(s);
+	open_medium(false);
+	for (int i = 0;; i++) {
+		load(0);
+		turn();
+		if (i == 150 && write(ready, &(pid_t){ child() }, sizeof(pid_t)) < 0)
+			exit(1);
+		if (i == 150)
+			quiet();
+		if (i == 150)
+			break;
+	}
+	/* Answered, not flushed: this has to be there afterwards. */
+	if (write(ready, written, sizeof(written)) != sizeof(written))
+		exit(1);
+	for (;;)
+		turn();
 }
 
-/* A server that fails is tried once through the page cache; then the image is refused, its device free. */
-static void failures(void **state)
+/* The daemon and the server, both killed. */
+static void killed_daemon(void **state)
 {
-	struct image_server *s = open_server();
+	pid_t daemon, server;
+	int ends[2];
 
 	(void)state;
-	put("failures", "x", 0600);
-	assert_int_equal(get(s, 1, "/a", false), 0);
-	assert_true(called_with("--cache=writeback"));
-	put("failures", "xx", 0600);
-	assert_int_equal(get(s, 2, "/b", false), -EIO);
-	assert_int_equal(get(s, 2, "/b", false), 0);
-	assert_string_equal(device, "/dev/nbd1");
-	image_server_close(s);
+	for (int both = 0; both < 2; both++) {
+		assert_int_equal(pipe(ends), 0);
+		daemon = fork();
+		if (!daemon)
+			work_without_end(ends[1]);
+		assert_int_equal(read(ends[0], &server, sizeof(server)), sizeof(server));
+		for (size_t n = 0; n < sizeof(written);)
+			n += read(ends[0], (char *)written + n, sizeof(written) - n);
+		if (both)
+			kill(server, SIGKILL);
+		kill(daemon, SIGKILL);
+		waitpid(daemon, NULL, 0);
+		close(ends[0]);
+		close(ends[1]);
+		open_medium(true);
+		read_all();
+		close_medium();
+		memset(written, 0, sizeof(written));
+		shell("cd %s && rm top && qemu-img create -q -f qcow2 -b base -F qcow2 top", folder);
+	}
 }
 
-/* The daemon was killed between taking a device and writing down for what: the next one has it again. */
-static void killed_while_taking(void **state)
+static void grows(void **state)
 {
-	struct image_server *s = open_server();
+	struct medium_info info = { 0 };
 
 	(void)state;
-	assert_int_equal(get(s, 1, "/a", false), 0);
-	image_server_close(s);
-	put("images/nbd1", "", 0600);
-	put("images/2", "", 0600);
-	s = open_server();
-	assert_int_equal(get(s, 2, "/b", false), 0);
-	assert_string_equal(device, "/dev/nbd1");
-	assert_int_equal(get(s, 1, "/a", false), 0);
-	assert_string_equal(device, "/dev/nbd0");
-	image_server_close(s);
+	open_medium(false);
+	for (int i = 0; !changes && i < 20000; i++) {
+		load(30);
+		turn();
+		if (i == 30)
+			medium_resize(medium, 2ULL * BLOCKS * BLOCK);
+	}
+	assert_int_equal(changes, 1);
+	medium_refresh(medium, &info);
+	assert_int_equal(info.bytes, 2ULL * BLOCKS * BLOCK);
+	blocks = 2 * BLOCKS;
+	for (int i = 0; i < 60; i++) {
+		load(30);
+		turn();
+	}
+	quiet();
+	read_all();
+	/* Smaller is refused: it goes on as it was. */
+	medium_resize(medium, BLOCK);
+	load(0);
+	quiet();
+	assert_int_equal(changes, 1);
+	close_medium();
+}
+
+static void refused(void **state)
+{
+	struct medium_info info;
+	char path[96];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/none", folder);
+	assert_int_equal(try_open(false, MEDIUM_EXCLUSIVE, path, &info), -ENOENT);
+	shell("dd if=/dev/urandom of=%s bs=1k count=64 2>/dev/null", path);
+	assert_int_equal(try_open(false, MEDIUM_EXCLUSIVE, path, &info), -EIO);
+	/* Nothing is left of it, and the same disk may have another image. */
+	open_medium(false);
+	close_medium();
+}
+
+static void log_alone(void **state)
+{
+	size_t bytes = 1024;
+	void *memory = calloc(1, bytes);
+	char data[300];
+	struct medium_piece p = { data, sizeof(data) };
+	const struct write_log_entry *e;
+	uint64_t place = 0, mark;
+	struct write_log log;
+
+	(void)state;
+	write_log_open(&log, memory, bytes, true);
+	assert_null(write_log_next(&log, &place));
+	for (uint64_t i = 0; i < 100; i++) {
+		memset(data, (int)i, sizeof(data));
+		assert_true(write_log_add(&log, i, &p, 1));
+		mark = write_log_mark(&log);
+		memset(data, (int)i + 1, sizeof(data));
+		assert_true(write_log_add(&log, i + 1, &p, 1));
+		assert_true(i % 3 || !write_log_add(&log, i + 2, &p, 1) || write_log_used(&log) <= 1000);
+		write_log_open(&log, memory, bytes, true);
+		write_log_drop(&log, mark);
+		place = 0;
+		e = write_log_next(&log, &place);
+		assert_int_equal(e->offset, i + 1);
+		assert_int_equal(e->bytes, sizeof(data));
+		assert_int_equal((unsigned char)e->data[299], i + 1);
+		write_log_drop(&log, write_log_mark(&log));
+		assert_int_equal(write_log_used(&log), 0);
+	}
+	p.bytes = 1024;
+	assert_false(write_log_add(&log, 0, &p, 0) && write_log_used(&log) > 1000);
+	write_log_open(&log, memory, bytes, false);
+	place = 0;
+	assert_null(write_log_next(&log, &place));
+	free(memory);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(devices, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(restart, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(failures, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(killed_while_taking, set_up, tear_down),
+		cmocka_unit_test(log_alone),
+		cmocka_unit_test_setup_teardown(plain, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(killed_servers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(killed_daemon, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(grows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -462,8 +462,10 @@ int light_reconnect_nic(struct light *light __attribute__((unused)), uint32_t do
 }
 
 int light_resize_disk(struct light *light __attribute__((unused)), uint32_t domid,
-		      const char *which, struct tools_error *e)
+		      const char *which, uint64_t kib, struct tools_error *e)
 {
+	if (kib)
+		return change("resize disk %u %s to %lu", domid, which, (unsigned long)kib);
 	return device("resize disk", domid, which, e);
 }
 
@@ -518,17 +520,17 @@ int light_gc(struct light *light __attribute__((unused)),
 	return fake_kl.light ? 0 : -ENODEV;
 }
 
+int move_gc(struct light *light __attribute__((unused)))
+{
+	return 0;
+}
+
 int light_destroy(struct light *light __attribute__((unused)),
 		  uint32_t domid, struct light_destroy *report,
 		  struct tools_error *e __attribute__((unused)))
 {
 	*report = fake_kl.destroyed;
 	return change("destroy %u", domid);
-}
-
-int move_gc(struct light *light __attribute__((unused)))
-{
-	return 0;
 }
 
 /* Verbs whose files are not linked. */

@@ -512,6 +512,7 @@ static void test_device_changes(void **state __attribute__((unused)))
 		{ "block-detach --force web 51712", "tear off disk 7 51712" },
 		{ "block-reconnect web xvdb", "reconnect disk 7 xvdb" },
 		{ "block-resize web xvdb", "resize disk 7 xvdb" },
+		{ "block-resize web xvdb 2g", "resize disk 7 xvdb to 2097152" },
 		{ "network-attach web bridge=br7", "attach nic 7 br7" },
 		{ "network-detach 7 0", "detach nic 7 0" },
 		{ "network-reconnect web 0", "reconnect nic 7 0" },
@@ -521,7 +522,8 @@ static void test_device_changes(void **state __attribute__((unused)))
 					     "network-detach -f web 0", "block-resize web" };
 	static const char *const refused[] = { "block-attach web vdev=nonsense target=/a",
 					       "network-attach web mac=zz", "block-detach web stuck",
-					       "network-detach nobody 0" };
+					       "network-detach nobody 0",
+					       "block-resize web xvdb much" };
 	unsigned int i;
 
 	fake_kl_add(7, "web");

@@ -278,8 +278,11 @@ int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
 			 struct tools_error *error);
 int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
 			struct tools_error *error);
-/* What is behind the disk has another size now: backend and guest are told. -ENODEV. */
-int light_resize_disk(struct light *light, uint32_t domid, const char *which,
+/*
+ * What is behind the disk has another size now: backend and guest are told. With @kib != 0 the backend is asked to
+ * make an image that large first: -EINVAL where the disk is none. -ENODEV.
+ */
+int light_resize_disk(struct light *light, uint32_t domid, const char *which, uint64_t kib,
 		      struct tools_error *error);
 
 /* --- The tool-wide lock (/var/lock/xl) --- */

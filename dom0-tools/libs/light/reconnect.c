@@ -145,13 +145,26 @@ static int resize_loop(const char *loop)
 	return rc;
 }
 
-int light_resize_disk(struct light *light, uint32_t domid, const char *which,
+/* Has the disk a format that its backend can make larger? */
+static bool is_image(struct light *light, const char *backend)
+{
+	struct batch batch = { 0 };
+	bool is;
+
+	batch_read(&batch, "%s/format", backend);
+	is = !batch_run(&batch, light->store, 0) && batch.list[0].reply &&
+	     strcmp(batch.list[0].reply, "raw");
+	batch_free(&batch);
+	return is;
+}
+
+int light_resize_disk(struct light *light, uint32_t domid, const char *which, uint64_t kib,
 		      struct tools_error *error)
 {
 	struct batch batch = { 0 };
 	int number = light_vdev_number(which, NULL, NULL), rc = -ENODEV;
 	struct device device;
-	char path[DEVICE_PATH_MAX];
+	char path[DEVICE_PATH_MAX], size[24];
 
 	batch_read(&batch, "/libxl/%u/device/vbd/%d/backend", domid, number);
 	batch_read(&batch, "/libxl/%u/device/vbd/%d/node", domid, number);
@@ -169,8 +182,13 @@ int light_resize_disk(struct light *light, uint32_t domid, const char *which,
 		rc = resize_loop(batch.list[1].reply);
 	batch_free(&batch);
 	device_backend_path(&device, path);
+	if (kib && !rc && (device.backend_kind[0] != 'q' || !is_image(light, path)))
+		return tools_fail(error, -EINVAL, "device",
+				  "disk %s: only images in other formats than raw are made larger here: "
+				  "enlarge its file or device, then leave the size away", which);
 	if (!rc && device.backend_kind[0] == 'q') {
-		batch_write(&batch, "1", "%s/resize", path);
+		snprintf(size, sizeof(size), "%llu", (unsigned long long)kib << 10);
+		batch_write(&batch, kib ? size : "1", "%s/resize", path);
 		rc = batch_run(&batch, light->store, 0);
 		batch_free(&batch);
 	}

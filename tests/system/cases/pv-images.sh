@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What kl gives to our block backend by itself: a qcow2 image with a backing chain, read and written while the
-# daemon is killed; locks of the modes r, w and w!; a disk that grows; a disk connected anew; a daemon that does
+# daemon and its qemu-nbd are killed, and made larger; locks of the modes r, w and w!; a disk that grows; a disk connected anew; a daemon that does
 # not run is named.
 # oracle: yes
 # timeout: 240
@@ -21,16 +21,15 @@ qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2 || exit 1
 cd "$TOP" || exit 1
 add=()
 for f in base middle top; do add+=(--add "$work/$f.qcow2:images/$f.qcow2"); done
-# The server and its libraries, from this machine.
-add+=(--add "$(command -v qemu-nbd):usr/bin/qemu-nbd")
-for f in $(ldd "$(command -v qemu-nbd)" | awk '/=>/ { print $3 }'); do
+# The programs that work on it and their libraries, from this machine.
+for f in qemu-nbd qemu-img; do add+=(--add "$(command -v $f):usr/bin/$f"); done
+for f in $({ ldd "$(command -v qemu-nbd)"; ldd "$(command -v qemu-img)"; } | awk '/=>/ { print $3 }' | sort -u); do
 	add+=(--add "$f:usr/lib/x86_64-linux-gnu/${f##*/}")
 done
-nbd=$(ls "${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}"/root/lib/modules/*/kernel/drivers/block/nbd.ko)
-{ echo "sum=$sum"; cat <<'EOS'; } | toolstack --toolstack krypton --timeout 220 --add "$nbd" "${add[@]}"
+add+=(--add "$BUILD/system-programs/guest.img:guest/programs.img")
+{ echo "sum=$sum"; cat <<'EOS'; } | toolstack --toolstack krypton --timeout 220 "${add[@]}"
 . /lib/kt.sh
-insmod /guest/nbd.ko nbds_max=4
-debian d1 stay
+debian d1 "disk = [ \"format=raw,vdev=xvda,access=rw,target=/root/d1-root.img\", \"format=raw,vdev=xvdp,access=ro,target=/guest/programs.img\" ]" stay
 check "create, by default on our backend" kl create /root/d1.cfg
 check "it is" prints /backend/qblk/ kl block-list d1
 check "up" on_console d1 DOMU-UP
@@ -46,24 +45,43 @@ check "attach a qcow2 image" kl block-attach d1 format=qcow2,vdev=xvdb,access=rw
 check "connected" within 20 connected 51728
 xenstore-ls /local/domain/0/backend/qblk/$(kl domid d1)/51728 | grep -E 'feature|max|sector|format' | sed 's/^/# /'
 check "an image has one writer" refuses kl block-attach d1 format=qcow2,vdev=xvdc,access=rw,target=/images/top.qcow2
-type_in d1 'mount -t ext4 /dev/xvdb /mnt; md5sum </mnt/base; for i in 1 2 3 4 5 6; do cp /mnt/base /mnt/copy$i; sync; echo 3 >/proc/sys/vm/drop_caches; md5sum </mnt/copy$i; echo round $i; done; umount /mnt; echo first=$((1 + 1))'
-check "first round" on_console d1 'round 1' 30
+type_in d1 'mount -t ext4 /dev/xvdb /mnt; md5sum </mnt/base; for i in 5 6 1 2 3 4 5 6; do cp /mnt/base /mnt/copy$i; sync; echo 3 >/proc/sys/vm/drop_caches; md5sum </mnt/copy$i; echo round $i; done; umount /mnt; echo first=$((1 + 1))'
+check "first round" on_console d1 "round 5" 30
 killed=0
 while [ $killed -lt 4 ]; do
 	kill -9 $(pidof blkback)
 	killed=$((killed + 1))
 	usleep 700000
+	within 20 pidof qemu-nbd && kill -9 $(pidof qemu-nbd)
+	usleep 700000
 done
 check "all rounds" on_console d1 first=2 60
-check "all data is right" [ $(tr -d '\r' <$CONSOLES/guest-d1.log | grep -c "^$sum") = 7 ]
+check "all data is right" [ $(tr -d '\r' <$CONSOLES/guest-d1.log | grep -c "^$sum") = 9 ]
 check "detach" kl block-detach d1 xvdb
 check "its server ends" within 10 refuses pidof qemu-nbd
 check "what is behind it did not change" [ "$(cat /images/base.qcow2 /images/middle.qcow2 | md5sum)" = "$before" ]
 check "attach it again, read-only" kl block-attach d1 format=qcow2,vdev=xvdb,access=ro,target=/images/top.qcow2
 type_in d1 'sleep 1; mount -t ext4 -o ro /dev/xvdb /mnt; md5sum </mnt/copy6; umount /mnt; echo again=$((2 + 2))'
 check "read" on_console d1 again=4 20
-check "what was written" [ $(tr -d '\r' <$CONSOLES/guest-d1.log | grep -c "^$sum") = 8 ]
+check "what was written" [ $(tr -d '\r' <$CONSOLES/guest-d1.log | grep -c "^$sum") = 10 ]
 check "detach it" kl block-detach d1 xvdb
+check "attach it for a load" kl block-attach d1 format=qcow2,vdev=xvdb,access=rw,target=/images/top.qcow2
+check "connected" within 20 connected 51728
+type_in d1 'mount -t tmpfs t /tmp; mkdir /tmp/p; mount -o ro /dev/xvdp /tmp/p; /tmp/p/bin/disk_load /dev/xvdb 8 1 20; echo load=$(($? + 10))'
+killed=0
+while [ $killed -lt 4 ]; do
+	sleep 1
+	within 20 pidof qemu-nbd && kill -9 $(pidof qemu-nbd) && killed=$((killed + 1))
+done
+check "a raw disk is enlarged by its owner" refuses kl block-resize d1 xvda 64
+check "block-resize of the image under load" kl block-resize d1 xvdb 40
+check "its servers were killed: every byte is right" on_console d1 load=10 60
+tr -d '\r' <$CONSOLES/guest-d1.log | grep '^LOAD-' | sed 's/^/# /'
+type_in d1 'sleep 1; echo image=$(cat /sys/block/xvdb/size); dd if=/dev/xvdb bs=1M count=40 of=/dev/null; echo read=$(($? + 10))'
+check "the guest sees the image grow" on_console d1 image=81920 20
+check "and reads it all" on_console d1 read=10 20
+check "detach it" kl block-detach d1 xvdb
+check "the image is whole" sh -c 'qemu-img check /images/top.qcow2 >/tmp/checked 2>&1 || [ $? = 3 ] || { tail -3 /tmp/checked; false; }'
 check "not an image" refuses kl block-attach d1 format=qcow2,vdev=xvdb,access=ro,target=/guest/initrd
 
 disk a 16
