@@ -25,6 +25,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <pv/linux.h>
+#include <tools/util.h>
 #include "netback.h"
 #include "tap.h"
 
@@ -374,7 +375,8 @@ static void sweep(void)
 		closedir(dir);
 }
 
-static int serve(void)
+/* @parent: who waits for us to be ready, see tools_into_background(). */
+static int serve(const char *pid_file, int parent)
 {
 	char value[16] = "0";
 	int rc;
@@ -394,6 +396,7 @@ static int serve(void)
 		return rc;
 	rescan(true, 0);
 	sweep();
+	tools_report_started(pid_file, parent, true);
 	rc = pv_linux_run(the.domain, &stop);
 	/* No farewell: all that was begun is in the records, for the next process. */
 	return rc;
@@ -447,18 +450,6 @@ static int statistics(void)
 	return 0;
 }
 
-static int write_pid(const char *path)
-{
-	FILE *f = path ? fopen(path, "w") : NULL;
-
-	if (!path)
-		return 0;
-	if (!f)
-		return -errno;
-	fprintf(f, "%d\n", getpid());
-	return fclose(f) ? -errno : 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -469,8 +460,8 @@ int main(int argc, char **argv)
 	};
 	struct sigaction action = { .sa_handler = on_signal };
 	const char *pid_file = NULL;
+	int c, rc, parent = -1;
 	bool background = false;
-	int c, rc;
 
 	while ((c = getopt_long(argc, argv, "p:ds", options, NULL)) != -1) {
 		if (c == 's')
@@ -482,16 +473,14 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (background && daemon(0, 1))
-		return 1;
+	if (background)
+		parent = tools_into_background("netback");
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	rc = lock_records();
 	if (!rc)
-		rc = write_pid(pid_file);
-	if (!rc)
-		rc = serve();
+		rc = serve(pid_file, parent);
 	if (rc)
 		fprintf(stderr, "netback: %s\n", strerror(-rc));
 	return rc ? 1 : 0;

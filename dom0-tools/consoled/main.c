@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "consoled: cannot start; the system log tells more\n");
 		return 1;
 	}
-	tools_report_started(settings.pid_file, parent);
+	tools_report_started(settings.pid_file, parent, false);
 	for (;;) {
 		int error = daemon_turn(&daemon, -1);
 

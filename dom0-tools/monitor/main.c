@@ -168,7 +168,7 @@ int main(int argc, char **argv)
 	only_one(options.run_dir);
 	if (monitor_start(&monitor, &options) != 0)
 		return 1;
-	tools_report_started(pid_file, parent);
+	tools_report_started(pid_file, parent, false);
 	do
 		result = monitor_turn(monitor, -1);
 	while (result == 0);

@@ -58,7 +58,10 @@ int tools_read_file(const char *path, size_t limit, char **bytes, size_t *length
  * exits with 0 once that is called, or with 1 if the child ends before.
  */
 int tools_into_background(const char *name);
-/* Writes @pid_file (NULL: none); unless @parent is -1, lets go of the terminal and tells the parent. */
-void tools_report_started(const char *pid_file, int parent);
+/*
+ * Writes @pid_file (NULL: none); unless @parent is -1, lets go of the terminal and tells the parent.
+ * @keep_errors: not of standard error, which is the log.
+ */
+void tools_report_started(const char *pid_file, int parent, bool keep_errors);
 
 #endif

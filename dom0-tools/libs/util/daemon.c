@@ -31,7 +31,7 @@ int tools_into_background(const char *name)
 	}
 }
 
-void tools_report_started(const char *pid_file, int parent)
+void tools_report_started(const char *pid_file, int parent, bool keep_errors)
 {
 	FILE *file = pid_file ? fopen(pid_file, "we") : NULL;
 	int null;
@@ -43,7 +43,7 @@ void tools_report_started(const char *pid_file, int parent)
 	if (parent < 0)
 		return;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+	for (int fd = 0; null >= 0 && fd <= (keep_errors ? 1 : 2); fd++)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
