@@ -29,12 +29,21 @@
 #define LIMIT_FILE	"/sys/module/xen_gntalloc/parameters/limit"
 #define LIMIT		"24000"
 
+/* Pages whose frames are asked for at once: what a process killed in between leaves pinned for ever. */
+#define FRAMES_BATCH	16U
+
 /* Memory made by gnttab_staging(). */
 struct staging {
 	struct staging *next;
 	char *address;
 	size_t bytes;
 	bool shared;		/* refs are valid; else it is plain memory */
+	/*
+	 * How the hypervisor is told its pages, and by what flags: their frames, or, where it does not know those as
+	 * ours, references.
+	 */
+	xen_pfn_t *names;
+	uint16_t to_flags, from_flags;
 	grant_ref_t refs[];
 };
 
@@ -67,6 +76,81 @@ static bool copies_own(struct gnttab *gnttab, grant_ref_t ref)
 	       gnttab->ops->status == GNTST_okay;
 }
 
+static int grant_op(struct gnttab *gnttab, unsigned int op, unsigned int count)
+{
+	return call_hypercall(gnttab->call, __HYPERVISOR_grant_table_op, op,
+			      (unsigned long)gnttab->ops, count, 0, 0);
+}
+
+/* Asks for the frames of @count pages: mapped for a device that there is not, they are told. */
+static bool ask_frames(struct gnttab *gnttab, domid_t self, const grant_ref_t *refs,
+		       xen_pfn_t *frames, unsigned int count)
+{
+	struct gnttab_map_grant_ref *map = (void *)gnttab->ops;
+	struct gnttab_unmap_grant_ref *unmap = (void *)gnttab->ops;
+	grant_handle_t handles[FRAMES_BATCH];
+	unsigned int mapped = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		map[i] = (struct gnttab_map_grant_ref){
+			.flags = GNTMAP_device_map | GNTMAP_readonly, .ref = refs[i], .dom = self,
+			.status = GNTST_general_error,
+		};
+	if (grant_op(gnttab, GNTTABOP_map_grant_ref, count))
+		return false;
+	for (unsigned int i = 0; i < count; i++) {
+		if (map[i].status != GNTST_okay)
+			continue;
+		handles[mapped] = map[i].handle;
+		frames[mapped++] = map[i].dev_bus_addr / PAGE;
+	}
+	for (unsigned int i = 0; i < mapped; i++)
+		unmap[i] = (struct gnttab_unmap_grant_ref){
+			.dev_bus_addr = frames[i] * PAGE, .handle = handles[i],
+		};
+	return (!mapped || !grant_op(gnttab, GNTTABOP_unmap_grant_ref, mapped)) && mapped == count;
+}
+
+/* Is it this page that a copy from @frame reads? Not so where frames are not what a domain's own number means. */
+static bool is_frame(struct gnttab *gnttab, const struct staging *staging, unsigned int page)
+{
+	volatile uint64_t *from = (void *)(staging->address + page * PAGE), *to = from + 1;
+
+	*from = (uintptr_t)from ^ 0x6b72797074f66e6fULL;
+	*to = 0;
+	*gnttab->ops = (struct gnttab_copy){
+		.source = { .u.gmfn = staging->names[page], .domid = DOMID_SELF },
+		.dest = { .u.ref = staging->refs[page], .domid = DOMID_SELF, .offset = sizeof(*to) },
+		.len = sizeof(*to), .flags = GNTCOPY_dest_gref, .status = GNTST_general_error,
+	};
+	return !grant_op(gnttab, GNTTABOP_copy, 1) && gnttab->ops->status == GNTST_okay &&
+	       *to == *from;
+}
+
+/*
+ * Decides how its pages are named: by frame if this is a domain that may, as the hypervisor reaches them in fewer
+ * steps than by reference.
+ */
+static void choose_names(struct gnttab *gnttab, domid_t self, struct staging *staging,
+			 unsigned int count)
+{
+	bool found = true;
+
+	for (unsigned int at = 0; at < count && found; at += FRAMES_BATCH)
+		found = ask_frames(gnttab, self, staging->refs + at, staging->names + at,
+				   count - at < FRAMES_BATCH ? count - at : FRAMES_BATCH);
+	for (unsigned int page = 0; page < count && found; page++)
+		found = is_frame(gnttab, staging, page);
+	memset(staging->address, 0, staging->bytes);
+	staging->to_flags = GNTCOPY_dest_gref;
+	staging->from_flags = GNTCOPY_source_gref;
+	if (found)
+		return;
+	staging->to_flags = staging->from_flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+	for (unsigned int page = 0; page < count; page++)
+		staging->names[page] = staging->refs[page];	/* they share their place in the operation */
+}
+
 static int share_with_self(struct gnttab *gnttab, domid_t self, struct staging *staging,
 			   unsigned int count)
 {
@@ -86,12 +170,14 @@ static int share_with_self(struct gnttab *gnttab, domid_t self, struct staging *
 		rc = gnttab_share(gnttab, self, count, true, staging->refs, &address);
 	if (rc)
 		return rc;
-	if (!copies_own(gnttab, staging->refs[0])) {
+	staging->names = calloc(count, sizeof(*staging->names));
+	if (!staging->names || !copies_own(gnttab, staging->refs[0])) {
 		gnttab_unshare(gnttab, address, count);
 		return -EOPNOTSUPP;
 	}
 	staging->address = address;
 	staging->shared = true;
+	choose_names(gnttab, self, staging, count);
 	return 0;
 }
 
@@ -106,6 +192,7 @@ int gnttab_staging(struct gnttab *gnttab, domid_t self, unsigned int count, void
 		staging->address = mmap(NULL, staging->bytes, PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (staging->address == MAP_FAILED) {
+			free(staging->names);
 			free(staging);
 			return -ENOMEM;
 		}
@@ -130,6 +217,7 @@ int gnttab_staging_free(struct gnttab *gnttab, void *address)
 		gnttab_unshare(gnttab, address, staging->bytes / PAGE);
 	else
 		munmap(address, staging->bytes);
+	free(staging->names);
 	free(staging);
 	return 0;
 }
@@ -168,26 +256,31 @@ void gnttab_copy_close(struct gnttab *gnttab)
 static inline void put_op(struct gnttab_copy *op, const struct gnttab_copy_piece *piece,
 			  const struct staging *staging, size_t at, uint32_t done, uint32_t bytes)
 {
-	struct gnttab_copy_ptr *here = &op->dest, *there = &op->source;
+	const struct gnttab_copy_ptr here = {
+		.u.gmfn = staging->names[at / PAGE], .domid = DOMID_SELF, .offset = at % PAGE,
+	}, there = {
+		.u.gmfn = piece->ref, .domid = piece->domid, .offset = piece->offset + done,
+	};
 
 	if (piece->to_grant) {
-		here = &op->source;
-		there = &op->dest;
+		op->source = here;
+		op->dest = there;
+		op->flags = staging->to_flags;
+	} else {
+		op->source = there;
+		op->dest = here;
+		op->flags = staging->from_flags;
 	}
-	here->u.ref = staging->refs[at / PAGE];
-	here->domid = DOMID_SELF;
-	here->offset = at % PAGE;
-	there->u.ref = piece->ref;
-	there->domid = piece->domid;
-	there->offset = piece->offset + done;
 	op->len = bytes;
-	op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
 	op->status = GNTST_general_error;
 }
 
-/* Lists the operations of a piece, one for each page here that it touches. Their number; 0: not in staging memory. */
-static unsigned int list_ops(struct gnttab *gnttab, const struct gnttab_copy_piece *piece,
-			     struct gnttab_copy *op)
+/*
+ * Lists the operations of a piece, one for each page here that it touches; as if all will succeed. Their number; 0:
+ * not in staging memory.
+ */
+static inline unsigned int list_ops(struct gnttab *gnttab, struct gnttab_copy_piece *piece,
+				    struct gnttab_copy *op)
 {
 	const struct staging *staging = gnttab->staging;
 	size_t at = (size_t)((char *)piece->local - staging->address);
@@ -200,6 +293,7 @@ static unsigned int list_ops(struct gnttab *gnttab, const struct gnttab_copy_pie
 			return 0;
 		at = (size_t)((char *)piece->local - staging->address);
 	}
+	piece->status = GNTST_okay;
 	do {
 		part = PAGE - at % PAGE;
 		if (part > bytes - done)
@@ -211,9 +305,18 @@ static unsigned int list_ops(struct gnttab *gnttab, const struct gnttab_copy_pie
 	return n;
 }
 
+static bool any_failed(const struct gnttab_copy *op, unsigned int count)
+{
+	unsigned int bad = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		bad |= (uint16_t)op[i].status;
+	return bad != GNTST_okay;
+}
+
 /* A piece's status: of its operations the first that is no success. */
-static inline const struct gnttab_copy *take_status(struct gnttab_copy_piece *piece,
-						    const struct gnttab_copy *op)
+static const struct gnttab_copy *take_status(struct gnttab_copy_piece *piece,
+					     const struct gnttab_copy *op)
 {
 	uint32_t left = piece->bytes - op->len;
 
@@ -230,6 +333,7 @@ static int copy_direct(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, 
 {
 	const struct gnttab_copy *op = gnttab->ops;
 	unsigned int n = 0, used = 0, added;
+	bool failed;
 	int rc;
 
 	while (n < count && used + 1 + UINT16_MAX / PAGE < OPS) {
@@ -245,7 +349,8 @@ static int copy_direct(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, 
 			    (unsigned long)gnttab->ops, used, 0, 0);
 	if (rc < 0)
 		return rc;
-	for (unsigned int i = 0; i < n; i++)
+	failed = any_failed(op, used);
+	for (unsigned int i = 0; i < n && failed; i++)
 		op = take_status(&pieces[i], op);
 	return (int)n;
 }
