@@ -138,11 +138,15 @@ static long gettscinfo(struct xen_domctl *op, struct domain *d, bool *copyback)
 static long settscinfo(struct xen_domctl *op, struct domain *d, bool *copyback __maybe_unused)
 {
 	const struct xen_domctl_tsc_info *t = &op->u.tsc_info;
+	struct vcpu *v;
 	long rc;
 
 	if (d == current->domain)
 		return -EINVAL;
 	domain_pause(d);
+	/* Whether RDTSC traps is loaded with a vcpu, which may have stayed where it ran last. */
+	for_each_vcpu(d, v)
+		sync_vcpu_execstate(v);
 	rc = tsc_set_info(d, t->tsc_mode, t->elapsed_nsec, t->gtsc_khz, t->incarnation);
 	domain_unpause(d);
 	return rc;

@@ -16,6 +16,7 @@
 #include <arch/guest_access.h>
 #include <arch/time.h>
 #include <x86/asm.h>
+#include <x86/cpufeature.h>
 #include <x86/platform.h>
 #include <x86/pv.h>
 #include <x86/time.h>
@@ -46,15 +47,15 @@ static struct time_scale vtsc_scale(const struct domain *d)
 	return s;
 }
 
+/* Exact: a scale's error would grow with the domain's age, and be a jump on another host. */
 static uint64_t stime_to_vtsc(const struct domain *d, s_time_t stime)
 {
 	s_time_t ns = (s_time_t)((uint64_t)stime - d->arch.vtsc_offset);
-	struct time_scale s;
 
 	if (ns < 0)
 		return 0;
-	s = scale_reciprocal(vtsc_scale(d));
-	return scale_delta((uint64_t)ns, &s);
+	return (uint64_t)ns / 1000000 * d->arch.tsc_khz +
+	       (uint64_t)ns % 1000000 * d->arch.tsc_khz / 1000000;
 }
 
 uint64_t vtsc_read(const struct domain *d)
@@ -67,12 +68,16 @@ static void fill_time_info(const struct vcpu *v, struct vcpu_time_info *t)
 	const struct time_record *r = this_time_record();
 	const struct domain *d = v->domain;
 	struct time_scale scale = r->scale;
+	s_time_t now;
 
 	t->tsc_timestamp = r->tsc;
 	t->system_time = (uint64_t)r->stime;
 	if (d->arch.vtsc) {
+		/* Our record may be from before the domain's TSC began, and the scale is not exact. */
+		now = NOW();
 		scale = vtsc_scale(d);
-		t->tsc_timestamp = stime_to_vtsc(d, r->stime);
+		t->system_time = (uint64_t)now;
+		t->tsc_timestamp = stime_to_vtsc(d, now);
 	}
 	t->tsc_to_system_mul = scale.mul;
 	t->tsc_shift = scale.shift;
@@ -116,7 +121,8 @@ void force_update_vcpu_system_time(struct vcpu *v)
 	u->flags = mine->flags;
 	smp_wmb();			/* contents complete before version is even */
 	write_once(u->version, version);
-	v->arch.time_generation = this_time_record()->generation;
+	/* A virtual TSC's scale is an approximation, so it is begun anew at each switch. */
+	v->arch.time_generation = v->domain->arch.vtsc ? 0 : this_time_record()->generation;
 	if (v->arch.time_info_guest && v == current && !copy_to_area(v, mine))
 		v->arch.time_generation = 0;	/* tried again at the next switch */
 }
@@ -201,14 +207,17 @@ void tsc_cpuid_leaf(const struct domain *d, unsigned int subleaf, uint32_t out[4
 	out[0] = out[1] = out[2] = out[3] = 0;
 	switch (subleaf) {
 	case 0:
-		out[0] = d->arch.vtsc | (uint32_t)(host_tsc_is_safe() << 1);
+		out[0] = d->arch.vtsc | (uint32_t)(host_tsc_is_safe() << 1) |
+			 (uint32_t)(cpu_has(X86_FEATURE_RDTSCP) << 2);
 		out[1] = d->arch.tsc_mode;
 		out[2] = d->arch.tsc_khz;
 		out[3] = d->arch.tsc_incarnation;
 		break;
 	case 1:
-		if (d->arch.vtsc)
+		if (d->arch.vtsc) {
 			scale = vtsc_scale(d);
+			offset = 0;	/* RDTSC has it already */
+		}
 		out[0] = (uint32_t)offset;
 		out[1] = (uint32_t)(offset >> 32);
 		out[2] = scale.mul;

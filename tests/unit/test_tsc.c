@@ -90,6 +90,49 @@ static void test_other_rate(void **state __maybe_unused)
 	}
 }
 
+/*
+ * A domain moves to hosts of other rates, which have been up for longer than it has, with
+ * the record that they compute by taken at boot: neither its TSC nor its time jumps, and
+ * both run at their rates however long.
+ */
+static void test_old_hosts(void **state __maybe_unused)
+{
+	static const uint32_t rates[] = { 2000000, 3700123, 1234567, 2600000 };
+	uint64_t elapsed, last, now;
+	uint32_t mode, khz, incarnation;
+
+	scene();
+	/* Almost a month on the first host, natively. */
+	host(2600000, SECONDS(2500000) + 12345678);
+	record.stime = SECONDS(1);
+	record.tsc = 2600000000UL;
+	elapsed = (uint64_t)host_now;
+	last = (uint64_t)host_now / 1000 * 2600 + 678 * 26 / 10;
+	khz = 2600000;
+	mode = incarnation = 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rates); i++) {
+		host(rates[i], SECONDS(9000000));
+		record.stime = SECONDS(1);
+		record.tsc = rates[i] * 1000UL;
+		mode = rates[i] == khz;		/* at last home, and still emulated */
+		assert_int_equal(tsc_set_info(d, mode, elapsed, khz, incarnation), 0);
+		assert_true(d->arch.vtsc);
+		now = vtsc_read(d);
+		assert_in_range(now, last, last + 3);
+		for (unsigned int j = 0; j < 5; j++) {
+			assert_in_range(guest_time(vtsc_read(d)), (uint64_t)host_now - 2,
+					(uint64_t)host_now + 2);
+			host_now += SECONDS(1000000);
+			last = now;
+			now = vtsc_read(d);
+			assert_in_range(now - last, 2600000000000000UL - 3, 2600000000000000UL + 3);
+		}
+		tsc_get_info(d, &mode, &elapsed, &khz, &incarnation);
+		assert_int_equal(khz, 2600000);
+		last = vtsc_read(d);
+	}
+}
+
 static void test_default_mode(void **state __maybe_unused)
 {
 	uint32_t mode, khz, incarnation;
@@ -147,7 +190,7 @@ static void test_modes(void **state __maybe_unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		host_test(test_other_rate), host_test(test_default_mode), host_test(test_modes),
+		host_test(test_other_rate), host_test(test_old_hosts), host_test(test_default_mode), host_test(test_modes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
