@@ -59,6 +59,7 @@ struct netback_queue {
 	unsigned int rx_first, rx_count;
 	bool rx_drained;			/* the wire had no more */
 	unsigned int rx_lone;			/* turns in which it had exactly one frame, up to the last */
+	unsigned int rx_vain;			/* turns after sending in which it had none, up to the last */
 	struct netback_frame rx_frames[NETBACK_BATCH];
 };
 

@@ -97,43 +97,45 @@ static unsigned int read_wire(struct netback_queue *q)
 			break;
 		}
 	}
-	q->rx_lone = reads == 1 && q->rx_drained ? q->rx_lone + 1 : 0;
+	if (reads)
+		q->rx_lone = reads == 1 && q->rx_drained ? q->rx_lone + 1 : 0;
 	return reads;
 }
 
-/* Lists the copies of a frame into the guest's next buffers. */
+/*
+ * Lists the copies of a frame into the guest's next buffers. (What does not change is kept out of the loops here and
+ * below: stores might change it for all that the compiler knows.)
+ */
 static void plan(struct netback_queue *q, struct netback_frame *frame, unsigned int *copies)
 {
-	struct pv_copy *c = &q->nb->shared->copies[*copies];
-	uint32_t at = q->rx_used, left = frame->bytes, bytes;
+	struct pv_copy *c = &q->nb->shared->copies[*copies], *end;
+	const struct netif_rx_request *log = q->record->rx_log;
+	uint32_t at = q->rx_used, left = frame->bytes;
+	const domid_t peer = q->nb->bus.peer;
 	uint8_t *data = frame->data;
-	domid_t peer = q->nb->bus.peer;
 
 	frame->copy = *copies;
 	frame->copies = frame->slots - frame->extras;
-	for (unsigned int i = 0; i < frame->copies; i++, c++) {
-		bytes = left < PV_PAGE_SIZE ? left : PV_PAGE_SIZE;
-		c->to_grant = true;
-		c->domid = peer;
-		c->ref = logged(q, at++)->gref;
-		c->offset = 0;
-		c->bytes = bytes;
-		c->local = data;
-		data += bytes;
-		left -= bytes;
-		if (!i)
-			at += frame->extras;	/* those buffers go unused: their slots hold extras */
-	}
 	*copies += frame->copies;
 	q->rx_used += frame->slots;
+	for (end = c + frame->copies; c < end; c++) {
+		*c = (struct pv_copy){
+			.to_grant = true, .domid = peer, .ref = log[at & (NETBACK_SLOTS - 1)].gref,
+			.bytes = left < PV_PAGE_SIZE ? left : PV_PAGE_SIZE, .local = data,
+		};
+		data += PV_PAGE_SIZE;
+		left -= PV_PAGE_SIZE;
+		/* The buffers behind the first go unused: their slots hold extras. */
+		at += data == frame->data + PV_PAGE_SIZE ? 1U + frame->extras : 1U;
+	}
 }
 
 static int judge(struct netback_queue *q, struct netback_frame *frame)
 {
-	frame->status = NETIF_RSP_OKAY;
-	for (unsigned int i = 0; i < frame->copies; i++) {
-		const struct pv_copy *c = &q->nb->shared->copies[frame->copy + i];
+	const struct pv_copy *c = &q->nb->shared->copies[frame->copy], *end = c + frame->copies;
 
+	frame->status = NETIF_RSP_OKAY;
+	for (; c < end; c++) {
 		if (c->status == GNTST_okay)
 			continue;
 		if (c->status == GNTST_bad_gntref || c->status == GNTST_permission_denied)
@@ -166,24 +168,44 @@ static uint16_t first_flags(const struct netback_frame *frame)
 	return flags;
 }
 
+/* Answers the pieces of a frame that follow the first. */
+static void answer_rest(struct netback_queue *q, const struct netback_frame *frame, uint32_t left)
+{
+	const struct netif_rx_request *log = q->record->rx_log;
+	const int16_t status = frame->status;
+	struct pv_back_ring ring = q->rx;
+
+	while (left) {
+		uint32_t bytes = left < PV_PAGE_SIZE ? left : PV_PAGE_SIZE;
+		const struct netif_rx_response response = {
+			.id = log[ring.rsp_prod & (NETBACK_SLOTS - 1)].id,
+			.flags = left > PV_PAGE_SIZE ? NETRXF_more_data : 0,
+			.status = status == NETIF_RSP_OKAY ? (int16_t)bytes : status,
+		};
+
+		pv_back_ring_put(&ring, &response, sizeof(response));
+		netback_point();
+		left -= bytes;
+	}
+	q->rx.rsp_prod = ring.rsp_prod;
+}
+
 static void answer(struct netback_queue *q, const struct netback_frame *frame)
 {
-	struct netif_rx_response response = { .flags = first_flags(frame) };
-	uint32_t left = frame->bytes, bytes;
+	uint32_t bytes = frame->bytes < PV_PAGE_SIZE ? frame->bytes : PV_PAGE_SIZE;
+	struct netif_rx_response response = {
+		.id = logged(q, q->rx.rsp_prod)->id,
+		.flags = first_flags(frame),
+		.status = frame->status == NETIF_RSP_OKAY ? (int16_t)bytes : frame->status,
+	};
 
-	for (unsigned int i = 0; i < frame->copies; i++) {
-		bytes = left < PV_PAGE_SIZE ? left : PV_PAGE_SIZE;
-		left -= bytes;
-		response.id = logged(q, q->rx.rsp_prod)->id;
-		response.status = frame->status == NETIF_RSP_OKAY ? (int16_t)bytes : frame->status;
-		if (left)
-			response.flags |= NETRXF_more_data;
-		pv_back_ring_put(&q->rx, &response, sizeof(response));
-		netback_point();
-		for (unsigned int e = 0; !i && e < frame->extras; e++)
-			put_extra(q, frame);
-		response.flags = 0;
-	}
+	if (frame->copies > 1)
+		response.flags |= NETRXF_more_data;
+	pv_back_ring_put(&q->rx, &response, sizeof(response));
+	netback_point();
+	for (unsigned int e = 0; e < frame->extras; e++)
+		put_extra(q, frame);
+	answer_rest(q, frame, frame->bytes - bytes);
 }
 
 static void count(struct netback_queue *q, const struct netback_frame *frame)

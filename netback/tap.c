@@ -43,6 +43,41 @@ struct wire {
 	struct tap_queue queue[NETBACK_QUEUES_MAX];
 };
 
+/* --- When we run --- */
+
+/*
+ * A frame written wakes its receiver, who would run at once, answer it alone, and sleep again. As
+ * frames of a kernel's backend reach the network stack in one go, so do ours: nobody with ordinary
+ * priority comes in between.
+ */
+static void set_policy(int policy, int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	/* The C library has no such call; where it is refused all works, only slower. */
+	syscall(SYS_sched_setscheduler, 0, policy, &param);
+}
+
+/*
+ * Our policy outside of batches. An ordinary one becomes SCHED_BATCH: a frame for the guest wakes us, and whoever
+ * sent it sends the rest of what he has before we run. What else an operator gave us is left alone.
+ */
+static int own_policy(void)
+{
+	static int policy = -1;
+
+	if (policy < 0) {
+		policy = (int)syscall(SYS_sched_getscheduler, 0);
+		if (policy == SCHED_OTHER) {
+			policy = SCHED_BATCH;
+			set_policy(policy, 0);
+		}
+	}
+	return policy;
+}
+
+/* --- The device --- */
+
 static void on_ready(void *arg, uint32_t events)
 {
 	struct tap_queue *q = arg;
@@ -112,6 +147,7 @@ int tap_open(struct wire **out, struct pv_domain *domain, const char *name,
 	struct ifreq length = { .ifr_qlen = QUEUE_LENGTH };
 	int rc;
 
+	own_policy();
 	if (!wire)
 		return -ENOMEM;
 	wire->domain = domain;
@@ -228,41 +264,18 @@ int wire_send(struct wire *wire, unsigned int queue, uint8_t *frame, size_t byte
 	return write(wire->queue[queue].fd.fd, frame - HEADER, bytes + HEADER) < 0 ? -errno : 0;
 }
 
-/*
- * A frame written wakes its receiver, who would run at once, answer it alone, and sleep again. As
- * frames of a kernel's backend reach the network stack in one go, so do ours: nobody with ordinary
- * priority comes in between.
- */
-static void set_policy(int policy, int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	/* The C library has no such call; where it is refused all works, only slower. */
-	syscall(SYS_sched_setscheduler, 0, policy, &param);
-}
-
-/* What the operator gave us: restored after each batch, left alone if it is not an ordinary one. */
-static int own_policy(void)
-{
-	static int policy = -1;
-
-	if (policy < 0)
-		policy = (int)syscall(SYS_sched_getscheduler, 0);
-	return policy;
-}
-
 void wire_begin_batch(struct wire *wire)
 {
 	(void)wire;
-	if (own_policy() == SCHED_OTHER)
+	if (own_policy() == SCHED_BATCH)
 		set_policy(SCHED_RR | SCHED_RESET_ON_FORK, 1);
 }
 
 void wire_end_batch(struct wire *wire)
 {
 	(void)wire;
-	if (own_policy() == SCHED_OTHER)
-		set_policy(SCHED_OTHER, 0);
+	if (own_policy() == SCHED_BATCH)
+		set_policy(SCHED_BATCH, 0);
 }
 
 long wire_receive(struct wire *wire, unsigned int queue, uint8_t *frame, size_t room,
