@@ -34,6 +34,13 @@ long grant_init(unsigned int nr_frames)
 	return 0;
 }
 
+void grant_unmap_table(void)
+{
+	for (unsigned int i = 0; i < nr_refs / GRANT_PER_FRAME; i++)
+		if (update_va_mapping(PTR(table_pages[i]), 0, UVMF_INVLPG))
+			panic("grant table: cannot be unmapped");
+}
+
 grant_ref_t grant_alloc(void)
 {
 	for (grant_ref_t ref = FIRST_REF; ref < nr_refs; ref++) {

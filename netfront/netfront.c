@@ -333,10 +333,30 @@ static int read_own_keys(struct netfront *nf)
 
 #define SCRATCH_PAGES	((PV_FRAME_MAX + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE)
 
+/* Begins on xenbus; on error nothing is held there. */
+static int attach(struct netfront *nf, const char *path)
+{
+	char watched[PV_PATH_MAX + 8];
+	int rc;
+
+	rc = pv_xenbus_open(&nf->bus, nf->domain, path, PV_FRONTEND, changed);
+	if (rc)
+		return rc;
+	rc = read_own_keys(nf);
+	if (!rc && nf->bus.state != XenbusStateInitialising)
+		rc = pv_xenbus_switch(&nf->bus, XenbusStateInitialising);
+	if (!rc) {
+		snprintf(watched, sizeof(watched), "%s/carrier", nf->bus.peer_path);
+		rc = pv_store_watch(nf->domain, &nf->carrier_watch, watched, on_carrier, nf);
+	}
+	if (rc)
+		pv_xenbus_close(&nf->bus);
+	return rc;
+}
+
 int netfront_open(struct netfront *nf, struct pv_domain *domain, const char *path,
 		  const struct netfront_options *options)
 {
-	char watched[PV_PATH_MAX + 8];
 	int rc;
 
 	nf->domain = domain;
@@ -353,24 +373,37 @@ int netfront_open(struct netfront *nf, struct pv_domain *domain, const char *pat
 	nf->scratch = pv_pages_alloc(domain, SCRATCH_PAGES);
 	if (!nf->scratch)
 		return -XEN_ENOMEM;
-	rc = pv_xenbus_open(&nf->bus, domain, path, PV_FRONTEND, changed);
-	if (rc)
-		goto free;
-	rc = read_own_keys(nf);
-	if (!rc && nf->bus.state != XenbusStateInitialising)
-		rc = pv_xenbus_switch(&nf->bus, XenbusStateInitialising);
-	if (rc)
-		goto close;
-	snprintf(watched, sizeof(watched), "%s/carrier", nf->bus.peer_path);
-	rc = pv_store_watch(domain, &nf->carrier_watch, watched, on_carrier, nf);
-	if (!rc)
-		return 0;
-close:
-	pv_xenbus_close(&nf->bus);
-free:
-	pv_pages_free(domain, nf->scratch, SCRATCH_PAGES);
-	nf->scratch = NULL;
+	rc = attach(nf, path);
+	if (rc) {
+		pv_pages_free(domain, nf->scratch, SCRATCH_PAGES);
+		nf->scratch = NULL;
+	}
 	return rc;
+}
+
+void netfront_resume(struct netfront *nf)
+{
+	char path[PV_PATH_MAX];
+	bool was_ready = nf->ready;
+	int rc;
+
+	if (!nf->scratch)
+		return;
+	nf->ready = false;
+	nf->broken = false;
+	nf->link = true;
+	pv_timer_set(nf->domain, &nf->retry, 0);
+	stop_queues(nf);
+	pv_store_unwatch(nf->domain, &nf->carrier_watch);
+	memcpy(path, nf->bus.path, sizeof(path));
+	pv_xenbus_close(&nf->bus);
+	rc = attach(nf, path);
+	if (rc) {
+		pv_log(nf->domain, "%s: is not there any more: error %d", path, -rc);
+		nf->broken = true;
+	}
+	if (was_ready)
+		tell(nf);
 }
 
 int netfront_close(struct netfront *nf)

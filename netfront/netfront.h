@@ -89,9 +89,15 @@ int netfront_open(struct netfront *nf, struct pv_domain *domain, const char *pat
 
 /*
  * Says good-bye to the backend and gives everything back. -XEN_EBUSY: it still holds pages; call again
- * later. After a resume in another place: close and open anew.
+ * later.
  */
 int netfront_close(struct netfront *nf);
+
+/*
+ * The domain is a new one in the place of the old (restored, migrated): rings, ports and grants are void. Connects
+ * anew; frames under way are lost.
+ */
+void netfront_resume(struct netfront *nf);
 
 /* Can frames be sent? */
 bool netfront_ready(const struct netfront *nf);

@@ -185,3 +185,10 @@ int card_open(struct pv_domain *domain, const char *path, const char *address, u
 	tick(NULL);
 	return 0;
 }
+
+void card_resume(void)
+{
+	netfront_resume(&card);
+	sys_restart_timeouts();	/* the clock may be another one */
+	tick(NULL);
+}

@@ -24,6 +24,9 @@ int site_open(struct pv_domain *domain, const char *path, void (*ready)(int file
 /* The file of this name ("index.html"); NULL: none. */
 const struct site_file *site_find(const char *name, size_t length);
 
+/* After a move: reads under way are done in the new place. */
+void site_resume(void);
+
 #define SITE_CHUNK	65536U
 
 /*
@@ -47,5 +50,8 @@ uint64_t http_served(void);
 int card_open(struct pv_domain *domain, const char *path, const char *address, unsigned int queues,
 	      bool no_split);
 /* Prints the address each time that there is a new one. */
+
+/* After a move: connections go on, as the peers send again what was lost. */
+void card_resume(void);
 
 #endif

@@ -2,6 +2,8 @@
 /*
  * The web server guest: disk, card, server, and then the loop for ever (or for `requests=N`).
  *
+ * control/shutdown in the store is obeyed: the guest ends, or suspends and goes on serving wherever it wakes up.
+ *
  * Words of the command line: ip=10.0.0.2 (else DHCP), vbd=51712, vif=0, requests=N; of the card: queues=N,
  * and nosplit for one event channel per queue.
  */
@@ -9,6 +11,7 @@
 #include <guest/start.h>
 #include <guest/string.h>
 #include <pv/bare.h>
+#include <pv/store.h>
 #include "http.h"
 
 #define ARENA_PAGES	4096
@@ -17,6 +20,8 @@
 static unsigned long requests;
 static int files = -1;
 static bool indexed;
+static enum { NOTHING, SUSPEND, END } asked_for;
+static struct pv_watch shutdown_watch;
 
 /* The word after "@name=" on the command line; NULL: none. */
 static const char *word(const char *name, char *value, size_t room)
@@ -53,7 +58,32 @@ static bool is_indexed(void *arg)
 static bool is_over(void *arg)
 {
 	(void)arg;
-	return requests && http_served() >= requests;
+	return asked_for != NOTHING || (requests && http_served() >= requests);
+}
+
+/* The toolstack asks for something; that we have seen it is said by clearing the key. */
+static void on_shutdown(void *arg, const char *path)
+{
+	struct pv_domain *domain = arg;
+	char value[32];
+
+	(void)path;
+	if (pv_store_read(domain, 0, "control", "shutdown", value, sizeof(value)) <= 0)
+		return;
+	asked_for = strcmp(value, "suspend") ? END : SUSPEND;
+	pv_store_write(domain, 0, "control", "shutdown", "");
+}
+
+static void move(struct pv_domain *domain)
+{
+	bool moved = pv_bare_suspend(domain);
+
+	asked_for = NOTHING;
+	if (moved) {
+		site_resume();
+		card_resume();
+	}
+	printk("http: %s\n", moved ? "moved" : "stays");
 }
 
 int guest_main(void)
@@ -83,8 +113,15 @@ int guest_main(void)
 	rc = http_start(domain, PORT);
 	if (rc)
 		panic("http: server: error %d", -rc);
+	rc = pv_store_watch(domain, &shutdown_watch, "control/shutdown", on_shutdown, domain);
+	if (rc)
+		panic("http: control/shutdown: error %d", -rc);
 	printk("http: serving\n");
 	pv_bare_run(domain, is_over, NULL);
+	while (asked_for == SUSPEND) {
+		move(domain);
+		pv_bare_run(domain, is_over, NULL);
+	}
 	printk("http: %lu requests served\n", (unsigned long)http_served());
 	return files < 0;
 }

@@ -194,6 +194,11 @@ int site_open(struct pv_domain *domain, const char *path, void (*on_ready)(int f
 	return blkfront_open(&disk, domain, path, &options, ready, NULL);
 }
 
+void site_resume(void)
+{
+	blkfront_resume(disk);
+}
+
 const struct site_file *site_find(const char *name, size_t length)
 {
 	for (int i = 0; i < nr_files; i++) {

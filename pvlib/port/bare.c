@@ -12,6 +12,7 @@
 #include <guest/mm.h>
 #include <guest/start.h>
 #include <guest/string.h>
+#include <guest/suspend.h>
 #include <guest/time.h>
 #include <pv/bare.h>
 
@@ -204,6 +205,8 @@ void pv_event_notify(struct pv_domain *d __unused, evtchn_port_t port)
 
 void pv_event_close(struct pv_domain *d, evtchn_port_t port)
 {
+	if (!d->ports[port].fn)
+		return;		/* of a domain that we were: the number may be another's now */
 	event_close(port);
 	d->ports[port].fn = NULL;
 	__atomic_and_fetch(&d->pending[port / 64], ~(1UL << (port % 64)), __ATOMIC_SEQ_CST);
@@ -496,26 +499,62 @@ static void woken(evtchn_port_t port __unused)
 {
 }
 
+/* All that belongs to the domain and not to its memory. 0, or a negative error. */
+static long attach(struct pv_domain *d)
+{
+	long rc;
+
+	rc = update_va_mapping(PTR(store_page), pte_make(start_info->store_mfn, PTE_KERNEL),
+			       UVMF_INVLPG);
+	d->ring = (void *)store_page;
+	if (!rc)
+		rc = grant_init(GRANT_FRAMES);
+	if (rc)
+		return rc;
+	rc = event_bind_virq(VIRQ_TIMER, 0);
+	if (rc < 0)
+		return rc;
+	event_set_handler(rc, woken);
+	event_set_handler(start_info->store_evtchn, woken);
+	return 0;
+}
+
 struct pv_domain *pv_bare_open(unsigned int pages)
 {
 	struct pv_domain *d = &the_domain;
-	long port;
 
-	if (is_dom0() || !start_info->store_mfn || !make_arena(d, pages))
-		return NULL;
-	if (update_va_mapping(PTR(store_page), pte_make(start_info->store_mfn, PTE_KERNEL),
-			      UVMF_INVLPG))
-		return NULL;
-	d->ring = (void *)store_page;
-	if (grant_init(GRANT_FRAMES))
+	if (is_dom0() || !start_info->store_mfn || !make_arena(d, pages) || attach(d))
 		return NULL;
 	while (d->nr_free_refs < MAX_GRANTS)
 		d->free_refs[d->nr_free_refs++] = grant_alloc();
-	port = event_bind_virq(VIRQ_TIMER, 0);
-	if (port < 0)
-		return NULL;
-	event_set_handler(port, woken);
-	event_set_handler(start_info->store_evtchn, woken);
+	suspend_init();
 	event_enable();
 	return d;
+}
+
+/* --- Another domain --- */
+
+bool pv_bare_suspend(struct pv_domain *d)
+{
+	bool moved;
+	long rc;
+
+	event_disable();
+	grant_unmap_table();
+	moved = suspend() == SUSPEND_MOVED;
+	if (!moved) {
+		rc = grant_init(GRANT_FRAMES);
+	} else {
+		memset(d->ports, 0, sizeof(d->ports));
+		memset((void *)d->pending, 0, sizeof(d->pending));
+		d->events_count = 0;
+		rc = attach(d);
+	}
+	if (rc)
+		panic("cannot go on after a suspend: %ld", rc);
+	event_enable();
+	/* Each fires once; one whose path is no more of ours belongs to a device that will be resumed. */
+	for (const struct pv_watch *w = d->watches; w && moved; w = w->next)
+		watch_request(d, w, XS_WATCH);
+	return moved;
 }

@@ -323,6 +323,47 @@ static void replug(void **state)
 	}
 }
 
+/*
+ * The guest goes on elsewhere, as after a migration: a backend that knows nothing, its own directory as a toolstack
+ * writes it, rings and grants void.
+ */
+static void moved(void **state)
+{
+	struct net_setup setup = { 0 };
+	unsigned int changes;
+	struct net n;
+
+	(void)state;
+	for (setup.seed = 1; setup.seed <= 20; setup.seed++) {
+		setup.front.queues = 1 + setup.seed % 2;
+		start(&n, &setup);
+		for (unsigned int i = 0; i < 50; i++) {
+			net_random(&n);
+			world_step(n.world);
+		}
+		net_kill_back(&n);
+		memset(n.record, 0, sizeof(*n.record));
+		n.record->queues = 4;
+		world_device(n.world, 0, "qnic", 1, "vif", 0);
+		world_store_write(n.world, NET_FRONT "/mac", "00:16:3e:00:00:02");
+		changes = n.changes;
+		netfront_resume(&n.front);
+		assert_false(netfront_ready(&n.front));
+		assert_int_equal(n.changes, changes + 1);
+		assert_int_equal(n.front.mac[5], 2);
+		assert_int_equal(netfront_send(&n.front, 0, n.front.mac, 6, NULL, false), -XEN_ENOTCONN);
+		assert_int_equal(net_open_back(&n), 0);
+		assert_true(net_connect(&n));
+		net_guest_send(&n, NET_GSO6, 30000, true, false);
+		net_wire_send(&n, 0, NET_GSO4, 30000, true);
+		net_settle(&n);
+		assert_int_equal(net_check(&n), 0);
+		assert_int_equal(n.out.sent[n.out.count - 1].seen, 1);
+		assert_int_equal(n.in.sent[n.in.count - 1].seen, 1);
+		assert_int_equal(net_end(&n), 0);
+	}
+}
+
 static void multicast(void **state)
 {
 	static const uint8_t address[6] = { 1, 0, 0x5e, 0, 0, 1 }, other[6] = { 1, 0, 0x5e, 0, 0, 2 };
@@ -358,6 +399,7 @@ int main(void)
 		cmocka_unit_test(mtu),
 		cmocka_unit_test(useless_frames),
 		cmocka_unit_test(replug),
+		cmocka_unit_test(moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,4 +22,11 @@ struct pv_domain *pv_bare_open(unsigned int pages);
 /* Runs handlers, sleeping between events, until done(arg). */
 void pv_bare_run(struct pv_domain *domain, bool (*done)(void *arg), void *arg);
 
+/*
+ * Stands still for a save or migration, as control/shutdown = "suspend" asks. Not from a handler. True: the domain is a new
+ * one; every device is to be resumed (blkfront_resume(), netfront_resume()) before the loop goes on.
+ * False: the move was called off, nothing has changed.
+ */
+bool pv_bare_suspend(struct pv_domain *domain);
+
 #endif
