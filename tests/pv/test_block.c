@@ -101,6 +101,36 @@ static void read_only(void **state)
 	run(&(struct block_setup){ .seed = 3, .mode = "r" }, 300);
 }
 
+static bool none_is_busy(void *arg)
+{
+	return !((struct block *)arg)->busy;
+}
+
+/* Linux's frontend goes to Closed with requests in its ring, and waits for each of them. */
+static void closed_under_load(void **state)
+{
+	static const struct block_setup setup = { .front.max_queues = 2 };
+
+	(void)state;
+	for (unsigned int seed = 1; seed <= 20; seed++) {
+		struct block_setup s = setup;
+		struct block b;
+
+		s.seed = seed;
+		block_new(&b, &s);
+		assert_int_equal(block_open_back(&b), 0);
+		assert_int_equal(block_open_front(&b, &s), 0);
+		assert_true(block_connect(&b));
+		block_start(&b, 30);
+		for (unsigned int i = 0; i < seed; i++)
+			world_step(b.world);
+		world_store_write(b.world, "/local/domain/1/device/vbd/51712/state", "6");
+		assert_true(world_run(b.world, none_is_busy, &b, 100000));
+		assert_int_equal(b.errors + b.wrong, 0);
+		block_end(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +141,7 @@ int main(void)
 		cmocka_unit_test(large_sectors),
 		cmocka_unit_test(beyond_two_tebibytes),
 		cmocka_unit_test(read_only),
+		cmocka_unit_test(closed_under_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -403,10 +403,8 @@ static void test_daemons(void **state)
 	assert_int_equal(light_reconnect_nic(light, made, "0", &error), 0);
 	node("/local/domain/0/backend/qnic/1/0/bridge", "xenbr0", NULL);
 	assert_int_equal(light_resize_disk(light, made, "xvdc", 0, &error), -ENODEV);
-	assert_int_equal(light_resize_disk(light, made, "xvda", 0, &error), 0);
-	snprintf(path, sizeof(path), "%s/resize", back);
-	node(path, "1", NULL);
 	assert_int_equal(light_resize_disk(light, made, "xvda", 1 << 20, &error), 0);
+	snprintf(path, sizeof(path), "%s/resize", back);
 	node(path, "1073741824", NULL);
 	guest_lets_go = false;
 	assert_int_equal(light_reconnect_disk(light, made, "xvda", &error), -ETIMEDOUT);

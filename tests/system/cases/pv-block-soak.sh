@@ -1,15 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Our block backend for long: eight guests at work at once, a Linux guest with eight disks, and the daemon
-# killed a hundred times meanwhile; every byte is checked.
+# Our block backend for long: eight guests at work at once, a Linux guest with eight disks, half a minute of mixed load on
+# a ninth, which then is unplugged under load and plugged in again; the daemon is killed a hundred times
+# meanwhile (KILLS in the environment: another number); every byte is checked.
 # oracle: yes
 # soak
 # timeout: 900
 . "$(dirname "$0")/../lib/case.sh"
 
-toolstack --toolstack krypton --smp 2 --timeout 880 --add "$TOP/$BUILD/guests/blk:guest/blk" <<'EOS'
+toolstack --toolstack krypton --smp 2 --timeout 880 --add "$TOP/$BUILD/guests/blk:guest/blk" \
+	--add "$TOP/$BUILD/system-programs/guest.img:guest/programs.img" < <(
+	echo "KILLS=${KILLS:-100}"
+	cat <<'EOS'
 . /lib/kt.sh
-KILLS=100
+. /lib/pv.sh
 
 small() {
 	disk s$1 8
@@ -25,11 +29,12 @@ X
 	kl create -q /root/s$1.cfg
 }
 
-disks='"format=raw,vdev=xvda,access=ro,target=/guest/root.img"'
+disks='"format=raw,vdev=xvda,access=ro,target=/guest/root.img", "format=raw,vdev=xvdp,access=ro,target=/guest/programs.img"'
 for d in b c d e f g h i; do
 	disk d$d 12
 	disks="$disks, \"format=raw,vdev=xvd$d,access=rw,target=/root/d$d.img\""
 done
+disk dj 32
 debian many "disk = [ $disks ]" ro stay
 check "a guest with eight disks" kl create -q /root/many.cfg
 for n in 1 2 3 4 5 6 7 8; do
@@ -38,16 +43,24 @@ done
 check "up" on_console many DOMU-UP
 type_in many 'mount -t tmpfs t /tmp; mkdir /tmp/m; head -c 3000000 /dev/urandom >/tmp/r; s=$(md5sum </tmp/r); for d in b c d e f g h i; do mkdir /tmp/m/$d; mke2fs /dev/xvd$d >/dev/null 2>&1; mount -t ext4 /dev/xvd$d /tmp/m/$d; done; echo ready=$((2 + 2))'
 check "eight file systems" on_console many ready=4 60
+type_in many 'mkdir /tmp/p; mount -o ro /dev/xvdp /tmp/p'
+check "plug a ninth" kl block-attach many format=raw,vdev=xvdj,access=rw,target=/root/dj.img
+type_in many '(/tmp/p/bin/disk_load /dev/xvdj 30 1; echo load=$(($? + 10))) &'
 type_in many 'one() { for i in $(seq 1 15); do cp /tmp/r /tmp/m/$1/f; sync; echo 3 >/proc/sys/vm/drop_caches; [ "$(md5sum </tmp/m/$1/f)" = "$s" ] || echo wrong $1; done; echo disk $1 done; }; for d in b c d e f g h i; do one $d & done; wait; for d in b c d e f g h i; do umount /tmp/m/$d; done; echo all=$((3 + 3))'
-n=0
-while [ $n -lt $KILLS ]; do
-	usleep 900000
-	kill -9 $(pidof blkback) 2>/dev/null && n=$((n + 1))
-done
+kill_repeatedly blkback $KILLS
+check "half a minute of mixed load" on_console many load=10 120
+tr -d '\r' <$CONSOLES/guest-many.log | grep '^LOAD-' | sed 's/^/# /'
 check "all copies" on_console many all=6 300
 check "of all disks" [ $(tr -d '\r' <$CONSOLES/guest-many.log | grep -c '^disk . done') = 8 ]
 check "none was wrong" refuses console_has many '^wrong'
 check "no errors" refuses console_has many 'I/O error'
+type_in many '/tmp/p/bin/disk_load /dev/xvdj 100 2; echo load=$(($? + 20))'
+sleep 3
+check "unplug it under load" kl block-detach many xvdj
+check "the load notices" on_console many load=22 60
+check "plug it in again" kl block-attach many format=raw,vdev=xvdj,access=rw,target=/root/dj.img
+type_in many 'sleep 1; /tmp/p/bin/disk_load /dev/xvdj 5 3; echo load=$(($? + 30))'
+check "load again" on_console many load=30 60
 for n in 1 2 3 4 5 6 7 8; do
 	check "guest $n: every byte is right" on_console s$n 'KTEST-EXIT: 0' 200
 	tr -d '\r' <$CONSOLES/guest-s$n.log | grep '^# .*reads'
@@ -65,3 +78,4 @@ cat /var/log/xen/blkback
 check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
 finish
 EOS
+)
