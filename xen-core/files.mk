@@ -11,4 +11,4 @@ HYP_SRC += $(addprefix xen-core/, \
 # Memory of the hypervisor and of domains.
 HYP_SRC += $(addprefix xen-core/, \
 	boot_alloc.c page_alloc.c heap.c memory_op.c memory_exchange.c \
-	grant_table.c grant_map.c grant_copy.c log_dirty.c)
+	grant_table.c grant_map.c grant_copy.c zombie_dump.c log_dirty.c)

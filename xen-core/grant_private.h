@@ -121,4 +121,7 @@ long gnttab_unmap(unsigned long uop, unsigned int count);
 long gnttab_unmap_replace(unsigned long uop, unsigned int count);
 long gnttab_copy(unsigned long uop, unsigned int count);
 
+/* Debug key 'Z' (zombie_dump.c). */
+void zombies_dump(unsigned char key);
+
 #endif

@@ -574,4 +574,5 @@ static void show_all_usage(unsigned char key __maybe_unused)
 void gnttab_keyhandler_init(void)
 {
 	keyhandler_register('g', show_all_usage, "print grant table usage");
+	keyhandler_register('Z', zombies_dump, "tell what holds dying domains");
 }

@@ -28,7 +28,7 @@ HYP_SRC += $(addprefix arch/x86/, \
 HYP_SRC += $(addprefix arch/x86/mm/, \
 	page_format.c page_ref.c page_type.c validate.c mod_entry.c walk.c batch.c mmu_update.c \
 	update_va.c mmuext.c base_tables.c cr3.c map.c fault.c pte_insn.c init.c memory.c teardown.c \
-	shadow.c log_dirty.c)
+	shadow.c log_dirty.c holders.c)
 
 # Building dom0
 HYP_SRC += $(addprefix arch/x86/pv/, \

@@ -11,7 +11,7 @@
  * LINK: xen-core/domain.c xen-core/domain_destroy.c xen-core/vcpu.c
  * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c
  * LINK: xen-core/event_fifo.c
- * LINK: xen-core/grant_table.c xen-core/grant_map.c xen-core/grant_copy.c
+ * LINK: xen-core/grant_table.c xen-core/zombie_dump.c xen-core/grant_map.c xen-core/grant_copy.c
  */
 #include "harness.h"
 #include "cpu_world.h"

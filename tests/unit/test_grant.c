@@ -4,12 +4,14 @@
  * used twice, and one flush before anything is dropped. Mappings themselves
  * are faked: the machine is asked, and told, through arch_grant_map/unmap.
  */
-/* LINK: xen-core/grant_table.c xen-core/grant_map.c xen-core/grant_copy.c */
+/* LINK: xen-core/grant_table.c xen-core/zombie_dump.c xen-core/grant_map.c xen-core/grant_copy.c */
 #include "harness.h"
+#include <stdio.h>
+#include <arch/domain.h>
 #include <arch/map.h>
-#include <core/grant_table.h>
 #include <core/hypercall.h>
 #include <xen/memory.h>
+#include "../../xen-core/grant_private.h"
 
 #define NREFS	40
 
@@ -34,6 +36,25 @@ int arch_grant_unmap(uint64_t host_addr, mfn_t mfn __maybe_unused, uint64_t new_
 		return GNTST_general_error;
 	mapped--;
 	return GNTST_okay;
+}
+
+static char said[1024];		/* on the console */
+static unsigned int entries;	/* of the user's page tables that name the granter's pages */
+
+void vprintk(const char *fmt, va_list ap)
+{
+	size_t n = strlen(said);
+
+	vsnprintf(said + n, sizeof(said) - n, fmt, ap);
+}
+
+void arch_each_mapping(const struct domain *d, void (*each)(const struct domain *by, void *data),
+		       void *data)
+{
+	assert_ptr_equal(d, granter);
+	assert_int_equal(host_locks_held(), 0);
+	for (unsigned int i = 0; i < entries; i++)
+		each(user, data);
 }
 
 static grant_entry_v1_t *entry(struct domain *d, unsigned int ref)
@@ -634,6 +655,38 @@ static void test_random_audit(void **state __maybe_unused)
 	check_unused(NREFS);
 }
 
+/* Debug key 'Z': who holds a dying domain, by grants and otherwise. */
+static void test_zombies(void **state __maybe_unused)
+{
+	struct gnttab_map_grant_ref *m;
+
+	scene();
+	domain_list = user;
+	user->next_in_list = granter;
+	said[0] = '\0';
+	zombies_dump('Z');
+	assert_non_null(strstr(said, "'Z' pressed"));
+	assert_null(strstr(said, "dying 0x"));
+	m = map_ops(3, GNTMAP_host_map);
+	assert_int_equal(gop(GNTTABOP_map_grant_ref, m, 3), 0);
+	granter->is_dying = DOMDYING_dying;
+	entries = 3;
+	said[0] = '\0';
+	zombies_dump('Z');
+	assert_non_null(strstr(said, " pages\n"));
+	assert_non_null(strstr(said, ": 3 grants mapped by "));
+	assert_non_null(strstr(said, ", first reference 0\n"));
+	assert_null(strstr(said, "mappings by"));
+	entries = 5;
+	said[0] = '\0';
+	zombies_dump('Z');
+	assert_non_null(strstr(said, ": 2 mappings by "));
+	granter->is_dying = DOMDYING_alive;
+	domain_list = user->next_in_list = NULL;
+	assert_int_equal(gop(GNTTABOP_unmap_grant_ref, unmap_ops(m, 3), 3), 0);
+	check_unused(NREFS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -641,7 +694,7 @@ int main(void)
 		host_test(test_maptrack_limit), host_test(test_faults), host_test(test_preemption),
 		host_test(test_copy), host_test(test_table_ops), host_test(test_life),
 		host_test(test_granter_replaced),
-		host_test(test_random_audit),
+		host_test(test_random_audit), host_test(test_zombies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  * after a failed copy, answers in several goes, and numbers that the guest made
  * up; grants mark what they let others write.
  *
- * LINK: xen-core/log_dirty.c xen-core/grant_table.c xen-core/grant_map.c
+ * LINK: xen-core/log_dirty.c xen-core/grant_table.c xen-core/zombie_dump.c xen-core/grant_map.c
  * LINK: xen-core/grant_copy.c
  */
 #include "harness.h"
