@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <tools/util.h>
 #include "file_io.h"
 
 #define LIST_MAX	65536	/* bytes of names in one directory of the store */
@@ -276,7 +277,7 @@ int main(int argc, char **argv)
 {
 	static struct daemon d = { .directory = "/run/krypton/blkback" };
 	bool foreground = false, threads = false;
-	int option, rc;
+	int option, rc, parent = -1;
 
 	while ((option = getopt(argc, argv, "ftd:")) != -1) {
 		if (option == 'f') {
@@ -293,8 +294,8 @@ int main(int argc, char **argv)
 	rc = make_directories(&d);
 	if (rc)
 		return fail(d.directory, rc);
-	if (!foreground && daemon(0, 1))
-		return fail("daemon", -errno);
+	if (!foreground)
+		parent = tools_into_background("blkback");
 	rc = lock(d.directory);
 	if (rc)
 		return fail("another instance runs", rc);
@@ -311,7 +312,9 @@ int main(int argc, char **argv)
 	d.round = (struct pv_round){ .fn = round_end, .arg = &d };
 	pv_round_add(d.domain, &d.round);
 	rc = pv_store_watch(d.domain, &d.watch, d.tree, tree_changed, &d);
-	if (!rc)
+	if (!rc) {
+		tools_report_started(NULL, parent, true);
 		rc = pv_linux_run(d.domain, &stop);
+	}
 	return rc ? fail("the loop", rc) : 0;
 }
