@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Our network backend for long: eight web server guests (netfront) and a Linux guest with four cards are sent to and
-# fetched from at once while the daemon is killed a hundred times; every byte is checked.
+# fetched from at once while the daemon is killed a hundred times (KILLS in the environment: another number) and a
+# card of the Linux guest is unplugged and plugged in again; every byte is checked.
 # oracle: yes
 # soak
 # timeout: 900
@@ -12,9 +13,11 @@
 	exit 77
 }
 toolstack --toolstack krypton --smp 2 --timeout 880 \
-	--add "$TOP/$BUILD/guests/http:guest/http" <<'EOS'
+	--add "$TOP/$BUILD/guests/http:guest/http" < <(
+	echo "KILLS=${KILLS:-100}"
+	cat <<'EOS'
 . /lib/kt.sh
-KILLS=100
+. /lib/pv.sh
 bridge
 mkdir site
 dd if=/dev/urandom of=site/big.bin bs=1k count=500 2>/dev/null
@@ -45,7 +48,10 @@ for n in 1 2 3 4 5 6 7 8; do
 	check "guest $n" small $n
 done
 check "up" on_console many DOMU-UP
-type_in many 'mount -t tmpfs t /mnt; for n in 1 2 3; do ifconfig eth$n 10.0.$n.2 netmask 255.255.255.0 up; done; head -c 2000000 /dev/urandom >/mnt/r; md5sum /mnt/r; httpd -p 80 -h /mnt; echo ready=$((2 + 2))'
+dd if=/dev/urandom of=/dev/shm/b bs=1k count=2000 2>/dev/null
+httpd -p 7000 -h /dev/shm
+bulk=$(md5sum </dev/shm/b | cut -c1-32)
+type_in many 'mount -t tmpfs t /mnt; for n in 1 2; do ifconfig eth$n 10.0.$n.2 netmask 255.255.255.0 up; done; head -c 2000000 /dev/urandom >/mnt/r; md5sum /mnt/r; httpd -p 80 -h /mnt; while sleep 1; do ifconfig eth3 10.0.3.2 netmask 255.255.255.0 up; done 2>/dev/null & echo ready=$((2 + 2))'
 check "four cards" on_console many ready=4 60
 many=$(tr -d '\r' <$CONSOLES/guest-many.log | sed -n 's/^\([0-9a-f]*\)  .mnt.r$/\1/p')
 for n in 1 2 3 4 5 6 7 8; do
@@ -73,14 +79,31 @@ fetch() {
 }
 jobs=
 for n in 1 2 3 4 5 6 7 8; do visit $n & jobs="$jobs $!"; done
-for n in 0 1 2 3; do fetch $n & jobs="$jobs $!"; done
-n=0
-while [ $n -lt $KILLS ]; do
-	sleep 3
-	kill -9 $(pidof netback) 2>/dev/null && n=$((n + 1))
-done
+for n in 0 1 2; do fetch $n & jobs="$jobs $!"; done
+# Into the guest on all of its cards, at once; it says what came wrong.
+type_in many 'into() { while [ ! -e /mnt/end ]; do wget -q -O - http://10.0.$1.1:7000/b | md5sum | grep -q '"$bulk"' || echo bad$((0))-$1; r=$((r + 1)); done; echo into-$1=$r; }; for n in 0 1 2; do into $n & done'
+# The fourth card comes and goes.
+replug() {
+	local rounds=0
+	while [ ! -e killed ]; do
+		timeout 10 wget -q -O /dev/null http://10.0.3.2/r &
+		sleep 2
+		kl network-detach many 3 && within 20 refuses prints '^3 ' kl network-list many || echo "unplug" >>wrong
+		kl network-attach many bridge=xenbr3 || echo "plug" >>wrong
+		sleep 5
+		rounds=$((rounds + 1))
+	done
+	echo "# $rounds times unplugged"
+}
+replug & jobs="$jobs $!"
+# Not faster than connections recover from what is lost.
+kill_repeatedly netback $KILLS 3000000
 touch killed
 wait $jobs
+type_in many 'touch /mnt/end; wait; echo over=$((3 + 4))'
+check "what it fetches ends" on_console many over=7 60
+check "and was right" refuses console_has many '^bad0-'
+check "all cards were in use" console_has many '^into-2=[1-9]'
 check "every byte was right" [ ! -e wrong ]
 cat wrong 2>/dev/null
 /usr/lib/krypton/bin/netback --statistics
@@ -91,3 +114,4 @@ check "no record is left" within 10 sh -c '! ls /run/krypton/netback | grep -q v
 check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
 finish
 EOS
+)

@@ -7,7 +7,7 @@
 #	plug_disk GUEST VDEV FILE [MODE] [KEY=VALUE...]	e.g. plug_disk d1 51728 /root/b.img w
 #	unplug_disk GUEST VDEV
 #	restart_blkback					kill -9, and a new one at once
-#	kill_repeatedly DAEMON TIMES			one that somebody else starts again, about each second
+#	kill_repeatedly DAEMON TIMES [MICROSECONDS]	one that somebody else starts again, about each second
 
 BLKBACK_LOG=/root/blkback.log
 
@@ -68,7 +68,7 @@ unplug_disk() {
 kill_repeatedly() {
 	local n=0
 	while [ $n -lt $2 ]; do
-		usleep 900000
+		usleep ${3:-900000}
 		kill -9 $(pidof $1) 2>/dev/null && n=$((n + 1))
 	done
 }
