@@ -14,7 +14,7 @@ $(BUILD)/bench/entry: bench/entry/entry.S
 	$(LD) -m elf_i386 -static -Ttext=0x100000 --build-id=none -o $@ $@.o
 
 # Programs for dom0, static, and the plugin that QEMU loads.
-BENCH_TOOLS := $(addprefix $(BUILD)/bench/,cost evtchn_turns pages mark load disk)
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,cost cputime evtchn_turns pages mark load disk worker)
 # Guest handles are written through two types.
 BENCH_CFLAGS := -std=gnu11 -O2 -fno-strict-aliasing -Wall -Wextra -Wshadow -Werror
 
@@ -27,7 +27,7 @@ $(BUILD)/bench/count.so: bench/system/count.c
 	$(HOSTCC) $(BENCH_CFLAGS) -shared -fPIC -o $@ $<
 
 .PHONY: bench bench-system bench-tools
-bench-tools: guests $(BENCH_TOOLS) $(BUILD)/bench/entry $(BUILD)/bench/count.so
+bench-tools: guests system-programs $(BENCH_TOOLS) $(BUILD)/bench/entry $(BUILD)/bench/count.so
 
 bench: bench-tools all
 	bench/run

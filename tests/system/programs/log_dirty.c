@@ -4,6 +4,7 @@
  *
  *	log_dirty churn DOMID	enables it and cleans every few milliseconds until the domain is gone
  *				or shut down; on and off now and then
+ *	log_dirty keep DOMID MS	enables it and cleans every MS until it is ended; then it is off
  *	log_dirty verify DOMID	plays the other side of tests/guests/log-dirty: for each step of the
  *				guest's, all the pages that it says it wrote must be dirty, and few others
  *
@@ -13,6 +14,7 @@
 #define __XEN_TOOLS__
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -144,6 +146,25 @@ static int churn(void)
 	return pages && faults ? 0 : 1;
 }
 
+static volatile sig_atomic_t ended;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
+static int keep(unsigned int ms)
+{
+	signal(SIGTERM, on_signal);
+	if (shadow_op(XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, false))
+		die("enable");
+	printf("on\n");
+	while (!ended && !shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN, true))
+		usleep(ms * 1000);
+	return shadow_op(XEN_DOMCTL_SHADOW_OP_OFF, false) ? 1 : 0;
+}
+
 /* The report that the suspended guest points to. */
 static const struct dirty_report *map_report(void *at)
 {
@@ -247,13 +268,16 @@ int main(int argc, char **argv)
 	context = locked(sizeof(*context));
 	bitmap = locked(BITMAP_PAGES / 8);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc == 3) {
+	if (argc >= 3)
 		domid = (domid_t)atoi(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "keep"))
+		return keep((unsigned int)atoi(argv[3]));
+	if (argc == 3) {
 		if (!strcmp(argv[1], "churn"))
 			return churn();
 		if (!strcmp(argv[1], "verify"))
 			return verify();
 	}
-	fprintf(stderr, "usage: log_dirty churn|verify DOMID\n");
+	fprintf(stderr, "usage: log_dirty churn|verify DOMID | keep DOMID MS\n");
 	return 2;
 }
