@@ -50,5 +50,5 @@ migrate() {
 
 migrate "idle" rate=0
 migrate "rate" rate=10000
-migrate "hot" hot=30
+migrate "last" hot=30
 echo done
