@@ -155,6 +155,7 @@ const struct kl_command kl_commands[] = {
 			   "--rounds N              At most so many rounds while it runs (8).\n"
 			   "--bandwidth MIB         At most so many MiB a second.\n"
 			   "--timeout SECONDS       How long the guest may take to suspend (60).\n"
+			   "--auto-converge         Slow down a guest that writes faster than is sent.\n"
 			   "--check                 Only say what would fail.\n",
 		.modifies = true,
 		.json = true,

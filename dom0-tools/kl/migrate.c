@@ -20,7 +20,7 @@ struct migrate_verb {
 };
 
 enum { OPT_DEBUG = 256, OPT_LIVE, OPT_NON_LIVE, OPT_TCP, OPT_REMOTE, OPT_ROUNDS, OPT_BANDWIDTH,
-       OPT_TIMEOUT, OPT_CHECK };
+       OPT_TIMEOUT, OPT_CHECK, OPT_AUTO_CONVERGE };
 
 static const struct option long_options[] = {
 	{ "debug", 0, NULL, OPT_DEBUG },
@@ -32,6 +32,7 @@ static const struct option long_options[] = {
 	{ "bandwidth", 1, NULL, OPT_BANDWIDTH },
 	{ "timeout", 1, NULL, OPT_TIMEOUT },
 	{ "check", 0, NULL, OPT_CHECK },
+	{ "auto-converge", 0, NULL, OPT_AUTO_CONVERGE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -80,6 +81,9 @@ static int read_options(struct migrate_verb *v, int argc, char **argv)
 			break;
 		case OPT_CHECK:
 			send->check = true;
+			break;
+		case OPT_AUTO_CONVERGE:
+			send->brake = true;
 			break;
 		}
 	}

@@ -102,6 +102,8 @@ static void print_phase(struct moving_progress *p, const struct move_progress *n
 	json_uint(&w, "pages", now->pages_all);
 	json_uint(&w, "bytes", now->bytes);
 	json_uint(&w, "dirty_pages_per_s", now->dirty_rate);
+	if (now->brake)
+		json_uint(&w, "braked_to_percent", now->brake);
 	json_close_object(&w);
 	text = strbuf_take(&w.out);
 	if (text) {

@@ -8,7 +8,7 @@
 /* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
 /* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
 /* LINK: dom0-tools/libs/move/suspend.c dom0-tools/libs/move/send.c dom0-tools/libs/move/receive.c */
-/* LINK: dom0-tools/libs/move/preflight.c dom0-tools/libs/move/lock.c dom0-tools/libs/stream/rules.c */
+/* LINK: dom0-tools/libs/move/preflight.c dom0-tools/libs/move/brake.c dom0-tools/libs/move/features.c dom0-tools/libs/move/lock.c dom0-tools/libs/stream/rules.c */
 /* LINK: dom0-tools/libs/stream/reader.c dom0-tools/libs/stream/framing.c */
 /* LINK: dom0-tools/libs/stream/writer.c dom0-tools/libs/stream/tables.c */
 /* LINK: dom0-tools/libs/stream/context.c dom0-tools/libs/ctl/policy.c */
@@ -49,6 +49,7 @@
 #include <tools/kill_point.h>
 #include <tools/light.h>
 #include <tools/move.h>
+#include "../../dom0-tools/libs/move/private.h"
 #include "../../dom0-tools/libs/move/protocol.h"
 #include <fake_guest.h>
 #include <light_scene.h>
@@ -705,7 +706,7 @@ static void test_preflight(void **state)
 	light_config_init(&config);
 	assert_int_equal(light_config_from_json(&config, config_json, strlen(config_json), &error), 0);
 	/* Its own old self is no obstacle. */
-	assert_int_equal(move_preflight(light, &config, &problems), 0);
+	assert_int_equal(move_preflight(light, &config, config_json, strlen(config_json), &problems), 0);
 	config.uuid[0]++;
 	config.target_memkb = 1 << 30;
 	light->defaults.autoballoon = 0;
@@ -715,13 +716,32 @@ static void test_preflight(void **state)
 	config.disks[0].vdev = strdup("xvda");
 	config.disks[0].pdev_path = strdup("/no/such/disk");
 	config.disks[0].format = LIGHT_FORMAT_RAW;
-	assert_int_equal(move_preflight(light, &config, &problems), 4);
+	assert_int_equal(move_preflight(light, &config, config_json, strlen(config_json), &problems), 4);
 	assert_non_null(strstr(problems.text, "name-taken"));
 	assert_non_null(strstr(problems.text, "no-memory"));
 	assert_non_null(strstr(problems.text, "/no/such/disk"));
 	assert_non_null(strstr(problems.text, "nope0"));
 	strbuf_free(&problems);
 	light_config_free(&config);
+}
+
+/* The question takes along what CPU the guest has seen; the target names what it has not. */
+static void test_features(void **state)
+{
+	static const char more[] = "{\"kl_cpu_features\": \"1.0.c=0 7.0.b=1ff zzz\"}";
+	struct strbuf problems = { 0 };
+	char *with = features_into(ctl, 1, config_json);
+
+	(void)state;
+	assert_non_null(strstr(with, " 7.0.b=f "));
+	assert_non_null(strstr(with, "12345678-1234-1234-1234-123456789abc"));
+	assert_int_equal(features_missing(ctl, with, strlen(with), &problems), 0);
+	assert_int_equal(features_missing(ctl, config_json, strlen(config_json), &problems), 0);
+	assert_int_equal(features_missing(ctl, more, strlen(more), &problems), 1);
+	assert_string_equal(problems.text, "- cpu: CPUID leaf 0x7.0, ebx: the guest has seen 0x100, which "
+					   "is not to be had here\n");
+	strbuf_free(&problems);
+	free(with);
 }
 
 int main(void)
@@ -732,6 +752,7 @@ int main(void)
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
 		CASE(one_at_a_time),
 		CASE(cancel), CASE(receiver), CASE(query), CASE(preflight),
+		CASE(features),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

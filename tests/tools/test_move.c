@@ -4,7 +4,7 @@
  * vcpus are the same again, also when it writes meanwhile; nothing stays mapped whichever call
  * fails, wherever the stream ends and whenever the caller gives up.
  */
-/* LINK: dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
+/* LINK: dom0-tools/libs/move/brake.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
 /* LINK: dom0-tools/libs/move/restore.c dom0-tools/libs/move/restore_pages.c */
 /* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
 /* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
@@ -53,7 +53,8 @@ struct world {
 	struct move_save save;
 	/* What progress does. */
 	enum move_phase cancel_in;
-	bool cancel, writes;
+	bool cancel, writes, greedy, brake;
+	unsigned int braked_to;
 	unsigned int calls;
 	enum behaviour guest_is;
 };
@@ -132,11 +133,24 @@ static void write_some(struct world *w)
 	}
 }
 
+/* One that writes faster than anybody sends, unless it gets little CPU. */
+static void write_much(struct world *w)
+{
+	unsigned int count = 900 * (w->guest->cap ? w->guest->cap : 100) / 100;
+
+	for (uint64_t pfn = 2100; pfn < 2100 + count; pfn++)
+		fake_hv_dirty(w->guest->id, pfn);
+}
+
 static int on_progress(void *cookie, const struct move_progress *now)
 {
 	struct world *w = cookie;
 
 	w->calls++;
+	if (w->greedy && now->phase == MOVE_MEMORY)
+		write_much(w);
+	if (now->brake)
+		w->braked_to = now->brake;
 	if (w->writes && now->phase <= MOVE_SUSPEND)
 		write_some(w);
 	return w->cancel && now->phase == w->cancel_in ? -ECANCELED : 0;
@@ -156,7 +170,7 @@ static int save(struct world *w, bool live)
 				      .put = move_channel_put, .cookie = &channel,
 				      .suspend = suspend, .suspend_cookie = w,
 				      .progress = on_progress, .progress_cookie = w,
-				      .few_pages = 10 };
+				      .few_pages = 10, .brake = w->brake };
 	rc = move_save(&w->save, &w->error);
 	assert_int_equal(fake_hv_mapped_pages(), 0);
 	assert_false(w->guest->log_dirty);
@@ -298,6 +312,25 @@ static void test_live(void **state)
 	assert_in_range(w->save.round_pages[1], 40, 400);
 }
 
+/* Without the brake the live phase ends soon; with it the guest is slowed down, and only for so long. */
+static void test_brake(void **state)
+{
+	struct world *w = *state;
+
+	w->greedy = true;
+	assert_int_equal(save(w, true), 0);
+	assert_int_equal(w->save.rounds, 3);
+	assert_int_equal(w->braked_to, 0);
+	fake_guest_resumed(w->guest);
+	w->brake = true;
+	w->guest->cap = 80;
+	assert_int_equal(save(w, true), 0);
+	assert_int_equal(w->braked_to, 6);
+	assert_true(w->save.rounds > 6);
+	assert_true(w->save.round_pages[w->save.rounds - 2] < w->save.round_pages[2] / 4);
+	assert_int_equal(w->guest->cap, 80);
+}
+
 static void test_resumed(void **state)
 {
 	struct world *w = *state;
@@ -311,15 +344,10 @@ static void test_resumed(void **state)
 	assert_int_equal(move_resume(&w->light, w->guest->id, &w->error), -EINVAL);
 }
 
-/* Each call of a save, then of a restore, fails once. */
-static void test_every_failure(void **state)
+static void fail_each_step_of_save(struct world *w)
 {
-	struct world *w = *state;
-	struct move_restore r;
-	domid_t domid;
 	int rc = -1;
 
-	suspend(w, NULL);
 	for (unsigned int nth = 1; rc; nth++) {
 		assert_true(nth < 200);
 		fake_hv_fail(nth, -EIO);
@@ -331,7 +359,18 @@ static void test_every_failure(void **state)
 			assert_true(w->error.text[0]);
 		}
 	}
-	rc = -1;
+}
+
+/* Each call of a save, then of a restore, fails once. */
+static void test_every_failure(void **state)
+{
+	struct world *w = *state;
+	struct move_restore r;
+	domid_t domid;
+	int rc = -1;
+
+	suspend(w, NULL);
+	fail_each_step_of_save(w);
 	for (unsigned int nth = 6; rc; nth++) {
 		assert_true(nth < 200);
 		fake_hv_fail(nth, -EIO);
@@ -555,7 +594,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(saved_and_restored), CASE(poor_host), CASE(live), CASE(resumed),
+		CASE(saved_and_restored), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
 		CASE(every_failure), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
 		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
 	};

@@ -113,6 +113,7 @@ struct move_progress {
 	uint64_t pages_all;	/* of this round */
 	uint64_t bytes;		/* sent in all */
 	uint64_t dirty_rate;	/* pages per second the guest wrote in the last round; 0: unknown */
+	unsigned int brake;	/* percent of a CPU that each vcpu gets, to write less; 0: all */
 };
 
 struct move_save {
@@ -126,7 +127,8 @@ struct move_save {
 	stream_put *put;
 	void *cookie;
 	bool live;		/* memory is sent while the guest runs */
-	unsigned int max_rounds;	/* live: before it is suspended; 0: 8 */
+	unsigned int max_rounds;	/* live: before it is suspended; 0: 8, if braked 16 */
+	bool brake;	/* live: a guest that writes faster than is sent gets less CPU */
 	unsigned int few_pages;		/* live: so few are left that it is suspended; 0: 256 */
 	/* Called when the domain has to stand still: move_suspend(), or what the caller wants. */
 	int (*suspend)(void *cookie, struct tools_error *error);
@@ -204,10 +206,10 @@ void move_link_close(struct move_link *link);
 
 /*
  * What would fail on this host if the domain came, each as a line "- code: text\n" in @problems.
- * Their number.
+ * Their number. @text: the configuration as it came, which may tell what CPU the guest has seen.
  */
 unsigned int move_preflight(struct light *light, const struct light_config *config,
-			    struct strbuf *problems);
+			    const char *text, size_t length, struct strbuf *problems);
 
 /* ---- migration: the end that has the domain ---- */
 
@@ -227,6 +229,7 @@ struct move_send {
 	const char *config;	/* JSON */
 	struct move_link *link;
 	bool live, check;	/* @check: only ask what would fail */
+	bool brake;		/* as move_save's */
 	unsigned int max_rounds, few_pages, suspend_ms;
 	uint64_t bytes_per_second; /* 0: no limit */
 	unsigned int peer_ms;	/* for each answer; 0: 120,000 */

@@ -367,7 +367,7 @@ int fake_op_get_cpu_policy(struct fake_domain *domain, struct xen_domctl *op)
 	(void)domain;
 	if (op->u.cpu_policy.nr_leaves < 1 || op->u.cpu_policy.nr_msrs < 1)
 		return -ENOBUFS;
-	op->u.cpu_policy.leaves.p[0] = (xen_cpuid_leaf_t){ .leaf = 7, .a = 42 };
+	op->u.cpu_policy.leaves.p[0] = (xen_cpuid_leaf_t){ .leaf = 7, .a = 42, .b = 15 };
 	op->u.cpu_policy.msrs.p[0] = (xen_msr_entry_t){ .idx = 0xce, .val = 1 };
 	op->u.cpu_policy.nr_leaves = op->u.cpu_policy.nr_msrs = 1;
 	return 0;

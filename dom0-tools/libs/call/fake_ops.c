@@ -443,6 +443,8 @@ static int do_sysctl(struct xen_sysctl *op)
 	case XEN_SYSCTL_debug_keys:
 		return 0;
 	case XEN_SYSCTL_get_cpu_policy:
+		if (op->u.cpu_policy.leaves.p && op->u.cpu_policy.nr_leaves)
+			op->u.cpu_policy.leaves.p[0] = (xen_cpuid_leaf_t){ .leaf = 7, .b = 0xff };
 		op->u.cpu_policy.nr_leaves = 4;
 		op->u.cpu_policy.nr_msrs = 2;
 		return 0;

@@ -65,7 +65,8 @@ static pid_t owner(const char *path)
 int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 		   struct tools_error *error)
 {
-	char line[32], folder[220];
+	char line[64], folder[220];
+	uint32_t cap;
 	int n;
 
 	snprintf(folder, sizeof(folder), "%.200s/kl", light->run_dir);
@@ -85,6 +86,9 @@ int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 		return tools_fail(error, lock->fd, "lock", "%s: %s", lock->path,
 				  strerror(-lock->fd));
 	n = snprintf(line, sizeof(line), "%d\n", (int)getpid());
+	/* The brake may change it. */
+	if (!brake_cap_get(light->ctl, domid, &cap))
+		n = snprintf(line, sizeof(line), "%d %" PRIu32 "\n", (int)getpid(), cap);
 	if (ftruncate(lock->fd, 0) || write(lock->fd, line, (size_t)n) != n) {
 		move_lock_drop(lock);
 		return tools_fail(error, -ENOSPC, "lock", "%s cannot be written", lock->path);
@@ -137,14 +141,22 @@ int move_cancel(struct light *light, domid_t domid, unsigned int wait_ms,
 }
 
 /* Nobody holds @path: what its owner left in the guest. */
-static void put_right(struct light *light, domid_t domid)
+static void put_right(struct light *light, domid_t domid, const char *path)
 {
 	struct xen_domctl_getdomaininfo info;
+	char *text, *cap;
+	size_t length;
 
 	if (ctl_getdomaininfo(light->ctl, domid, &info) || info.flags & XEN_DOMINF_dying)
 		return;
 	ctl_shadow_op(light->ctl, domid, XEN_DOMCTL_SHADOW_OP_OFF, 0, NULL, NULL, NULL);
 	move_take_back_request(light, domid);
+	if (tools_read_file(path, 256, &text, &length))
+		return;
+	cap = strchr(text, ' ');
+	if (cap)
+		brake_cap_set(light->ctl, domid, (uint32_t)strtoul(cap, NULL, 10));
+	free(text);
 }
 
 int move_gc(struct light *light)
@@ -167,7 +179,7 @@ int move_gc(struct light *light)
 		fd = open_locked(path, 0);
 		if (fd < 0)
 			continue;
-		put_right(light, domid);
+		put_right(light, domid, path);
 		unlink(path);
 		close(fd);
 		count++;

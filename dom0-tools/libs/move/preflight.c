@@ -113,7 +113,7 @@ static void check_host(struct preflight *p)
 }
 
 unsigned int move_preflight(struct light *light, const struct light_config *config,
-			    struct strbuf *problems)
+			    const char *text, size_t length, struct strbuf *problems)
 {
 	struct preflight p = { .light = light, .config = config, .problems = problems };
 
@@ -125,5 +125,5 @@ unsigned int move_preflight(struct light *light, const struct light_config *conf
 	check_memory(&p);
 	check_disks(&p);
 	check_nics(&p);
-	return p.count;
+	return p.count + features_missing(light->ctl, text, length, problems);
 }

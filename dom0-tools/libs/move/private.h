@@ -83,6 +83,7 @@ struct saver {
 	uint64_t *later;	/* deferred to a later one */
 	uint64_t *sent;		/* the other end has memory there */
 	bool still;		/* the guest stands still */
+	uint32_t own_cap;	/* the scheduler's, while it is braked */
 	/* One batch. */
 	unsigned int count;
 	xen_pfn_t *mfns;
@@ -98,6 +99,12 @@ int saver_pages_init(struct saver *s);
 void saver_pages_free(struct saver *s);
 /* save.c: tells the caller; not 0: he gives up. */
 int saver_progress(struct saver *s, enum move_phase phase);
+/* brake.c: less CPU for the guest than before; false: it has as little as it may. And all it had. */
+bool saver_brake(struct saver *s);
+void saver_unbrake(struct saver *s);
+/* The scheduler's cap of a domain, in percent of a CPU; 0: none. */
+int brake_cap_get(struct ctl *ctl, domid_t domid, uint32_t *cap);
+int brake_cap_set(struct ctl *ctl, domid_t domid, uint32_t cap);
 /* save_state.c: what is neither memory nor headers. */
 int saver_static_data(struct saver *s);
 int saver_state(struct saver *s);
@@ -166,6 +173,14 @@ void restorer_state_free(struct restorer *r);
 
 /* suspend.c: a request to suspend that nobody has taken is withdrawn. */
 void move_take_back_request(struct light *light, domid_t domid);
+
+/*
+ * features.c: @config with the CPU features that the domain sees, to free, NULL: none can be had; and
+ * how many of them @config names and this host lacks, with a line for each in @problems.
+ */
+char *features_into(struct ctl *ctl, domid_t domid, const char *config);
+unsigned int features_missing(struct ctl *ctl, const char *config, size_t length,
+			      struct strbuf *problems);
 
 /* Maps @count frames; tools_fail() with what they are. */
 int move_map(struct foreignmemory *fm, domid_t domid, int prot, size_t count,

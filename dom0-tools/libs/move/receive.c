@@ -122,10 +122,11 @@ static int query(struct receiver *r)
 }
 
 /* 1: go on; 0: that was all; -errno. */
-static int preflight(struct receiver *r, uint32_t flags)
+static int preflight(struct receiver *r, uint32_t flags, const char *text, size_t length)
 {
 	struct strbuf problems = { 0 };
-	unsigned int count = move_preflight(r->receive->light, &r->config, &problems);
+	unsigned int count = move_preflight(r->receive->light, &r->config, text, length,
+					    &problems);
 	int rc = 0;
 
 	if (count) {
@@ -266,7 +267,7 @@ static int begin(struct receiver *r, struct move_source *source)
 		return tools_fail(r->error, -ENOMEM, "no-memory", "out of memory");
 	if (flags & MOVE_FLAG_QUERY)
 		return query(r);
-	rc = preflight(r, flags);
+	rc = preflight(r, flags, text, length);
 	return rc == 1 ? make_domain(r) : rc;
 }
 

@@ -9,6 +9,7 @@
 #include <xen/version.h>
 
 #define ROUNDS_DEFAULT 8U
+#define ROUNDS_BRAKED 16U
 #define FEW_PAGES_DEFAULT 256U
 #define STUCK_NUMERATOR 9U /* a round that leaves 9/10 of its predecessor does not help */
 #define STUCK_DENOMINATOR 10U
@@ -126,7 +127,9 @@ static void want_all(struct saver *s)
 /* Rounds while the guest runs, until little is left or they do not help. */
 static int send_live(struct saver *s)
 {
-	unsigned int rounds = s->save->max_rounds ? s->save->max_rounds : ROUNDS_DEFAULT;
+	unsigned int rounds = s->save->max_rounds ? s->save->max_rounds :
+			      s->save->brake	  ? ROUNDS_BRAKED :
+						    ROUNDS_DEFAULT;
 	unsigned int few = s->save->few_pages ? s->save->few_pages : FEW_PAGES_DEFAULT;
 	uint64_t left = UINT64_MAX, before, began, took;
 	int rc = log_dirty_on(s);
@@ -144,11 +147,14 @@ static int send_live(struct saver *s)
 		left = count_bits(s->to_send, s->frames.count);
 		took = tools_now_ms() - began;
 		s->progress.dirty_rate = took ? left * 1000 / took : 0;
-		if (left <= few || s->save->rounds >= rounds ||
-		    (before != UINT64_MAX &&
-		     left > before / STUCK_DENOMINATOR * STUCK_NUMERATOR))
+		if (left <= few || s->save->rounds >= rounds)
+			break;
+		if (before != UINT64_MAX && left > before / STUCK_DENOMINATOR * STUCK_NUMERATOR &&
+		    !(s->save->brake && saver_brake(s)))
 			break;
 	}
+	/* To suspend it may be as fast as it can. */
+	saver_unbrake(s);
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "private.h"
@@ -183,6 +184,7 @@ static int send_stream(struct sender *s)
 				      .put = move_channel_put,
 				      .cookie = &s->out,
 				      .live = m->live,
+				      .brake = m->brake,
 				      .max_rounds = m->max_rounds,
 				      .few_pages = m->few_pages,
 				      .suspend = suspend,
@@ -346,9 +348,15 @@ static int finish(struct sender *s)
 
 static int check_only(struct sender *s)
 {
-	char answer[ANSWER_BYTES];
-	int rc = ask(s, s->send->link, MOVE_FLAG_CHECK, answer);
+	const char *config = s->send->config;
+	char answer[ANSWER_BYTES], *text;
+	int rc;
 
+	text = features_into(s->send->light->ctl, s->send->domid, config);
+	s->send->config = text ? text : config;
+	rc = ask(s, s->send->link, MOVE_FLAG_CHECK, answer);
+	s->send->config = config;
+	free(text);
 	s->send->where = MOVE_HERE;
 	if (rc == -ENODATA || rc == -ETIMEDOUT)
 		return tools_fail(s->error, -EOPNOTSUPP, "peer", "the target cannot tell beforehand");
