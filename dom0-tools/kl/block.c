@@ -18,7 +18,7 @@ static int attach(struct device_call *call, struct tools_error *e)
 	err = light_disk_parse(&disk, call->words, call->count, &call->how, e);
 	if (!err && kl->dry_run) {
 		json = light_disk_to_json(&disk);
-		printf("disk: %s\n", json ? json : "");
+		printf(kl->json ? "%s\n" : "disk: %s\n", json ? json : "");
 		free(json);
 	} else if (!err) {
 		kl_progress(kl, "attaching %s", disk.vdev);

@@ -49,6 +49,7 @@ const struct kl_command kl_commands[] = {
 			   "-d                      Print the configuration.\n",
 		.dry_run = true,
 		.modifies = true,
+		.json = true,
 	},
 	{
 		.name = "list",
@@ -79,7 +80,8 @@ const struct kl_command kl_commands[] = {
 		.options = "-a, --all               Ask all guests.\n"
 			   "-h                      Print this help.\n"
 			   "-F                      For HVM guests without PV drivers: press the button.\n"
-			   "-w, --wait              Wait until it is done.\n",
+			   "-w, --wait              Wait until it is done.\n"
+			   "--timeout SECONDS       Wait no longer (3600; 0: for ever).\n",
 		.modifies = true,
 	},
 	{
@@ -90,7 +92,8 @@ const struct kl_command kl_commands[] = {
 		.options = "-a, --all               Ask all guests.\n"
 			   "-h                      Print this help.\n"
 			   "-F                      For HVM guests without PV drivers: press the button.\n"
-			   "-w, --wait              Wait until it is done.\n",
+			   "-w, --wait              Wait until it is done.\n"
+			   "--timeout SECONDS       Wait no longer (3600; 0: for ever).\n",
 		.modifies = true,
 	},
 	{ .name = "pci-attach", .refusal = NO_PCI },
@@ -245,6 +248,7 @@ const struct kl_command kl_commands[] = {
 			   "                        Ignore the masks of xl.conf\n",
 		.dry_run = true,
 		.modifies = true,
+		.json = true,
 	},
 	{
 		.name = "vcpu-set",
@@ -372,6 +376,7 @@ const struct kl_command kl_commands[] = {
 		.options = "-b, --batch             Lines on standard output instead of a screen\n"
 			   "-d N, --delay=N         Seconds between updates (3)\n"
 			   "-i N, --iterations=N    Updates before it ends\n",
+		.json = true,
 	},
 	{
 		.name = "network-attach",
@@ -382,6 +387,7 @@ const struct kl_command kl_commands[] = {
 			 "[model=<model>] [accel=<accel>] [mtu=<mtu>]",
 		.dry_run = true,
 		.modifies = true,
+		.json = true,
 	},
 	{
 		.name = "network-list",
@@ -413,6 +419,7 @@ const struct kl_command kl_commands[] = {
 		.usage = "<Domain> <disk-spec-component(s)>...",
 		.dry_run = true,
 		.modifies = true,
+		.json = true,
 	},
 	{
 		.name = "block-list",
@@ -482,6 +489,7 @@ const struct kl_command kl_commands[] = {
 			   "-n, --dryrun            Only print what would be created (as -N).\n",
 		.dry_run = true,
 		.modifies = true,
+		.json = true,
 	},
 	{
 		.name = "cpupool-list",

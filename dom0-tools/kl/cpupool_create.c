@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tools/light_config.h>
+#include <tools/json.h>
 #include "cpupool_ops.h"
 
 #define CONFIG_LIMIT 65536
@@ -233,8 +234,21 @@ static int create(struct kl *kl, struct pool_config *c)
 	count = choose_cpus(kl, c, cpus);
 	if (count < 0)
 		return KL_FAILED;
-	printf("Using config file \"%s\"\ncpupool name:   %s\nscheduler:      %s\n"
-	       "number of cpus: %d\n", c->source, c->name, kl_scheduler_name(sched), count);
+	if (kl->json) {
+		struct json_writer w = { 0 };
+
+		json_open_object(&w, NULL);
+		json_string(&w, "source", c->source);
+		json_string(&w, "name", c->name);
+		json_string(&w, "scheduler", kl_scheduler_name(sched));
+		json_int(&w, "cpus", count);
+		json_close_object(&w);
+		if (kl_print_json(kl, &w))
+			return KL_FAILED;
+	} else {
+		printf("Using config file \"%s\"\ncpupool name:   %s\nscheduler:      %s\n"
+		       "number of cpus: %d\n", c->source, c->name, kl_scheduler_name(sched), count);
+	}
 	if (kl->dry_run)
 		return KL_OK;
 	return kl_check(kl, kl_pool_create(kl, c->name, sched, cpus, &id),
@@ -261,10 +275,9 @@ int cmd_cpupool_create(struct kl *kl, int argc, char **argv)
 	for (i = optind; i < argc; i++) {
 		if (strchr(argv[i], '='))
 			continue;
-		if (file) {
-			kl_help(kl, "cpupool-create");
-			return KL_FAILED;
-		}
+		if (file)
+			return kl_misuse(kl, KL_FAILED, "'%s %s' takes one file.", kl->program,
+					 kl->command->name);
 		file = argv[i];
 	}
 	if (file) {

@@ -64,11 +64,8 @@ int cmd_sysrq(struct kl *kl, int argc, char **argv)
 		;
 	if (opt == KL_STOP)
 		return kl->status;
-	if (strlen(argv[optind + 1]) != 1) {
-		kl_error(kl, "bad-argument", "Invalid sysrq.");
-		kl_help(kl, "sysrq");
-		return KL_FAILED;
-	}
+	if (strlen(argv[optind + 1]) != 1)
+		return kl_misuse(kl, KL_FAILED, "Invalid sysrq.");
 	if (kl_find_domain(kl, argv[optind], &domid) || !kl_ctl(kl) || !kl_store(kl))
 		return KL_FAILED;
 	/* Writing would make nodes for a domain that is not there. */

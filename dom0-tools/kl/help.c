@@ -86,8 +86,6 @@ int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const st
 		return opt;
 	if (argc - optind >= required)
 		return -1;
-	fprintf(stderr, "'%s %s' requires at least %d argument%s.\n\n", kl->program,
-		kl->command->name, required, required > 1 ? "s" : "");
-	kl_help(kl, kl->command->name);
-	return stop(kl, KL_USAGE);
+	return stop(kl, kl_misuse(kl, KL_USAGE, "'%s %s' requires at least %d argument%s.",
+				  kl->program, kl->command->name, required, required > 1 ? "s" : ""));
 }

@@ -105,6 +105,9 @@ int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const st
 int kl_error(struct kl *kl, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int kl_fail(struct kl *kl, const struct tools_error *error);
+/* The verb was called wrongly: what is wrong (may be empty), then how it is called. Returns @status. */
+int kl_misuse(struct kl *kl, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* @result >= 0: KL_OK. Else the message, what the errno means appended: KL_FAILED. */
 int kl_check(struct kl *kl, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -263,10 +263,9 @@ static int list_some(struct kl *kl, int argc, char **argv, struct list_options *
 	struct kl_snapshot snap;
 	int status;
 
-	if (argc - optind > 1) {
-		kl_help(kl, kl->command->name);
-		return KL_FAILED;
-	}
+	if (argc - optind > 1)
+		return kl_misuse(kl, KL_FAILED, "'%s %s' takes one domain.", kl->program,
+				 kl->command->name);
 	status = argc > optind ? kl_snapshot_of(kl, argv + optind, 1, &snap) :
 				 kl_snapshot(kl, &snap);
 	if (status)
@@ -339,10 +338,8 @@ int cmd_sharing(struct kl *kl, int argc, char **argv)
 
 		return list_some(kl, argc, argv, &o);
 	}
-	if (argc - optind > 1) {
-		kl_help(kl, "sharing");
-		return KL_FAILED;
-	}
+	if (argc - optind > 1)
+		return kl_misuse(kl, KL_FAILED, "'%s sharing' takes one domain.", kl->program);
 	status = argc > optind ? kl_snapshot_of(kl, argv + optind, 1, &snap) :
 				 kl_snapshot(kl, &snap);
 	if (status)

@@ -51,7 +51,7 @@ static int global_options(struct kl *kl, int argc, char **argv)
 			kl->timestamps = true;
 			break;
 		default:
-			fprintf(stderr, "unknown global option\n");
+			kl_error(kl, "bad-option", "unknown global option");
 			return KL_STOP;
 		}
 	}
@@ -102,6 +102,8 @@ int main(int argc, char **argv)
 	if (first == KL_STOP)
 		return KL_FAILED;
 	if (first >= argc) {
+		if (kl.json)
+			return kl_error(&kl, "usage", "no subcommand is given");
 		kl_help(&kl, NULL);
 		return KL_FAILED;
 	}

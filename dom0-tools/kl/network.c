@@ -17,7 +17,7 @@ static int attach(struct device_call *call, struct tools_error *e)
 	err = light_nic_parse(&nic, call->words, call->count, &call->how, e);
 	if (!err && kl->dry_run) {
 		json = light_nic_to_json(&nic);
-		printf("vif: %s\n", json ? json : "");
+		printf(kl->json ? "%s\n" : "vif: %s\n", json ? json : "");
 		free(json);
 	} else if (!err) {
 		kl_progress(kl, "attaching an interface");

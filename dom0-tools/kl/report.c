@@ -32,6 +32,22 @@ static void stamp(const struct kl *kl)
 		fprintf(stderr, "%s [%ld] ", text, (long)getpid());
 }
 
+/* One word for one cause, whichever library found it. */
+static const char *canonical(const char *code)
+{
+	static const char *const words[][2] = {
+		{ "no-domain", "no-such-domain" }, { "timeout", "timed-out" },
+		{ "canceled", "interrupted" }, { "not-permitted", "not-allowed" },
+		{ "invalid", "bad-argument" }, { "bad-value", "bad-argument" },
+		{ "image", "bad-image" },
+	};
+
+	for (size_t i = 0; code && i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(code, words[i][0]))
+			return words[i][1];
+	return code ? code : "failed";
+}
+
 static void error_json(const struct tools_error *e)
 {
 	struct json_writer w = { .compact = true };
@@ -39,7 +55,7 @@ static void error_json(const struct tools_error *e)
 
 	json_open_object(&w, NULL);
 	json_open_object(&w, "error");
-	json_string(&w, "code", e->code ? e->code : "failed");
+	json_string(&w, "code", canonical(e->code));
 	json_string(&w, "message", e->text);
 	json_string(&w, "hint", e->hint[0] ? e->hint : NULL);
 	json_string(&w, "log", e->log[0] ? e->log : NULL);
@@ -64,6 +80,24 @@ int kl_fail(struct kl *kl, const struct tools_error *e)
 	if (e->log[0])
 		fprintf(stderr, "  log: %s\n", e->log);
 	return KL_FAILED;
+}
+
+int kl_misuse(struct kl *kl, int status, const char *format, ...)
+{
+	struct tools_error e = { .code = "usage" };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(e.text, sizeof(e.text), format, args);
+	va_end(args);
+	if (kl->json) {
+		kl_fail(kl, &e);
+		return status;
+	}
+	if (e.text[0])
+		fprintf(stderr, "%s\n\n", e.text);
+	kl_help(kl, kl->command->name);
+	return status;
 }
 
 int kl_error(struct kl *kl, const char *code, const char *format, ...)
@@ -97,7 +131,7 @@ const char *kl_errno_code(int error)
 		return "not-found";
 	case EACCES:
 	case EPERM:
-		return "not-permitted";
+		return "not-allowed";
 	case ENOMEM:
 		return "no-memory";
 	case EBUSY:
@@ -105,13 +139,14 @@ const char *kl_errno_code(int error)
 	case EEXIST:
 		return "exists";
 	case EINVAL:
-		return "invalid";
+		return "bad-argument";
 	case ENOSYS:
 	case EOPNOTSUPP:
 		return "unsupported";
 	case ETIMEDOUT:
 		return "timed-out";
 	case EINTR:
+	case ECANCELED:
 		return "interrupted";
 	case ENOSPC:
 		return "no-space";
@@ -148,9 +183,31 @@ int kl_check(struct kl *kl, int result, const char *format, ...)
 	return kl_fail(kl, &e);
 }
 
+/* Each line on standard error is JSON, then: whoever takes the error from there has no other text about it. */
+static void say_json(const char *format, va_list args)
+{
+	struct json_writer w = { .compact = true };
+	struct strbuf text = { 0 };
+	char *line;
+
+	strbuf_vprintf(&text, format, args);
+	json_open_object(&w, NULL);
+	json_string(&w, "message", text.text ? text.text : "");
+	json_close_object(&w);
+	line = strbuf_take(&w.out);
+	if (line)
+		fputs(line, stderr);
+	free(line);
+	strbuf_free(&text);
+}
+
 static void say(struct kl *kl, const char *before, const char *format, va_list args)
 {
 	fflush(stdout);
+	if (kl->json) {
+		say_json(format, args);
+		return;
+	}
 	stamp(kl);
 	fputs(before, stderr);
 	vfprintf(stderr, format, args);

@@ -10,12 +10,15 @@
 #include "kl.h"
 
 #define MAX_GUESTS 4096
+#define WAIT_SECONDS 3600	/* unless --timeout says otherwise */
+#define OPT_TIMEOUT 1000
 
 struct request {
 	const char *what; /* of control/shutdown */
 	const char *doing;
 	bool all, fallback;
 	unsigned int wait;
+	uint64_t seconds; /* to wait for all of them; 0: for ever */
 	uint32_t *domids;
 	unsigned int count;
 };
@@ -23,6 +26,7 @@ struct request {
 static const struct option long_options[] = {
 	{ "all", 0, NULL, 'a' },
 	{ "wait", 0, NULL, 'w' },
+	{ "timeout", 1, NULL, OPT_TIMEOUT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -54,9 +58,30 @@ static int ask(struct kl *kl, struct request *r)
 	return status;
 }
 
+/* Milliseconds until @end, at least one; 0 if there is none. */
+static uint64_t left(uint64_t end)
+{
+	uint64_t now = tools_now_ms();
+
+	return !end ? 0 : now < end ? end - now : 1;
+}
+
+static int given_up(struct kl *kl, const struct request *r, int why)
+{
+	struct tools_error e = { 0 };
+
+	tools_fail(&e, why, why == -ETIMEDOUT ? "timed-out" : "interrupted",
+		   "given up waiting%s: %u domain%s still there, domain %u for one",
+		   why == -ETIMEDOUT ? " after the time allowed" : "", r->count,
+		   r->count == 1 ? " is" : "s are", r->domids[0]);
+	tools_hint(&e, why, "they were asked and may still end; destroy ends one at once");
+	return kl_fail(kl, &e);
+}
+
 /* Names each as it ends. With @until_gone a domain that is only shut down is waited for further. */
 static int wait_all(struct kl *kl, struct request *r, bool until_gone)
 {
+	uint64_t end = r->seconds ? tools_now_ms() + r->seconds * 1000 : 0;
 	struct xen_domctl_getdomaininfo info;
 	int index, gone;
 
@@ -65,17 +90,17 @@ static int wait_all(struct kl *kl, struct request *r, bool until_gone)
 	if (r->count)
 		kl_warn(kl, "Waiting for %u domains", r->count);
 	while (r->count) {
-		index = light_wait_shutdown(kl->light, r->domids, r->count, true, 0);
-		if (index == -ECANCELED)
-			return kl_error(kl, "canceled", "given up waiting: %u domains still run",
-					r->count);
+		index = light_wait_shutdown(kl->light, r->domids, r->count, true, left(end));
+		if (index == -ECANCELED || index == -ETIMEDOUT)
+			return given_up(kl, r, index);
 		if (index < 0)
 			return kl_check(kl, index, "cannot wait for the domains");
 		gone = ctl_getdomaininfo(kl->ctl, (domid_t)r->domids[index], &info);
 		if (!gone && until_gone && !(info.flags & XEN_DOMINF_dying)) {
 			/* Its end is the monitor's; look again at whatever happens next. */
-			if (light_wait_gone(kl->light, r->domids[index], 0) == -ECANCELED)
-				return kl_error(kl, "canceled", "given up waiting");
+			gone = light_wait_gone(kl->light, r->domids[index], left(end));
+			if (gone == -ECANCELED || gone == -ETIMEDOUT)
+				return given_up(kl, r, gone);
 			gone = -ESRCH;
 		}
 		if (gone)
@@ -87,6 +112,16 @@ static int wait_all(struct kl *kl, struct request *r, bool until_gone)
 		r->domids[index] = r->domids[--r->count];
 	}
 	return KL_OK;
+}
+
+static int take_seconds(struct kl *kl, struct request *r)
+{
+	char *end;
+
+	r->seconds = strtoull(optarg, &end, 10);
+	if (*optarg >= '0' && *optarg <= '9' && !*end && r->seconds <= UINT32_MAX)
+		return KL_OK;
+	return kl_error(kl, "bad-argument", "--timeout needs a number of seconds, not `%s'", optarg);
 }
 
 static int shutdown_verb(struct kl *kl, int argc, char **argv, struct request *r)
@@ -101,6 +136,8 @@ static int shutdown_verb(struct kl *kl, int argc, char **argv, struct request *r
 			r->wait++;
 		else if (opt == 'F')
 			r->fallback = true;
+		else if (opt == OPT_TIMEOUT && take_seconds(kl, r))
+			return KL_FAILED;
 	}
 	if (opt == KL_STOP)
 		return kl->status;
@@ -125,14 +162,16 @@ static int shutdown_verb(struct kl *kl, int argc, char **argv, struct request *r
 
 int cmd_shutdown(struct kl *kl, int argc, char **argv)
 {
-	struct request r = { .what = "poweroff", .doing = "Shutting down" };
+	struct request r = { .what = "poweroff", .doing = "Shutting down",
+			     .seconds = WAIT_SECONDS };
 
 	return shutdown_verb(kl, argc, argv, &r);
 }
 
 int cmd_reboot(struct kl *kl, int argc, char **argv)
 {
-	struct request r = { .what = "reboot", .doing = "Rebooting" };
+	struct request r = { .what = "reboot", .doing = "Rebooting",
+			     .seconds = WAIT_SECONDS };
 
 	return shutdown_verb(kl, argc, argv, &r);
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <xen/sched.h>
+#include <tools/json.h>
 #include "snapshot.h"
 
 struct top {
@@ -80,6 +81,41 @@ static void print_row(const struct top *t, const struct kl_snapshot *s, const st
 	       t->host_kib ? 100.0 * kib / t->host_kib : 0, d->nr_online_vcpus);
 }
 
+/* A round as one line of JSON. */
+static int print_json(struct kl *kl, const struct top *t, const struct kl_snapshot *s,
+		      const struct row *rows)
+{
+	struct json_writer w = { .compact = true };
+	unsigned int i;
+
+	json_open_object(&w, NULL);
+	json_uint(&w, "time", time(NULL));
+	json_uint(&w, "cpus", t->cpus);
+	json_uint(&w, "memory_kib", t->host_kib);
+	json_uint(&w, "free_kib", t->free_kib);
+	json_open_array(&w, "domains");
+	for (i = 0; i < s->count; i++) {
+		const struct xen_domctl_getdomaininfo *d = &s->info[rows[i].index];
+
+		json_open_object(&w, NULL);
+		json_string(&w, "name", kl_shown_name(s, rows[i].index));
+		json_uint(&w, "domid", d->domain);
+		json_double(&w, "cpu_seconds", d->cpu_time / 1e9);
+		json_double(&w, "cpu_percent", rows[i].percent);
+		json_uint(&w, "memory_kib", PAGES_TO_KIB(d->tot_pages));
+		json_uint(&w, "vcpus", d->nr_online_vcpus);
+		json_bool(&w, "running", d->flags & XEN_DOMINF_running);
+		json_bool(&w, "blocked", d->flags & XEN_DOMINF_blocked);
+		json_bool(&w, "paused", d->flags & XEN_DOMINF_paused);
+		json_bool(&w, "shutdown", d->flags & XEN_DOMINF_shutdown);
+		json_bool(&w, "dying", d->flags & XEN_DOMINF_dying);
+		json_close_object(&w);
+	}
+	json_close_array(&w);
+	json_close_object(&w);
+	return kl_print_json(kl, &w);
+}
+
 /* One table. */
 static int round_once(struct kl *kl, struct top *t)
 {
@@ -87,6 +123,7 @@ static int round_once(struct kl *kl, struct top *t)
 	struct kl_snapshot s;
 	uint64_t now = tools_now_ms(), passed = now - t->last_ms;
 	struct row *rows;
+	int status = KL_OK;
 	unsigned int i;
 
 	if (kl_check(kl, ctl_physinfo(kl->ctl, &host), "cannot ask for the host") ||
@@ -112,15 +149,18 @@ static int round_once(struct kl *kl, struct top *t)
 		fputs("\033[H\033[J", stdout);
 		qsort(rows, s.count, sizeof(*rows), by_use);
 	}
-	print_header(kl, t, &s);
-	for (i = 0; i < s.count; i++)
+	if (kl->json)
+		status = print_json(kl, t, &s, rows);
+	else
+		print_header(kl, t, &s);
+	for (i = 0; i < s.count && !kl->json; i++)
 		print_row(t, &s, &rows[i]);
 	fflush(stdout);
 	free(rows);
 	kl_snapshot_free(&t->last);
 	t->last = s;
 	t->last_ms = now;
-	return ferror(stdout) ? KL_FAILED : KL_OK;
+	return ferror(stdout) ? KL_FAILED : status;
 }
 
 /* Waits for the next round: true to go on, false on q, ^C or the end of input. */
@@ -189,9 +229,9 @@ int cmd_top(struct kl *kl, int argc, char **argv)
 	}
 	if (opt == KL_STOP)
 		return kl->status;
-	if (plain && isatty(STDOUT_FILENO))
+	if (plain && isatty(STDOUT_FILENO) && !kl->json)
 		execlp("xentop", "xentop", NULL);
-	t.batch |= !isatty(STDOUT_FILENO);
+	t.batch |= !isatty(STDOUT_FILENO) || kl->json;
 	if (t.batch && plain)
 		t.rounds = 1;
 	if (!kl_ctl(kl))

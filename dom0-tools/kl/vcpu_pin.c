@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tools/light.h>
+#include <tools/json.h>
 #include "cpus.h"
 #include "snapshot.h"
 
@@ -35,10 +36,22 @@ static int parse_vcpu(struct kl *kl, const char *text, struct pin *pin)
 	return KL_OK;
 }
 
-static int dry_run(const struct pin *pin)
+static int dry_run(struct kl *kl, const struct pin *pin)
 {
 	char text[1024];
 
+	if (kl->json) {
+		struct json_writer w = { 0 };
+
+		json_open_object(&w, NULL);
+		json_int(&w, "vcpu", pin->vcpu);
+		kl_bitmap_text(pin->hard, pin->host.cpus, text, sizeof(text));
+		json_string(&w, "hard", pin->has_hard ? text : NULL);
+		kl_bitmap_text(pin->soft, pin->host.cpus, text, sizeof(text));
+		json_string(&w, "soft", pin->has_soft ? text : NULL);
+		json_close_object(&w);
+		return kl_print_json(kl, &w);
+	}
 	printf("cpumap: ");
 	kl_bitmap_text(pin->hard, pin->host.cpus, text, sizeof(text));
 	printf("%s", pin->has_hard ? text : "-");
@@ -150,7 +163,7 @@ int cmd_vcpu_pin(struct kl *kl, int argc, char **argv)
 	    parse_vcpu(kl, argv[optind + 1], &pin) || read_maps(kl, argc, argv, &pin))
 		return KL_FAILED;
 	if (kl->dry_run)
-		return dry_run(&pin);
+		return dry_run(kl, &pin);
 	if (apply_masks(kl, &pin))
 		return KL_FAILED;
 	if (!pin.has_hard && !pin.has_soft && !pin.force)

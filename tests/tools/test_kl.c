@@ -228,6 +228,58 @@ static void test_destroy(void **state __attribute__((unused)))
 	assert_non_null(strstr(err, "\"not-allowed\""));
 }
 
+/* With --json nothing that is printed, on either channel, is anything else. */
+static void test_only_json(void **state __attribute__((unused)))
+{
+	static const struct {
+		const char *line;
+		int status;
+		const char *code;	/* of the error, or NULL: there is none */
+	} calls[] = {
+		{ "--json list a b", 1, "usage" }, { "--json sharing a b", 1, "usage" },
+		{ "--json domid", 2, "usage" }, { "--json sysrq web xx", 1, "usage" },
+		{ "--json list -q", 2, "bad-option" }, { "--json pause nobody", 1, "no-such-domain" },
+		{ "--json top -i 2 -d 0.01", 0, NULL }, { "--json -N vcpu-pin web 0 1", 0, NULL },
+		{ "--json -N cpupool-create name=p2 cpus=\"3\"", 1, "busy" },
+		{ "--json -N network-attach web bridge=b0", 0, NULL },
+		{ "--json -N block-attach web /dev/x,raw,xvdb,w", 0, NULL },
+		{ "--json network-attach web mac=1", 1, "bad-config" },
+		{ "--json claims", 0, NULL },
+	};
+
+	fake_kl_add(7, "web");
+	fake_kl.light = true;
+	for (unsigned int i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int status = run(calls[i].line);
+		char *texts[2] = { out, err }, code[64] = "", *line, *rest;
+
+		if (status != calls[i].status)
+			fail_msg("%s: %d: %s%s", calls[i].line, status, out, err);
+		for (int t = 0; t < 2; t++) {
+			struct json_value *value = json_parse(texts[t], strlen(texts[t]), NULL);
+
+			/* One value, or one a line. */
+			if (value || !*texts[t]) {
+				json_free(value);
+				continue;
+			}
+			line = strdup(texts[t]);
+			rest = NULL;
+			for (char *l = strtok_r(line, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
+				value = json_parse(l, strlen(l), NULL);
+				if (!value)
+					fail_msg("%s: not JSON: %s", calls[i].line, l);
+				json_free(value);
+			}
+			free(line);
+		}
+		if (calls[i].code)
+			snprintf(code, sizeof(code), "{\"error\": {\"code\": \"%s\"", calls[i].code);
+		if (calls[i].code ? !strstr(err, code) : strstr(err, "\"error\"") != NULL)
+			fail_msg("%s: %s", calls[i].line, err);
+	}
+}
+
 static void test_json_parses(void **state __attribute__((unused)))
 {
 	static const char *const verbs[] = {
@@ -647,7 +699,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy),
+		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy), T(test_only_json),
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
