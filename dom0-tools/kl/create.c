@@ -8,11 +8,11 @@
 #include <tools/json.h>
 #include <tools/light.h>
 #include "config_file.h"
-#include "console.h"
+#include "starting.h"
 
 struct options {
-	bool console, debug, foreground, no_monitor, paused, quiet, timings, ignore_masks, dry_run,
-		viewer;
+	struct starting start;
+	bool quiet, timings, ignore_masks, dry_run;
 	const char *file;
 };
 
@@ -35,23 +35,9 @@ static int read_options(struct kl *kl, int argc, char **argv, struct options *o)
 	int opt;
 
 	while ((opt = kl_getopt(kl, argc, argv, "AFVcdef:inpq", long_options, 0)) >= 0) {
+		if (starting_option(&o->start, opt))
+			continue;
 		switch (opt) {
-		case 'A':
-		case 'V':
-			o->viewer = true;
-			break;
-		case 'F':
-			o->foreground = true;
-			break;
-		case 'c':
-			o->console = true;
-			break;
-		case 'd':
-			o->debug = true;
-			break;
-		case 'e':
-			o->no_monitor = true;
-			break;
 		case 'f':
 			o->file = optarg;
 			break;
@@ -60,9 +46,6 @@ static int read_options(struct kl *kl, int argc, char **argv, struct options *o)
 			break;
 		case 'n':
 			o->dry_run = true;
-			break;
-		case 'p':
-			o->paused = true;
 			break;
 		case 'q':
 			o->quiet = true;
@@ -119,20 +102,13 @@ static int print_result(struct kl *kl, const struct light_create *create, const 
 	return kl_print_json(kl, &w);
 }
 
-/* Stays until the domain is over; ^C only ends the staying. */
-static int stay(struct kl *kl, uint32_t domid)
-{
-	light_wait_shutdown(kl->light, &domid, 1, true, 0);
-	return KL_OK;
-}
-
 static int create(struct kl *kl, const struct options *o, struct light_config *config)
 {
 	struct light_create request = { .config = config,
-					.keep_paused = o->paused,
+					.keep_paused = o->start.paused,
 					.ignore_global_affinity = o->ignore_masks,
-					.no_monitor = o->no_monitor,
-					.interactive = o->console && isatty(STDIN_FILENO) };
+					.no_monitor = o->start.no_monitor,
+					.interactive = o->start.console && isatty(STDIN_FILENO) };
 	struct tools_error e = { 0 };
 	int status = KL_OK, err;
 
@@ -147,9 +123,7 @@ static int create(struct kl *kl, const struct options *o, struct light_config *c
 		return kl_fail(kl, &e);
 	if (kl->json)
 		status = print_result(kl, &request, config->name, o->timings);
-	if (o->console)
-		status = kl_console(kl, (domid_t)request.domid, 0, KL_CONSOLE_ESCAPE);
-	return o->foreground ? stay(kl, request.domid) : status;
+	return status ? status : starting_stay(kl, &o->start, request.domid);
 }
 
 int cmd_create(struct kl *kl, int argc, char **argv)
@@ -168,12 +142,12 @@ int cmd_create(struct kl *kl, int argc, char **argv)
 		kl_warn(kl, "Parsing config from %s", words.path);
 	if (!status)
 		status = config_load(kl, &words, &config, NULL);
-	if (!status && o.viewer)
-		kl_warn(kl, "guests have no framebuffer: -V is ignored");
+	if (!status)
+		starting_warn(kl, &o.start);
 	if (!status && (kl->dry_run || o.dry_run))
 		status = print_config(kl, &config, stdout);
 	else if (!status) {
-		if (o.debug)
+		if (o.start.debug)
 			print_config(kl, &config, stderr);
 		status = create(kl, &o, &config);
 	}

@@ -9,11 +9,11 @@
 #include <unistd.h>
 #include <tools/json.h>
 #include <tools/light.h>
-#include "console.h"
 #include "moving.h"
+#include "starting.h"
 
 struct options {
-	bool console, foreground, no_monitor, paused, viewer, debug;
+	struct starting start;
 	const char *config, *file;
 };
 
@@ -27,27 +27,8 @@ static int read_options(struct kl *kl, int argc, char **argv, struct options *o)
 {
 	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "FcpdeVA", long_options, 1)) >= 0) {
-		switch (opt) {
-		case 'F':
-			o->foreground = true;
-			break;
-		case 'c':
-			o->console = true;
-			break;
-		case 'p':
-			o->paused = true;
-			break;
-		case 'd':
-			o->debug = true;
-			break;
-		case 'e':
-			o->no_monitor = true;
-			break;
-		default:
-			o->viewer = true;
-		}
-	}
+	while ((opt = kl_getopt(kl, argc, argv, "FcpdeVA", long_options, 1)) >= 0)
+		starting_option(&o->start, opt);
 	if (opt == KL_STOP)
 		return KL_STOP;
 	if (argc - optind > 2) {
@@ -82,8 +63,8 @@ static int restore(struct kl *kl, const struct options *o, struct move_source *s
 					.progress_cookie = &progress };
 	struct light_config config;
 	struct light_create create = { .config = &config,
-				       .keep_paused = o->paused,
-				       .no_monitor = o->no_monitor,
+				       .keep_paused = o->start.paused,
+				       .no_monitor = o->start.no_monitor,
 				       .build = moving_build,
 				       .cookie = &restore };
 	struct tools_error e = { 0 };
@@ -102,11 +83,7 @@ static int restore(struct kl *kl, const struct options *o, struct move_source *s
 	if (!status && kl->json)
 		status = print_result(kl, &create, config.name, &restore, progress.began_ms);
 	light_config_free(&config);
-	if (!status && o->console)
-		status = kl_console(kl, (domid_t)create.domid, 0, KL_CONSOLE_ESCAPE);
-	if (!status && o->foreground)
-		light_wait_shutdown(kl->light, &create.domid, 1, true, 0);
-	return status;
+	return status ? status : starting_stay(kl, &o->start, create.domid);
 }
 
 int cmd_restore(struct kl *kl, int argc, char **argv)
@@ -119,8 +96,7 @@ int cmd_restore(struct kl *kl, int argc, char **argv)
 
 	if (read_options(kl, argc, argv, &o) == KL_STOP)
 		return kl->status;
-	if (o.viewer)
-		kl_warn(kl, "guests have no framebuffer: -V is ignored");
+	starting_warn(kl, &o.start);
 	fd = open(o.file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return kl_check(kl, -errno, "cannot read %s", o.file);
