@@ -141,6 +141,32 @@ static void test_foreign_ramdisk(void **state)
 	assert_int_equal(entries(), 0);
 }
 
+/* Asked for by xl's environment, it is told to run as another user than root. */
+static void test_restricted_loader(void **state)
+{
+	(void)state;
+	write_file("loader", LOADER
+		   "case \"$*\" in *--runas=65534*--quiet*) ;; *) exit 4; esac; mkdir $dir/65534-root\n"
+		   "echo >$dir/k; printf 'kernel %s\\0' $dir/k >$out\n");
+	assert_int_equal(bootloader_run(light, &config, true, &files, &error), -EIO);
+	setenv("LIBXL_BOOTLOADER_USER", "nobody", 1);
+	assert_int_equal(bootloader_run(light, &config, true, &files, &error), 0);
+	boot_files_free(&files);
+	assert_int_equal(entries(), 0);
+	setenv("LIBXL_BOOTLOADER_USER", "root", 1);
+	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "this user is root: root"));
+	setenv("LIBXL_BOOTLOADER_USER", "no-such-user", 1);
+	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "there is no user no-such-user"));
+	unsetenv("LIBXL_BOOTLOADER_USER");
+	setenv("LIBXL_BOOTLOADER_TIMEOUT", "1", 1);
+	write_file("loader", LOADER "sleep 60\n");
+	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -ETIMEDOUT);
+	unsetenv("LIBXL_BOOTLOADER_TIMEOUT");
+	assert_int_equal(entries(), 0);
+}
+
 /* One that fails late has filled its folder already. */
 static void test_loader_fails_late(void **state)
 {
@@ -400,7 +426,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_gc_of_boot_files),
+		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_restricted_loader),
+		T(test_gc_of_boot_files),
 		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered),
 		T(test_gc_of_late_nodes), T(test_stubborn_script), T(test_json_from_elsewhere),
 		T(test_disks_after_the_stream),
