@@ -68,6 +68,17 @@ check "a disk that is none" refuses kl create /root/d1.cfg 'disk=["/nope,raw,xvd
 check "too much memory" refuses kl create /root/d1.cfg memory=99999 maxmem=99999
 check "nothing is left" prints '^0$' sh -c 'kl list | tail -n +3 | wc -l'
 check "memory is back again" memory_is_back $before
+# Who holds a dead domain is told: the console daemon stands still, and keeps its ring.
+check "create once more" kl create -q -p /root/d1.cfg
+kill -STOP $(cat /run/xenconsoled.pid)
+check "destroy" sh -c 'kl destroy d1 2>/tmp/held'
+cat /tmp/held
+check "its holder is told, or that the hypervisor does not tell" grep "held: .* mapped by domain 0\|does not tell" /tmp/held
+check "Krypton tells" sh -c "kl dmesg | grep -q 'dying d.* mapp.* by d0' || ! kl info xen_extra | grep -qi krypton"
+check "its name stays" prints '^d1 ' kl list
+check "the cause stays" prints '"zombie": true' kl --json destroy d1
+kill -CONT $(cat /run/xenconsoled.pid)
+check "it goes" gone d1 30
 echo 'autoballoon="on"' >>/etc/xen/xl.conf
 need=$(($(info free_memory) + 64))
 check "more than is free: dom0 gives it" kl create -p /root/d1.cfg "memory=$need" "maxmem=$need"
