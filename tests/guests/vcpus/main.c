@@ -83,7 +83,7 @@ static void test_up_down(void)
 	ktest_eq(vcpu_op(VCPUOP_is_up, 1, NULL), 1, "it is up");
 	ktest_eq(vcpu_op(VCPUOP_initialise, 1, &ctxt), -XEN_EEXIST, "initialise it again");
 	smp_run(1, count, NULL);
-	for (end = time_now() + SECOND; vcpu_op(VCPUOP_is_up, 1, NULL) && time_now() < end;)
+	for (end = time_now() + 10 * SECOND; vcpu_op(VCPUOP_is_up, 1, NULL) && time_now() < end;)
 		sched_op(SCHEDOP_yield, NULL);
 	ktest_eq(vcpu_op(VCPUOP_is_up, 1, NULL), 0, "it went down");
 	time_delay(5 * MS);
@@ -110,7 +110,7 @@ static void ping(evtchn_port_t port __unused)
 
 static void serve(void *unused __unused)
 {
-	uint64_t end = time_now() + 10 * SECOND;
+	uint64_t end = time_now() + 30 * SECOND;
 
 	event_enable();
 	while (turns < 500 && time_now() < end)
@@ -120,7 +120,7 @@ static void serve(void *unused __unused)
 
 static void test_ipis(void)
 {
-	uint64_t end = time_now() + 10 * SECOND;
+	uint64_t end = time_now() + 30 * SECOND;
 
 	to_first = event_bind_ipi(0);
 	to_second = event_bind_ipi(1);
