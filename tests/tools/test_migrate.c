@@ -449,6 +449,7 @@ static void test_one_at_a_time(void **state)
 	(void)state;
 	assert_int_equal(move_cancel(light, 1, 1000, &error), -ESRCH);
 	assert_int_equal(pipe(ready), 0);
+	guest->cap = 70;
 	child = fork();
 	if (!child) {
 		signal(SIGINT, SIG_DFL);
@@ -466,9 +467,11 @@ static void test_one_at_a_time(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
 	/* It died at work: what it left in the guest is put right. */
 	fake_hv_domain(1)->log_dirty = true;
+	fake_hv_domain(1)->cap = 6;
 	fake_store_set("/local/domain/1/control/shutdown", "suspend");
 	assert_int_equal(move_gc(light), 1);
 	runs_here();
+	assert_int_equal(fake_hv_domain(1)->cap, 70);
 	assert_string_equal(fake_store_get("/local/domain/1/control/shutdown"), "");
 	snprintf(path, sizeof(path), "%s/kl/moving-1", run_dir);
 	assert_int_equal(access(path, F_OK), -1);

@@ -62,10 +62,39 @@ static pid_t owner(const char *path)
 	return pid > 1 ? pid : 0;
 }
 
+/* Its owner died and left @fd, locked by us by now: what he left in the guest is put right. */
+static void put_right(struct light *light, domid_t domid, const char *path, int fd)
+{
+	struct xen_domctl_getdomaininfo info;
+	char text[128] = "", uuid[37] = "", now[37];
+	uint32_t cap = 0;
+	int pid, words;
+
+	words = pread(fd, text, sizeof(text) - 1, 0) > 0 ?
+			sscanf(text, "%d %36s %" SCNu32, &pid, uuid, &cap) :
+			0;
+	if (words > 1 && !ctl_getdomaininfo(light->ctl, domid, &info) &&
+	    !(info.flags & XEN_DOMINF_dying)) {
+		light_uuid_format(info.handle, now);
+		/* The number may be another domain's by now. */
+		if (!strcmp(now, uuid)) {
+			ctl_shadow_op(light->ctl, domid, XEN_DOMCTL_SHADOW_OP_OFF, 0, NULL, NULL,
+				      NULL);
+			move_take_back_request(light, domid);
+			if (words > 2)
+				brake_cap_set(light->ctl, domid, cap);
+		}
+	}
+	unlink(path);
+	close(fd);
+}
+
 int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 		   struct tools_error *error)
 {
-	char line[64], folder[220];
+	struct xen_domctl_getdomaininfo info = { 0 };
+	char line[128], folder[220], uuid[37];
+	struct stat st;
 	uint32_t cap;
 	int n;
 
@@ -75,7 +104,10 @@ int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 		mkdir(folder, 0755);
 	}
 	lock_path(light, domid, lock->path);
-	lock->fd = open_locked(lock->path, O_CREAT);
+	/* What has a content is a dead one's. */
+	while ((lock->fd = open_locked(lock->path, O_CREAT)) >= 0 && !fstat(lock->fd, &st) &&
+	       st.st_size)
+		put_right(light, domid, lock->path, lock->fd);
 	if (lock->fd == -EBUSY)
 		return tools_hint(error,
 				  tools_fail(error, -EBUSY, "busy",
@@ -85,11 +117,13 @@ int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 	if (lock->fd < 0)
 		return tools_fail(error, lock->fd, "lock", "%s: %s", lock->path,
 				  strerror(-lock->fd));
-	n = snprintf(line, sizeof(line), "%d\n", (int)getpid());
+	ctl_getdomaininfo(light->ctl, domid, &info);
+	light_uuid_format(info.handle, uuid);
+	n = snprintf(line, sizeof(line), "%d %s\n", (int)getpid(), uuid);
 	/* The brake may change it. */
 	if (!brake_cap_get(light->ctl, domid, &cap))
-		n = snprintf(line, sizeof(line), "%d %" PRIu32 "\n", (int)getpid(), cap);
-	if (ftruncate(lock->fd, 0) || write(lock->fd, line, (size_t)n) != n) {
+		n = snprintf(line, sizeof(line), "%d %s %" PRIu32 "\n", (int)getpid(), uuid, cap);
+	if (write(lock->fd, line, (size_t)n) != n) {
 		move_lock_drop(lock);
 		return tools_fail(error, -ENOSPC, "lock", "%s cannot be written", lock->path);
 	}
@@ -140,25 +174,6 @@ int move_cancel(struct light *light, domid_t domid, unsigned int wait_ms,
 	return 0;
 }
 
-/* Nobody holds @path: what its owner left in the guest. */
-static void put_right(struct light *light, domid_t domid, const char *path)
-{
-	struct xen_domctl_getdomaininfo info;
-	char *text, *cap;
-	size_t length;
-
-	if (ctl_getdomaininfo(light->ctl, domid, &info) || info.flags & XEN_DOMINF_dying)
-		return;
-	ctl_shadow_op(light->ctl, domid, XEN_DOMCTL_SHADOW_OP_OFF, 0, NULL, NULL, NULL);
-	move_take_back_request(light, domid);
-	if (tools_read_file(path, 256, &text, &length))
-		return;
-	cap = strchr(text, ' ');
-	if (cap)
-		brake_cap_set(light->ctl, domid, (uint32_t)strtoul(cap, NULL, 10));
-	free(text);
-}
-
 int move_gc(struct light *light)
 {
 	char folder[220], path[256];
@@ -179,9 +194,7 @@ int move_gc(struct light *light)
 		fd = open_locked(path, 0);
 		if (fd < 0)
 			continue;
-		put_right(light, domid, path);
-		unlink(path);
-		close(fd);
+		put_right(light, domid, path, fd);
 		count++;
 	}
 	closedir(d);
