@@ -74,16 +74,16 @@ void acpi_put_table(const struct acpi_header *table)
 		iounmap((void *)table, table->length);
 }
 
-/* The address in entry i of the root table; 0 past the end. */
-static paddr_t root_entry(const struct acpi_header *r, unsigned int i)
+/* The address in entry i of the root table, 0 if that is empty. False past the end. */
+static bool root_entry(const struct acpi_header *r, unsigned int i, paddr_t *pa)
 {
 	size_t off = sizeof(*r) + (size_t)i * root.entry_size;
-	uint64_t v = 0;
 
+	*pa = 0;
 	if (off + root.entry_size > r->length)
-		return 0;
-	memcpy(&v, (const char *)r + off, root.entry_size);
-	return v;
+		return false;
+	memcpy(pa, (const char *)r + off, root.entry_size);
+	return true;
 }
 
 const struct acpi_header *acpi_get_table(const char *signature, unsigned int nr)
@@ -94,8 +94,8 @@ const struct acpi_header *acpi_get_table(const char *signature, unsigned int nr)
 	if (!root.address)
 		return NULL;
 	r = map_table(root.address);
-	for (unsigned int i = 0; r && (pa = root_entry(r, i)) != 0; i++) {
-		t = map_table(pa);
+	for (unsigned int i = 0; r && root_entry(r, i, &pa); i++) {
+		t = pa ? map_table(pa) : NULL;
 		if (t && !memcmp(t->signature, signature, 4) && nr-- == 0)
 			break;
 		acpi_put_table(t);
@@ -411,26 +411,33 @@ static void __init scan_dsdt(const struct acpi_header *fadt)
 
 /* ---- putting it together ---- */
 
-/* CPU 0 is the one we run on: its APIC id, as CPUID says, moves to the front. */
+/*
+ * CPU 0 is the one we run on: its APIC id, as CPUID says, moves to the front, or
+ * is put there if the table does not know it.
+ */
 static void __init boot_cpu_first(void)
 {
-	uint32_t me = apic_id(), t;
+	uint32_t me = apic_id(), acpiid = 0;
+	unsigned int i;
 
-	for (unsigned int i = 1; i < acpi_nr_cpus; i++)
-		if (x86_cpu_to_apicid[i] == me) {
-			t = x86_cpu_to_acpiid[i];
-			for (; i > 0; i--) {
-				x86_cpu_to_apicid[i] = x86_cpu_to_apicid[i - 1];
-				x86_cpu_to_acpiid[i] = x86_cpu_to_acpiid[i - 1];
-			}
-			x86_cpu_to_apicid[0] = me;
-			x86_cpu_to_acpiid[0] = t;
-			return;
-		}
-	if (!acpi_nr_cpus) {
-		x86_cpu_to_apicid[0] = me;
-		acpi_nr_cpus = 1;
+	for (i = 0; i < acpi_nr_cpus && x86_cpu_to_apicid[i] != me; i++)
+		;
+	if (i < acpi_nr_cpus) {
+		acpiid = x86_cpu_to_acpiid[i];
+	} else {
+		if (acpi_nr_cpus)
+			printk(XENLOG_WARNING "ACPI: the boot CPU, APIC id %u, is not listed\n",
+			       me);
+		if (acpi_nr_cpus < NR_CPUS)
+			acpi_nr_cpus++;
+		i = acpi_nr_cpus - 1;
 	}
+	for (; i > 0; i--) {
+		x86_cpu_to_apicid[i] = x86_cpu_to_apicid[i - 1];
+		x86_cpu_to_acpiid[i] = x86_cpu_to_acpiid[i - 1];
+	}
+	x86_cpu_to_apicid[0] = me;
+	x86_cpu_to_acpiid[0] = acpiid;
 }
 
 static void __init set_possible_cpus(void)

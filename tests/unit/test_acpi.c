@@ -256,6 +256,27 @@ static void no_tables(void **state __maybe_unused)
 	drop_all();
 }
 
+/* What firmware gets wrong: an empty entry in the root table, a MADT without the CPU we run on. */
+static void firmware_slips(void **state __maybe_unused)
+{
+	build_all();
+	put(RSDT_AT + 44, 4, 0);
+	finish_table(RSDT_AT, "RSDT", 52);
+	put(MADT_AT + 36 + 8 + 2 * 8 + 2, 2, 2 | 6 << 8);	/* its id is 6 there, ours 4 */
+	finish_table(MADT_AT, "APIC", 36 + 8 + 3 * 8 + 48);
+	assert_int_equal(acpi_tables_init(0), 0);
+	assert_int_equal(acpi.nr_mcfg, 0);
+	assert_int_equal(acpi.hpet_address, 0xfed00000);
+	assert_int_equal(acpi_nr_cpus, 4);
+	assert_int_equal(x86_cpu_to_apicid[0], 4);
+	assert_int_equal(x86_cpu_to_apicid[1], 0);
+	assert_int_equal(x86_cpu_to_apicid[2], 6);
+	assert_int_equal(x86_cpu_to_apicid[3], 300);
+	assert_int_equal(x86_cpu_to_acpiid[3], 77);
+	assert_int_equal(cpumask_weight(&cpu_possible_map), 4);
+	drop_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +285,7 @@ int main(void)
 		host_test(random_damage),
 		host_test(s5_encodings),
 		host_test(no_tables),
+		host_test(firmware_slips),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
