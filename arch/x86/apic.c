@@ -171,8 +171,7 @@ void apic_send_nmi_all_others(void)
 	icr_send(0, ICR_NMI | ICR_ASSERT | ICR_ALL_OTHERS);
 }
 
-/* INIT, then STARTUP twice, with the pauses of SDM 3A 9.4.4.1 where they matter. */
-void apic_send_init_sipi(uint32_t apicid, uint8_t start_page)
+void apic_send_init(uint32_t apicid)
 {
 	icr_send(apicid, ICR_INIT | ICR_LEVEL | ICR_ASSERT);
 	if (!x2apic_enabled)
@@ -182,6 +181,12 @@ void apic_send_init_sipi(uint32_t apicid, uint8_t start_page)
 	if (!x2apic_enabled)
 		icr_wait();
 	udelay(100);
+}
+
+/* INIT, then STARTUP twice, with the pauses of SDM 3A 9.4.4.1 where they matter. */
+void apic_send_init_sipi(uint32_t apicid, uint8_t start_page)
+{
+	apic_send_init(apicid);
 	for (unsigned int i = 0; i < 2; i++) {
 		icr_send(apicid, ICR_STARTUP | start_page);
 		if (!x2apic_enabled)

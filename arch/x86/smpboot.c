@@ -33,6 +33,9 @@ struct trampoline_args {
 	uint32_t gdt_base;
 } __packed;
 
+/* Milliseconds: emulators on busy machines let a CPU wait for seconds. */
+#define START_TIMEOUT	5000
+
 /* How far the CPU that is being started got; written by it but for AP_GO. */
 enum { AP_NONE, AP_ALIVE, AP_ONLINE, AP_GO, AP_DEAD };
 static unsigned int ap_state;
@@ -115,13 +118,15 @@ int cpu_up(unsigned int cpu)
 	prepare_trampoline(cpu);
 	atomic_store(&ap_state, AP_NONE);
 	apic_send_init_sipi(x86_cpu_to_apicid[cpu], (uint8_t)(trampoline_phys >> PAGE_SHIFT));
-	if (!wait_for_state(AP_ALIVE, 1000)) {
+	if (!wait_for_state(AP_ALIVE, START_TIMEOUT)) {
+		/* It must not come later, with the stack of another: it waits for the next SIPI. */
+		apic_send_init(x86_cpu_to_apicid[cpu]);
 		printk(XENLOG_ERR "CPU %u (APIC id %u) does not start; going on without it\n",
 		       cpu, x86_cpu_to_apicid[cpu]);
 		return -EIO;
 	}
 	/* It is ours now: it must come online. */
-	if (!wait_for_state(AP_ONLINE, 5000))
+	if (!wait_for_state(AP_ONLINE, 2 * START_TIMEOUT))
 		panic("CPU %u started but did not come online\n", cpu);
 	rc = sched_cpu_up(cpu);
 	if (rc)

@@ -29,6 +29,7 @@ void apic_init_cpu(void);			/* on each AP */
 uint32_t apic_id(void);
 void apic_eoi(void);
 void apic_send_ipi(unsigned int cpu, uint8_t vector);
+void apic_send_init(uint32_t apicid);		/* the CPU stops and waits for a SIPI */
 void apic_send_init_sipi(uint32_t apicid, uint8_t start_page);
 void ioapic_init(void);
 void i8259_init(void);
