@@ -7,6 +7,7 @@
 #include <core/lib.h>
 #include <x86/boot_info.h>
 #include <x86/layout.h>
+#include <x86/page.h>
 #include "dom0_memory.h"
 
 #define SLACK		(512UL << 10)	/* the ABI: at least that much mapped behind the stack */
@@ -22,6 +23,14 @@ static unsigned long __init nr_tables(unsigned long start, unsigned long end)
 	return tables_for(start, end, 39) + tables_for(start, end, 30) + tables_for(start, end, 21);
 }
 
+/* May a guest have all of [start, end)? */
+static bool __init guest_range(unsigned long start, unsigned long end)
+{
+	return end > start && is_canonical(start) && is_canonical(end - 1) &&
+	       (start >> 47) == ((end - 1) >> 47) &&
+	       (start >= DIRECTMAP_END || end <= RO_M2P_START);
+}
+
 static void __init place_tables(struct layout *l)
 {
 	/* The L4 and one L3 at the least. */
@@ -29,6 +38,9 @@ static void __init place_tables(struct layout *l)
 		l->stack = l->tables + l->nr_tables * PAGE_SIZE;
 		l->stack_end = l->stack + PAGE_SIZE;
 		l->v_end = ROUNDUP(l->stack_end + SLACK, MB(4));
+		if (!guest_range(l->v_start, l->v_end))
+			panic("dom0's kernel, initrd and frame list do not fit between %lx and the "
+			      "hypervisor; use another kernel or less dom0_mem=\n", l->v_start);
 		if (nr_tables(l->v_start, l->v_end) + 1 <= l->nr_tables)
 			return;
 	}
@@ -41,9 +53,8 @@ static void __init place_outer_p2m(struct dom0 *b, unsigned long p2m_bytes)
 	unsigned long start = b->kernel.p2m_base, end = start + p2m_bytes;
 
 	l->p2m = start;
-	if (start & (GB(1) - 1) || end < start ||
-	    (l->v_start >> 39) == (start >> 39) || (l->v_start >> 39) == ((end - 1) >> 39) ||
-	    (start < DIRECTMAP_END && end > RO_M2P_START))
+	if (start & (GB(1) - 1) || !guest_range(start, end) ||
+	    (l->v_start >> 39) == (start >> 39) || (l->v_start >> 39) == ((end - 1) >> 39))
 		panic("dom0's kernel wants its frame list at %lx, where it cannot be\n", start);
 	l->nr_p2m_tables = nr_tables(start, end);
 	l->nr_p2m_frames = l->nr_p2m_tables + p2m_bytes / PAGE_SIZE;
@@ -71,12 +82,6 @@ void __init dom0_lay_out(struct dom0 *b)
 	l->start_info = at;
 	l->tables = at + PAGE_SIZE;
 	place_tables(l);
-	if (l->v_start < DIRECTMAP_END && l->v_end > RO_M2P_START)
-		panic("dom0's kernel wants to be at %lx, which is the hypervisor's\n", l->v_start);
-	if (l->v_end < l->v_start)
-		panic("dom0's kernel, initrd and frame list do not fit behind %lx; "
-		      "use less dom0_mem=\n", l->v_start);
-
 	l->nr_initial = (l->v_end - l->v_start) >> PAGE_SHIFT;
 	l->initrd_pfn = l->initrd ? (l->initrd - l->v_start) >> PAGE_SHIFT : l->nr_initial;
 	l->p2m_pfn = l->nr_initial + (l->initrd ? 0 : initrd_pages);
