@@ -139,6 +139,17 @@ static uint64_t collect(struct mc_info *info, bool clear_uncorrected)
 	return all;
 }
 
+static struct mc_record *oldest(bool urgent)
+{
+	struct mc_record *best = NULL;
+
+	for (unsigned int i = 0; i < QUEUE_LEN; i++)
+		if (atomic_load(&queue[i].state) == SLOT_READY && queue[i].urgent == urgent &&
+		    (!best || queue[i].seq < best->seq))
+			best = &queue[i];
+	return best;
+}
+
 /* The record goes to dom0, or back if it holds nothing. */
 static void publish(struct mc_record *r, bool any)
 {
@@ -192,12 +203,13 @@ static void poll_all(void *data __maybe_unused)
 	bool any = false;
 
 	on_selected_cpus(&cpu_online_map, poll_cpu, &any, true);
-	if (any)
+	/* #MC itself can tell nobody: it may have come while locks were held. */
+	if (any || oldest(true))
 		send_global_virq(VIRQ_MCA);
 	set_timer(&poll_timer, NOW() + POLL_PERIOD);
 }
 
-/* Each CPU: all banks report. Errors from before the reset are logged on the boot CPU. */
+/* Each CPU: all banks report. What they hold from before the reset is logged. */
 void mce_init_cpu(void)
 {
 	uint64_t cap;
@@ -207,6 +219,7 @@ void mce_init_cpu(void)
 	cap = rdmsr(MSR_MCG_CAP);
 	if (cap & MCG_CTL_PRESENT)
 		wrmsr(MSR_MCG_CTL, ~0ULL);
+	(void)collect(NULL, true);
 	for (unsigned int b = 0; b < (cap & 0xff); b++) {
 		wrmsr(MSR_MC_CTL(b), ~0ULL);
 		wrmsr(MSR_MC_STATUS(b), 0);
@@ -220,17 +233,6 @@ void mce_init_cpu(void)
 }
 
 /* ---- HYPERVISOR_mca ---- */
-
-static struct mc_record *oldest(bool urgent)
-{
-	struct mc_record *best = NULL;
-
-	for (unsigned int i = 0; i < QUEUE_LEN; i++)
-		if (atomic_load(&queue[i].state) == SLOT_READY && queue[i].urgent == urgent &&
-		    (!best || queue[i].seq < best->seq))
-			best = &queue[i];
-	return best;
-}
 
 static long mca_fetch(struct xen_mc_fetch *f, bool *back)
 {
