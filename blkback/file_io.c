@@ -49,6 +49,7 @@ struct medium {
 
 struct medium_host {
 	struct pv_domain *domain;
+	struct pv_round round;
 	struct uring *uring;
 	struct workers *workers;	/* if there are any, they get all */
 	struct medium *media;
@@ -440,6 +441,15 @@ void blkback_record_remove(struct medium_host *h, const char *name)
 
 /* --- The process --- */
 
+/* A medium in memory, or in the page cache, has done its work when it was given to the kernel. */
+static void round_end(void *arg)
+{
+	struct medium_host *h = arg;
+
+	if (h->uring)
+		uring_reap(h->uring);
+}
+
 int file_io_open(struct medium_host **host, struct pv_domain *domain, const char *records)
 {
 	struct medium_host *h = calloc(1, sizeof(*h));
@@ -458,6 +468,8 @@ int file_io_open(struct medium_host **host, struct pv_domain *domain, const char
 		rc = workers_open(&h->workers, domain, h);
 	if (rc)
 		goto close_images;
+	h->round = (struct pv_round){ .fn = round_end, .arg = h };
+	pv_round_add(domain, &h->round);
 	*host = h;
 	return 0;
 

@@ -42,6 +42,8 @@ int uring_open(struct uring **uring, struct pv_domain *domain, struct medium_hos
 void uring_close(struct uring *uring);
 void uring_submit(struct uring *uring, struct file_op *op);
 void uring_kick(struct uring *uring);
+/* Takes what has completed already; at the end of a round, so that the loop need not wait to hear of it. */
+void uring_reap(struct uring *uring);
 /* Lets the kernel hold on to memory instead of looking it up for each operation: a slot, or -errno. */
 int uring_register(struct uring *uring, void *memory, size_t bytes);
 void uring_unregister(struct uring *uring, int slot);

@@ -194,6 +194,12 @@ static void ready(void *arg, uint32_t events)
 	uring_kick(u);
 }
 
+void uring_reap(struct uring *u)
+{
+	if (*u->cq_head != __atomic_load_n(u->cq_tail, __ATOMIC_ACQUIRE))
+		ready(u, EPOLLIN);
+}
+
 static int map_rings(struct uring *u, const struct io_uring_params *p)
 {
 	size_t sq = p->sq_off.array + p->sq_entries * sizeof(unsigned int);

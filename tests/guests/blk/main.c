@@ -4,7 +4,8 @@
  * reads them back, flushes and discards, several operations at a time, for ms=N milliseconds. Any
  * wrong byte or failed operation is a failure; backends may be killed meanwhile.
  *
- * It is told "wait" to report only when dom0 removes the disk at the end.
+ * It is told "wait" to report only when dom0 removes the disk at the end. When control/shutdown asks it to
+ * suspend it does so with operations under way, and goes on with them wherever it wakes up.
  */
 #include <guest/console.h>
 #include <guest/ktest.h>
@@ -12,6 +13,7 @@
 #include <guest/time.h>
 #include <pv/bare.h>
 #include <pv/blkfront.h>
+#include <pv/store.h>
 
 #define ARENA_PAGES	3072
 #define DEPTH		16
@@ -32,7 +34,9 @@ static struct slot slots[DEPTH];
 static uint8_t model[SPAN / UNIT];	/* salt of each unit: 0 never written, 255 discarded */
 static uint64_t until;
 static unsigned long busy, reads, writes, wrong, errors;
-static bool usable, ended;
+static bool usable, ended, suspends;
+static unsigned int moves;
+static struct pv_watch shutdown_watch;
 static uint64_t state = 88172645463325252;
 
 static uint32_t chance(uint32_t below)
@@ -143,7 +147,7 @@ static bool work(void *arg __unused)
 {
 	bool over = time_now() >= until;
 
-	if (ended)
+	if (ended || suspends)
 		return true;
 	if (!usable)
 		return false;
@@ -158,6 +162,36 @@ static void ready(void *arg __unused, bool now)
 {
 	usable = now;
 	ended |= !now;
+}
+
+static void on_shutdown(void *arg, const char *path __unused)
+{
+	struct pv_domain *domain = arg;
+	char value[32];
+
+	if (pv_store_read(domain, 0, "control", "shutdown", value, sizeof(value)) <= 0)
+		return;
+	suspends = !strcmp(value, "suspend");
+	pv_store_write(domain, 0, "control", "shutdown", "");
+}
+
+/* Works until the time is over, through any number of moves. */
+static void work_and_move(struct pv_domain *domain)
+{
+	ktest_ok(!pv_store_watch(domain, &shutdown_watch, "control/shutdown", on_shutdown, domain),
+		 "the toolstack is listened to");
+	pv_bare_run(domain, work, NULL);
+	while (suspends) {
+		unsigned long open = busy;
+		bool moved = pv_bare_suspend(domain);
+
+		suspends = false;
+		moves += moved;
+		if (moved)
+			blkfront_resume(disk);
+		ktest_note("%s with %lu operations under way", moved ? "moved" : "stayed", open);
+		pv_bare_run(domain, work, NULL);
+	}
 }
 
 static bool is_ready(void *arg __unused)
@@ -207,8 +241,8 @@ int guest_main(void)
 		slots[i].data = pv_pages_alloc(domain, IO_PAGES);
 	begun = time_now();
 	until = begun + arg_number("ms", 2000) * MS;
-	pv_bare_run(domain, work, NULL);
-	ktest_note("%lu reads, %lu writes in %lu ms", reads, writes, (unsigned long)((time_now() - begun) / MS));
+	work_and_move(domain);
+	ktest_note("%u moves, %lu reads, %lu writes in %lu ms", moves, reads, writes, (unsigned long)((time_now() - begun) / MS));
 	ktest_eq(wrong, 0, "every byte is right");
 	ktest_eq(errors, 0, "no operation failed");
 	ktest_ok(!ended && reads && writes, "it worked to the end");

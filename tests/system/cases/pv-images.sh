@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What kl gives to our block backend by itself: a qcow2 image with a backing chain, read and written while the
-# daemon and its qemu-nbd are killed, and made larger; locks of the modes r, w and w!; a disk that grows; a disk connected anew; a daemon that does
+# daemon and its qemu-nbd are killed, and made larger; a guest of our own that moves; locks of the modes r, w and w!; a disk that grows; a disk connected anew; a daemon that does
 # not run is named.
 # oracle: yes
-# timeout: 240
+# timeout: 300
 . "$(dirname "$0")/../lib/case.sh"
 
 # The chain is made here, read there: three files, of which only the top one may change.
@@ -26,8 +26,8 @@ for f in qemu-nbd qemu-img; do add+=(--add "$(command -v $f):usr/bin/$f"); done
 for f in $({ ldd "$(command -v qemu-nbd)"; ldd "$(command -v qemu-img)"; } | awk '/=>/ { print $3 }' | sort -u); do
 	add+=(--add "$f:usr/lib/x86_64-linux-gnu/${f##*/}")
 done
-add+=(--add "$BUILD/system-programs/guest.img:guest/programs.img")
-{ echo "sum=$sum"; cat <<'EOS'; } | toolstack --toolstack krypton --timeout 220 "${add[@]}"
+add+=(--add "$BUILD/system-programs/guest.img:guest/programs.img" --add "$BUILD/guests/blk:guest/blk")
+{ echo "sum=$sum"; cat <<'EOS'; } | toolstack --toolstack krypton --timeout 280 "${add[@]}"
 . /lib/kt.sh
 debian d1 "disk = [ \"format=raw,vdev=xvda,access=rw,target=/root/d1-root.img\", \"format=raw,vdev=xvdp,access=ro,target=/guest/programs.img\" ]" stay
 check "create, by default on our backend" kl create /root/d1.cfg
@@ -115,6 +115,29 @@ refuses_with_hint() {
 }
 check "the guest has no errors" refuses console_has d1 'I/O error'
 check "shutdown" kl shutdown -w d1
+
+# A guest of our own with blkfront is saved and restored with operations under way.
+disk m 16
+cat >/root/m.cfg <<X
+name = "m"
+kernel = "/guest/blk"
+memory = 32
+on_poweroff = "preserve"
+on_crash = "preserve"
+extra = "vbd=51728 ms=15000 queues=2 order=1 persistent"
+disk = [ "format=raw,vdev=xvdb,access=rw,target=/root/m.img" ]
+X
+check "a guest with blkfront" kl create -q /root/m.cfg
+check "it works" on_console m 'KiB sector' 30
+sleep 2
+check "a save that leaves it running" kl save -c m /dev/shm/m
+check "it goes on" on_console m 'stayed with' 20
+check "save" sh -c 'rm /dev/shm/m && kl save m /dev/shm/m'
+check "restore" kl restore /dev/shm/m
+check "it goes on there" on_console m 'moved with' 20
+check "every byte is right" on_console m 'KTEST-EXIT: 0' 60
+tr -d '\r' <$CONSOLES/guest-m.log | grep -E '^# (moved|stayed|.*moves)'
+kl destroy m
 # Nobody starts it again: the shell that did is stopped.
 stop_keeping() {
 	local keeper
