@@ -10,7 +10,7 @@
 
 #define REQUEST_MAX	2048U
 /* Connections that say nothing for so many half seconds are dropped. */
-#define PATIENCE	40
+#define PATIENCE	120
 
 struct client {
 	struct tcp_pcb *pcb;
