@@ -53,7 +53,7 @@ check "the download is whole" cmp body site/big.bin
 check "another one" sh -c 'wget -q -O - http://10.0.0.5/big.bin | cmp - site/big.bin'
 check "the card is on our backend" prints 'vif.*connected 1 queues 2' /usr/lib/krypton/bin/netback --statistics
 check "shutdown" kl shutdown -w h
-check "no record is left" within 10 sh -c '! ls /run/krypton/netback | grep -q vif'
+check "no record is left" within 40 sh -c '! ls /run/krypton/netback | grep -q vif'
 check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
 finish
 EOS

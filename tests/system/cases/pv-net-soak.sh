@@ -110,7 +110,7 @@ cat wrong 2>/dev/null
 check "the daemon's memory" sh -c '[ $(awk "/VmRSS/ { print \$2 }" /proc/$(pidof netback)/status) -lt 60000 ]'
 for n in 1 2 3 4 5 6 7 8; do kl destroy s$n; done
 check "shutdown" kl shutdown -w many
-check "no record is left" within 10 sh -c '! ls /run/krypton/netback | grep -q vif'
+check "no record is left" within 40 sh -c '! ls /run/krypton/netback | grep -q vif'
 check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
 finish
 EOS
