@@ -99,11 +99,8 @@ int cmd_cpupool_numa_split(struct kl *kl, int argc, char **argv)
 	struct kl_pools pools;
 	uint32_t sched;
 	unsigned int count;
-	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 0)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 0))
 		return kl->status;
 	if (kl_pools_read(kl, &pools))
 		return KL_FAILED;

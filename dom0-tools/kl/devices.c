@@ -61,11 +61,9 @@ static int list_domain(struct kl *kl, const char *name, const struct device_list
 int list_devices(struct kl *kl, int argc, char **argv, const struct device_listing *listing)
 {
 	struct json_writer w = { 0 };
-	int opt, status = KL_OK;
+	int status = KL_OK;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 1)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 1))
 		return kl->status;
 	if (!kl_light(kl))
 		return KL_FAILED;

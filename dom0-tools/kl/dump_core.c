@@ -56,11 +56,8 @@ static int dump_to(struct kl *kl, domid_t domid, const char *path)
 int cmd_dump_core(struct kl *kl, int argc, char **argv)
 {
 	domid_t domid;
-	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 2)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 2))
 		return kl->status;
 	if (kl_find_domain(kl, argv[optind], &domid) || !kl_ctl(kl) || !kl_foreignmemory(kl))
 		return KL_FAILED;

@@ -35,11 +35,8 @@ int cmd_trigger(struct kl *kl, int argc, char **argv)
 	uint32_t trigger = 0;
 	domid_t domid;
 	char *rest;
-	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 2)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 2))
 		return kl->status;
 	if (kl_find_domain(kl, argv[optind], &domid) || !kl_ctl(kl) ||
 	    find_trigger(kl, argv[optind + 1], &trigger))
@@ -58,11 +55,9 @@ int cmd_sysrq(struct kl *kl, int argc, char **argv)
 	struct xen_domctl_getdomaininfo info;
 	domid_t domid;
 	char path[64];
-	int opt, err;
+	int err;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 2)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 2))
 		return kl->status;
 	if (strlen(argv[optind + 1]) != 1)
 		return kl_misuse(kl, KL_FAILED, "Invalid sysrq.");
@@ -78,11 +73,8 @@ int cmd_sysrq(struct kl *kl, int argc, char **argv)
 
 int cmd_debug_keys(struct kl *kl, int argc, char **argv)
 {
-	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 1)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 1))
 		return kl->status;
 	if (!kl_ctl(kl))
 		return KL_FAILED;

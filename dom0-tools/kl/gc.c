@@ -65,11 +65,9 @@ int cmd_gc(struct kl *kl, int argc, char **argv)
 {
 	struct tools_error e = { 0 };
 	struct json_writer w = { 0 };
-	int opt, count, rc;
+	int count, rc;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 0)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 0))
 		return kl->status;
 	kl_catch_interrupts(kl);
 	if (!kl_light(kl))

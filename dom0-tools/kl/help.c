@@ -89,3 +89,9 @@ int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const st
 	return stop(kl, kl_misuse(kl, KL_USAGE, "'%s %s' requires at least %d argument%s.",
 				  kl->program, kl->command->name, required, required > 1 ? "s" : ""));
 }
+
+bool kl_arguments(struct kl *kl, int argc, char **argv, int required)
+{
+	/* It knows help only, which is said by then. */
+	return kl_getopt(kl, argc, argv, "", NULL, required) != KL_STOP;
+}

@@ -10,11 +10,8 @@
  *	int cmd_pause(struct kl *kl, int argc, char **argv)
  *	{
  *		domid_t domid;
- *		int opt;
  *
- *		while ((opt = kl_getopt(kl, argc, argv, "", NULL, 1)) >= 0)
- *			;
- *		if (opt == KL_STOP)
+ *		if (!kl_arguments(kl, argc, argv, 1))
  *			return kl->status;
  *		if (kl_find_domain(kl, argv[optind], &domid) || !kl_ctl(kl))
  *			return KL_FAILED;
@@ -96,6 +93,9 @@ void kl_close(struct kl *kl);
  */
 int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const struct option *longs,
 	      int required);
+
+/* For verbs without options of their own: false: leave with kl->status. The rest is from optind on. */
+bool kl_arguments(struct kl *kl, int argc, char **argv, int required);
 
 /*
  * Messages to the user, always one line on standard error. kl_error() and kl_fail() return

@@ -312,11 +312,8 @@ int cmd_list(struct kl *kl, int argc, char **argv)
 int cmd_claims(struct kl *kl, int argc, char **argv)
 {
 	struct list_options o = { .claims = true };
-	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 0)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 0))
 		return kl->status;
 	if (kl_light(kl) && !kl->light->defaults.claim_mode)
 		kl_warn(kl, "claim_mode not enabled (see man xl.conf).");
@@ -327,11 +324,9 @@ int cmd_sharing(struct kl *kl, int argc, char **argv)
 {
 	struct kl_snapshot snap;
 	unsigned int i;
-	int opt, status;
+	int status;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 0)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 0))
 		return kl->status;
 	if (kl->json) {
 		struct list_options o = { 0 };
@@ -358,11 +353,9 @@ int cmd_vm_list(struct kl *kl, int argc, char **argv)
 {
 	struct kl_snapshot snap;
 	unsigned int i;
-	int opt, status;
+	int status;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 0)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 0))
 		return kl->status;
 	if (kl->json) {
 		struct list_options o = { 0 };

@@ -29,11 +29,9 @@ static int print_pair(struct kl *kl, domid_t domid, const char *name, bool want_
 int cmd_domid(struct kl *kl, int argc, char **argv)
 {
 	domid_t domid;
-	int opt, err;
+	int err;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 1)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 1))
 		return kl->status;
 	err = kl_name_to_domid(kl, argv[optind], &domid);
 	if (err == -ENOENT)
@@ -48,11 +46,9 @@ int cmd_domname(struct kl *kl, int argc, char **argv)
 {
 	unsigned long domid;
 	char *rest, *name;
-	int opt, status;
+	int status;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 1)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 1))
 		return kl->status;
 	domid = strtoul(argv[optind], &rest, 10);
 	if (rest == argv[optind] || *rest)
@@ -70,11 +66,8 @@ int cmd_rename(struct kl *kl, int argc, char **argv)
 {
 	struct tools_error e = { 0 };
 	domid_t domid;
-	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 2)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 2))
 		return kl->status;
 	if (kl_find_domain(kl, argv[optind], &domid) || !kl_light(kl))
 		return KL_FAILED;

@@ -9,11 +9,8 @@ static int on_domain(struct kl *kl, int argc, char **argv, const char *what,
 		     int (*operation)(struct ctl *ctl, domid_t domid))
 {
 	domid_t domid;
-	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 1)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 1))
 		return kl->status;
 	if (kl_find_domain(kl, argv[optind], &domid) || !kl_ctl(kl))
 		return KL_FAILED;

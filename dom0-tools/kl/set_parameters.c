@@ -111,11 +111,9 @@ int cmd_set_parameters(struct kl *kl, int argc, char **argv)
 {
 	struct hypfs *h;
 	char *words, *word, *place;
-	int opt, status = KL_OK;
+	int status = KL_OK;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 1)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 1))
 		return kl->status;
 	if (!kl_ctl(kl))
 		return KL_FAILED;

@@ -96,11 +96,9 @@ int cmd_vcpu_list(struct kl *kl, int argc, char **argv)
 	struct json_writer w = { 0 };
 	struct kl_snapshot snap;
 	unsigned int i;
-	int opt, status;
+	int status;
 
-	while ((opt = kl_getopt(kl, argc, argv, "", NULL, 0)) >= 0)
-		;
-	if (opt == KL_STOP)
+	if (!kl_arguments(kl, argc, argv, 0))
 		return kl->status;
 	if (!kl_ctl(kl) || kl_check(kl, ctl_physinfo(kl->ctl, &host), "cannot ask for the host"))
 		return KL_FAILED;
