@@ -18,6 +18,12 @@ static const char *const seeds[] = {
 	"name='g';kernel='/k';disk=['phy:/dev/x,xvda,w','/p,raw,d0p1,ro','vdev=hda,target=/a,b']\n",
 	"name='g'\nbootloader='pygrub'\nbootloader_args=['-q']\nvif=['mac=00:16:3e:1:2:3,rate=1MB/s@20ms','bridge=b']\n",
 	"name='g'\nkernel='/k'\non_crash='preserve'\nextra=\"a=\\\"b\\\" \\x41\\101\"\nextra+='z'\npci=[]\ntsc_mode=2\n",
+	/* every word of a disk and of an interface, and the spellings of older tools */
+	"name='g'\nkernel='/k'\ndisk=['/d,raw,xvda,w,discard,direct-io-safe,trusted','vdev=hdc,cdrom,format=empty']\n",
+	"name='g'\nkernel='/k'\ndisk=['format=qcow2,vdev=hdb,access=ro,backend=d,backendtype=qdisk,script=x,target=/q']\n",
+	"name='g'\nkernel='/k'\ndisk=['tap2:aio:/a,sda1,r','file:/i,hdd:cdrom,r','iscsi:x,xvdf,w!','devtype=cdrom,vdev=xvdc,no-discard']\n",
+	"name='g'\nkernel='/k'\nvif=['type=vif,script=s,ip=1.2.3.4,backend=0,vifname=v,devid=3,mtu=1500,backendtype=user,untrusted']\n",
+	"name='g'\nkernel='/k'\nvif=['model=rtl8139,accel=1,gatewaydev=e,trusted=0,type=ioemu']\ncpus='nodes:0,^node:1'\nmaxmem=9\n",
 	"{\"c_info\":{\"type\":\"pv\",\"name\":\"g\",\"uuid\":\"12345678-1234-1234-1234-123456789abc\"},\"b_info\":{"
 	"\"max_vcpus\":2,\"avail_vcpus\":[0,1],\"sched_params\":{\"weight\":256},\"max_memkb\":65536},\"disks\":["
 	"{\"vdev\":\"xvda\",\"format\":\"raw\",\"trusted\":\"True\"}],\"nics\":[{\"devid\":0}],\"on_reboot\":\"restart\"}",
@@ -139,6 +145,29 @@ static int one(char *text, size_t length, int json)
 	return ok;
 }
 
+/* The values that verbs take from their arguments; what is accepted means the same when written again. */
+static int values(const char *text, size_t length)
+{
+	char word[24], name[32];
+	uint64_t kib = 0;
+	size_t n = length < 4 ? 0 : rnd((unsigned int)length), room = sizeof(word) - 1;
+	int number;
+
+	n = length - n < room ? length - n : n;
+	snprintf(word, sizeof(word), "%.*s", (int)(length - n < room ? length - n : room), text + n);
+	if (!light_size_parse(word, &kib) && kib > UINT64_MAX >> 10)
+		return 0;
+	light_name_valid(word);
+	if (!rnd(2))
+		snprintf(word, sizeof(word), "%s%c%s", rnd(2) ? "xvd" : rnd(2) ? "hd" : "sd", 'a' + rnd(26),
+			 rnd(2) ? "" : "7");
+	number = light_vdev_number(word, NULL, NULL);
+	if (number < 0)
+		return 1;
+	light_vdev_name((unsigned int)number, name);
+	return *name != 0;
+}
+
 int main(void)
 {
 	const char *env = getenv("FUZZ_CASES");
@@ -157,7 +186,7 @@ int main(void)
 		/* An exact copy, so that a read past the end is seen. */
 		exact = malloc(length ? length : 1);
 		memcpy(exact, text, length);
-		if (!one(exact, length, seed == 4)) {
+		if (!one(exact, length, *seeds[seed] == '{') || !values(exact, length)) {
 			printf("case %lu: %.*s\n", i, (int)length, exact);
 			failed++;
 		}
