@@ -3,7 +3,7 @@
  * The two ends of a migration, each against another end that goes away, refuses, lies or is xl, at
  * every step: a domain is never lost and never left running twice, and nothing else is left.
  */
-/* LINK: dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
+/* LINK: dom0-tools/libs/move/apart.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
 /* LINK: dom0-tools/libs/move/restore.c dom0-tools/libs/move/restore_pages.c */
 /* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
 /* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */

@@ -4,7 +4,7 @@
  * vcpus are the same again, also when it writes meanwhile; nothing stays mapped whichever call
  * fails, wherever the stream ends and whenever the caller gives up.
  */
-/* LINK: dom0-tools/libs/move/brake.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
+/* LINK: dom0-tools/libs/move/apart.c dom0-tools/libs/move/brake.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
 /* LINK: dom0-tools/libs/move/restore.c dom0-tools/libs/move/restore_pages.c */
 /* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
 /* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
@@ -53,7 +53,7 @@ struct world {
 	struct move_save save;
 	/* What progress does. */
 	enum move_phase cancel_in;
-	bool cancel, writes, greedy, brake;
+	bool cancel, writes, apart, greedy, brake;
 	unsigned int braked_to;
 	unsigned int calls;
 	enum behaviour guest_is;
@@ -170,7 +170,8 @@ static int save(struct world *w, bool live)
 				      .put = move_channel_put, .cookie = &channel,
 				      .suspend = suspend, .suspend_cookie = w,
 				      .progress = on_progress, .progress_cookie = w,
-				      .few_pages = 10, .brake = w->brake };
+				      .few_pages = 10, .brake = w->brake,
+				      .apart = w->apart };
 	rc = move_save(&w->save, &w->error);
 	assert_int_equal(fake_hv_mapped_pages(), 0);
 	assert_false(w->guest->log_dirty);
@@ -295,6 +296,17 @@ static void test_saved_and_restored(void **state)
 	assert_int_equal(((struct world *)*state)->save.pages, (MIB_OF_GUEST << 8) - 1);
 }
 
+/* By children that each send a part. */
+static void test_apart(void **state)
+{
+	struct world *w = *state;
+
+	w->apart = true;
+	save_and_compare(w, false);
+	assert_int_equal(w->save.pages, (MIB_OF_GUEST << 8) - 1);
+	assert_int_equal(w->save.bytes, lseek(w->fd, 0, SEEK_END));
+}
+
 static void test_poor_host(void **state)
 {
 	fake_hv_fragment(0);
@@ -359,6 +371,16 @@ static void fail_each_step_of_save(struct world *w)
 			assert_true(w->error.text[0]);
 		}
 	}
+}
+
+/* In children, too. */
+static void test_every_failure_apart(void **state)
+{
+	struct world *w = *state;
+
+	suspend(w, NULL);
+	w->apart = true;
+	fail_each_step_of_save(w);
 }
 
 /* Each call of a save, then of a restore, fails once. */
@@ -594,8 +616,8 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(saved_and_restored), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
-		CASE(every_failure), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
+		CASE(saved_and_restored), CASE(apart), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
+		CASE(every_failure), CASE(every_failure_apart), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
 		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
 	};
 

@@ -127,6 +127,11 @@ struct move_save {
 	stream_put *put;
 	void *cookie;
 	bool live;		/* memory is sent while the guest runs */
+	/*
+	 * @put may be called in children of this process, which do not come back: right for a file.
+	 * Cheaper; without effect if live.
+	 */
+	bool apart;
 	unsigned int max_rounds;	/* live: before it is suspended; 0: 8, if braked 16 */
 	bool brake;	/* live: a guest that writes faster than is sent gets less CPU */
 	unsigned int few_pages;		/* live: so few are left that it is suspended; 0: 256 */

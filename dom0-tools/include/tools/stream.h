@@ -287,6 +287,8 @@ int stream_writer_open(enum stream_format format, const struct stream_options *o
 		       stream_put *put, void *cookie, struct stream_writer **out);
 void stream_writer_close(struct stream_writer *w);
 uint64_t stream_writer_offset(const struct stream_writer *w);
+/* @bytes of page records were put by a copy of the writer (in another process): it goes on behind them. */
+void stream_writer_skip(struct stream_writer *w, uint64_t bytes);
 
 /*
  * All of these: 0, -EINVAL if the record breaks a rule of the format where it stands (nothing is

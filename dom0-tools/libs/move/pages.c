@@ -161,7 +161,7 @@ static int send_batch(struct saver *s)
 	}
 	if (!rc && s->count)
 		rc = stream_write_pages(s->writer, s->count, s->words, s->pages, s->error);
-	if (view)
+	if (view && !s->ends)
 		foreignmemory_unmap(s->save->fm, view, (size_t)data);
 	s->progress.pages_done += s->count;
 	s->count = 0;
@@ -179,14 +179,14 @@ static void add(struct saver *s, uint64_t pfn)
 	s->mfns[s->count++] = mfn;
 }
 
-int saver_send_pages(struct saver *s)
+int saver_send_range(struct saver *s, uint64_t first, uint64_t end)
 {
 	unsigned int batches = 0;
-	uint64_t first, left, bits;
+	uint64_t left, bits;
 	int rc = 0;
 
-	for (first = 0; first < s->frames.count && !rc; first += 64) {
-		left = s->frames.count - first;
+	for (; first < end && !rc; first += 64) {
+		left = end - first;
 		bits = s->to_send[first / 64] & (left < 64 ? (1ULL << left) - 1 : ~0ULL);
 		s->to_send[first / 64] = 0;
 		for (; bits && !rc; bits &= bits - 1) {

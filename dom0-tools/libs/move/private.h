@@ -83,6 +83,7 @@ struct saver {
 	uint64_t *later;	/* deferred to a later one */
 	uint64_t *sent;		/* the other end has memory there */
 	bool still;		/* the guest stands still */
+	bool ends;		/* this process does, soon: mappings are left to that */
 	uint32_t own_cap;	/* the scheduler's, while it is braked */
 	/* One batch. */
 	unsigned int count;
@@ -93,8 +94,10 @@ struct saver {
 	int *errors;
 };
 
-/* pages.c: all pfns in s->to_send, which is cleared. */
-int saver_send_pages(struct saver *s);
+/* pages.c: those of the pfns [@first, @end) that are in s->to_send, and are cleared there. */
+int saver_send_range(struct saver *s, uint64_t first, uint64_t end);
+/* apart.c: all pfns in s->to_send, by processes of their own; for a guest that stands still. */
+int saver_send_apart(struct saver *s);
 int saver_pages_init(struct saver *s);
 void saver_pages_free(struct saver *s);
 /* save.c: tells the caller; not 0: he gives up. */

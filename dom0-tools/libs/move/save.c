@@ -104,7 +104,10 @@ static int send_round(struct saver *s, enum move_phase phase)
 	s->progress.pages_done = 0;
 	s->progress.pages_all = count_bits(s->to_send, s->frames.count);
 	rc = saver_progress(s, phase);
-	rc = rc ? rc : saver_send_pages(s);
+	if (!rc)
+		rc = s->still && s->save->apart && !s->save->live ?
+			     saver_send_apart(s) :
+			     saver_send_range(s, 0, s->frames.count);
 	if (n <= MOVE_MAX_ROUNDS)
 		s->save->round_pages[n] = s->save->pages - before;
 	return rc;

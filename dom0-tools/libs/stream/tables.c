@@ -117,6 +117,10 @@ int stream_table_to_pfns(const void *table, void *out, uint32_t type, uint64_t p
 		uint64_t pte = entry(table, i), frame = STREAM_NO_FRAME;
 		bool superpage = level > 1 && (pte & PTE_SUPERPAGE);
 
+		if (!pte) {
+			set_entry(out, i, 0);
+			continue;
+		}
 		if (is_xens((unsigned int)level, i)) {
 			pte = 0;
 		} else if (pte & PTE_PRESENT) {

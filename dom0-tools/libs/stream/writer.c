@@ -63,6 +63,11 @@ uint64_t stream_writer_offset(const struct stream_writer *w)
 	return w->offset;
 }
 
+void stream_writer_skip(struct stream_writer *w, uint64_t bytes)
+{
+	w->offset += bytes;
+}
+
 /* Errors from here on are about this record. */
 static void place(struct stream_writer *w, const char *what, const char *name, uint32_t type)
 {
