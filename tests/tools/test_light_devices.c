@@ -39,13 +39,8 @@
 #include <tools/kill_point.h>
 #include <fake_hypervisor.h>
 #include <fake_store.h>
-#include <light_scene.h>
+#include <light_host.h>
 #include "../../dom0-tools/libs/light/domain.h"
-
-static struct light *light;
-static struct ctl *ctl;
-static struct store *store;
-static struct tools_error error;
 
 /* Domain 1, called "g", with a configuration that has a disk and an interface, neither plugged in. */
 static int setup(void **state)
@@ -58,20 +53,10 @@ static int setup(void **state)
 	char *text;
 
 	(void)state;
-	strcpy(folder, "/tmp/test-light-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	fake_hv_reset(16384, 2);
-	fake_store_reset();
-	fake_store_on_write(backends, NULL);
-	backend_answers = true;
-	assert_int_equal(ctl_open(&ctl), 0);
-	assert_int_equal(store_open(&store), 0);
-	assert_int_equal(light_open_with(&light, ctl, store, NULL), 0);
-	light->lib_dir = light->run_dir = light->log_dir = light->script_dir = folder;
+	open_host();
 	free(light->defaults.lockfile);
 	light->defaults.lockfile = strdup(write_file("lock", ""));
 	write_file("vif-bridge", "#!/bin/sh\nexit 0\n");
-	memset(&error, 0, sizeof(error));
 	assert_int_equal(ctl_createdomain(ctl, &domid, &create), 0);
 	fake_store_set("/local/domain/1/name", "g");
 	fake_store_set("/libxl/1/type", "pv");
@@ -94,16 +79,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[80];
-
 	(void)state;
-	light_close(light);
-	store_close(store);
-	ctl_close(ctl);
-	fake_hv_reset(0, 0);
-	fake_store_reset();
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return close_host();
 }
 
 /* What another tool does while we want the lock. */

@@ -37,7 +37,7 @@
 #include <tools/kill_point.h>
 #include <fake_hypervisor.h>
 #include <fake_store.h>
-#include <light_scene.h>
+#include <light_host.h>
 #include <guest_kernel.h>
 #include "../../dom0-tools/libs/light/domain.h"
 
@@ -49,10 +49,6 @@ static const struct kernel_wish kernel_wish = {
 	.hypercall_page = 0xffffffff80101000UL,
 };
 
-static struct light *light;
-static struct ctl *ctl;
-static struct store *store;
-static struct tools_error error;
 static struct light_config config;
 static struct boot_files files;
 
@@ -67,16 +63,7 @@ static int setup(void **state)
 	struct light_disk *disk;
 
 	(void)state;
-	strcpy(folder, "/tmp/test-light-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	fake_hv_reset(16384, 2);
-	fake_store_reset();
-	fake_store_on_write(backends, NULL);
-	assert_int_equal(ctl_open(&ctl), 0);
-	assert_int_equal(store_open(&store), 0);
-	assert_int_equal(light_open_with(&light, ctl, store, NULL), 0);
-	light->lib_dir = light->run_dir = light->log_dir = light->script_dir = folder;
-	memset(&error, 0, sizeof(error));
+	open_host();
 	light_config_init(&config);
 	config.name = strdup("g");
 	disk = light_config_add_disk(&config);
@@ -87,17 +74,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[80];
-
 	(void)state;
 	light_config_free(&config);
-	light_close(light);
-	store_close(store);
-	ctl_close(ctl);
-	fake_hv_reset(0, 0);
-	fake_store_reset();
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return close_host();
 }
 
 #define LOADER \

@@ -43,6 +43,12 @@ static void scene(void)
 	assert_true(log_dirty_on);
 }
 
+static void mark_every(unsigned long step)
+{
+	for (unsigned long i = 0; i < NR; i += step)
+		log_dirty_mark_pfn(d, i);
+}
+
 static long report(bool clean, unsigned long pages, struct xen_domctl_shadow_op *op)
 {
 	long rc;
@@ -135,8 +141,7 @@ static void test_faults(void **state __maybe_unused)
 		unsigned int seen = 0;
 		long rc;
 
-		for (unsigned long i = 0; i < NR; i += 100)
-			log_dirty_mark_pfn(d, i);
+		mark_every(100);
 		memset(buffer, 0, BYTES);
 		rc = report(true, NR, &op);
 		assert_true(!rc || rc == -EFAULT);
@@ -157,8 +162,7 @@ static void test_preemption(void **state __maybe_unused)
 		unsigned int goes = 1;
 		long rc;
 
-		for (unsigned long i = 0; i < NR; i += 64)
-			log_dirty_mark_pfn(d, i);
+		mark_every(64);
 		memset(buffer, 0, BYTES);
 		rc = report(true, NR, &op);
 		if (rc == -ERESTART) {
