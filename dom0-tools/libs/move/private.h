@@ -148,6 +148,7 @@ struct restorer {
 	uint32_t *types;    /* XEN_DOMCTL_PFINFO_* each came with */
 	uint64_t *pending;   /* tables that still have pfns in their entries */
 	uint64_t last_pfn;   /* of the last list */
+	uint64_t unconverted; /* pages in lists since tables were looked at */
 	uint64_t *list_pfns; /* of the guest's own table */
 	uint64_t list_pages;
 	struct ctl_cpu_policy policy;

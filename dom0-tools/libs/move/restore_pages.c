@@ -306,7 +306,12 @@ int restorer_pages(struct restorer *r, const struct stream_item *item)
 		rc = rc ? rc : fill(r, part, (uint32_t)with_data);
 		r->restore->pages += rc ? 0 : (uint32_t)with_data;
 	}
-	return rc;
+	/* A short list ends a round, as a rule: better now than when the guest stands still. */
+	r->unconverted += count;
+	if (rc || count >= BATCH_PAGES || r->unconverted < BATCH_PAGES)
+		return rc;
+	r->unconverted = 0;
+	return restorer_convert_tables(r, false);
 }
 
 int restorer_drop_absent(struct restorer *r)
