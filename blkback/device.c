@@ -304,8 +304,11 @@ static void advance(struct blkback *b)
 		if (b->bus.peer_state == XenbusStateClosed)
 			return;
 		close_down(b);
-	} else if (b->connected && b->bus.peer_state == XenbusStateClosed) {
-		end_slowly(b);
+	} else if (was_connected && b->bus.peer_state == XenbusStateClosed) {
+		if (!b->connected)
+			take_over(b);
+		if (b->connected)
+			end_slowly(b);
 	} else if (b->bus.peer_state == XenbusStateUnknown || b->bus.peer_state == XenbusStateClosed) {
 		if (was_connected || b->bus.peer_state == XenbusStateUnknown || !is_online(b))
 			close_down(b);

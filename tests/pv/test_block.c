@@ -106,7 +106,10 @@ static bool none_is_busy(void *arg)
 	return !((struct block *)arg)->busy;
 }
 
-/* Linux's frontend goes to Closed with requests in its ring, and waits for each of them. */
+/*
+ * Linux's frontend goes to Closed with requests in its ring, and waits for each of them. The backend may
+ * be killed in that very moment.
+ */
 static void closed_under_load(void **state)
 {
 	static const struct block_setup setup = { .front.max_queues = 2 };
@@ -125,6 +128,10 @@ static void closed_under_load(void **state)
 		for (unsigned int i = 0; i < seed; i++)
 			world_step(b.world);
 		world_store_write(b.world, "/local/domain/1/device/vbd/51712/state", "6");
+		if (seed % 2) {
+			block_kill_back(&b);
+			assert_int_equal(block_open_back(&b), 0);
+		}
 		assert_true(world_run(b.world, none_is_busy, &b, 100000));
 		assert_int_equal(b.errors + b.wrong, 0);
 		block_end(&b);
