@@ -75,6 +75,7 @@ static void test_language(void **state)
 static void test_mistakes_are_named(void **state)
 {
 	(void)state;
+	refused(BASE "pci = ['00:1f.2']\n", "t.cfg:4", "`pci' asks for", "not offered", NULL);
 	refused(BASE "memory = lots\n", "t.cfg:4", "`memory'", "`lots'", "quotes", NULL);
 	refused(BASE "\nmemory = \"lots\"\n", "t.cfg:5", "`memory'", "`lots'", "whole number",
 		NULL);

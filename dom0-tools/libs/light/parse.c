@@ -513,6 +513,13 @@ static int parse_rest(const struct parse *p)
 	return 0;
 }
 
+static int refuse(const struct parse *p, const struct cfg_setting *set, const struct light_key *key)
+{
+	tools_fail(p->error, -EINVAL, "bad-config", "%s:%u: key `%s' asks for what guests cannot have here: %s",
+		   set->source, set->line, set->key, key->note);
+	return tools_hint(p->error, -EINVAL, "take the key out, or leave its list empty");
+}
+
 /* Every key once: unknown, of the wrong kind, refused, without effect. */
 static int check_keys(const struct parse *p)
 {
@@ -539,7 +546,7 @@ static int check_keys(const struct parse *p)
 			light_remark(p->how, "%s:%u: key `%s' has no effect: %s", set->source,
 				     set->line, set->key, key->note);
 		else if (key->status == KEY_REFUSED && (!set->value.is_list || set->value.n_items))
-			return wrong(p, set, key->note);
+			return refuse(p, set, key);
 		else if (set->value.is_list && !(key->kind & KEY_LIST))
 			return wrong(p, set, "a single value, not a list");
 	}
