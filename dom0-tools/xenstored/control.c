@@ -88,10 +88,11 @@ static int ctl_stats(struct request *r, unsigned int argc, const char **argv __a
 		 "requests %" PRIu64 "\nevents %" PRIu64 "\nevents_dropped %" PRIu64
 		 "\ncommits_refused %" PRIu64 "\nrequests_delayed %" PRIu64
 		 "\nnodes %u\nconnections %u\ndomains %u\nwatched_paths %u\ntransactions %u\n"
-		 "journal_bytes %zu\nresident_bytes %lu\n",
+		 "journal_bytes %zu\nresident_bytes %lu\nrefusing_for_room %u\n",
 		 x->count_requests, x->count_events, x->count_dropped, x->count_eagain,
 		 x->count_stalls, x->nodes.count + 1, x->conn_count, x->domains.count,
-		 x->groups.count, x->open_tx, x->journal.tail, port_memory(x->port));
+		 x->groups.count, x->open_tx, x->journal.tail, port_memory(x->port),
+		 room_left(x) != ROOM_AMPLE);
 	return say(r, text);
 }
 

@@ -116,6 +116,7 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(w->log, "requests that add to the store are refused (ENOSPC)"));
 	assert_non_null(strstr(w->log, w->dir));
 	assert_int_equal(w->log_lines, 1);
+	assert_non_null(strstr(ASK(XS_CONTROL, 0, "stats"), "refusing_for_room 1\n"));
 	assert_string_equal(ASK(XS_MKDIR, 0, "/c"), "ENOSPC");
 	assert_string_equal(ASK(XS_SET_PERMS, 0, "/a\0n1"), "ENOSPC");
 	assert_string_equal(ASK(XS_WATCH, 0, "/a\0token"), "ENOSPC");
@@ -136,6 +137,7 @@ static void test_refusals(void **state)
 	full = false;
 	assert_string_equal(ASK(XS_MKDIR, 0, "/c"), "OK");
 	assert_non_null(strstr(w->log, "there is room"));
+	assert_non_null(strstr(ASK(XS_CONTROL, 0, "stats"), "refusing_for_room 0\n"));
 	restart();
 	assert_string_equal(ASK(XS_READ, 0, "/c"), "");
 	assert_int_equal(strlen(ASK(XS_READ, 0, "/big")), 1019);
