@@ -188,16 +188,18 @@ uint64_t frames_mfn_to_pfn(void *cookie, uint64_t mfn)
 
 int frames_refresh(struct move_frames *f, uint64_t *changed, struct tools_error *error)
 {
+	const volatile uint64_t *list = f->list;
+	const uint64_t *p2m = f->p2m, count = f->count;
 	uint64_t pfn, mfn, has = 0;
 
 	if (f->generation != f->shared->arch.p2m_generation)
 		return tools_fail(error, -ESTALE, "guest-tables",
 				  "domain %u has rebuilt its table of frames meanwhile", f->domid);
 	/* A frame may have moved between pfns: only the pfn that m2p names takes it out there. */
-	for (pfn = 0; pfn < f->count; pfn++) {
-		mfn = ((const volatile uint64_t *)f->list)[pfn];
+	for (pfn = 0; pfn < count; pfn++) {
+		mfn = list[pfn];
 		/* Nothing new, as with nearly all, but for the first time. */
-		if (mfn == f->p2m[pfn]) {
+		if (mfn == p2m[pfn]) {
 			has += mfn != INVALID_MFN;
 			continue;
 		}

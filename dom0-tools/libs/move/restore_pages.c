@@ -314,27 +314,38 @@ int restorer_pages(struct restorer *r, const struct stream_item *item)
 	return restorer_convert_tables(r, false);
 }
 
+static int give_back(struct restorer *r, xen_pfn_t *frames, unsigned long count)
+{
+	domid_t domid = r->restore->build->domid;
+
+	if (!count ||
+	    ctl_decrease_reservation(r->restore->ctl, domid, count, frames) == (long)count)
+		return 0;
+	return tools_fail(r->error, -EBUSY, "hypervisor",
+			  "memory that domain %u gave up cannot be freed", domid);
+}
+
 int restorer_drop_absent(struct restorer *r)
 {
+	const uint32_t *types = r->types;
+	const uint64_t count = r->count;
 	xen_pfn_t frames[BATCH_PAGES];
 	unsigned long n = 0;
 	uint64_t pfn;
+	int rc;
 
-	for (pfn = 0; pfn <= r->count; pfn++) {
-		if (n == BATCH_PAGES || (n && pfn == r->count)) {
-			if (ctl_decrease_reservation(r->restore->ctl, r->restore->build->domid, n,
-						     frames) != (long)n)
-				return tools_fail(r->error, -EBUSY, "hypervisor",
-						  "memory that domain %u gave up cannot be freed",
-						  r->restore->build->domid);
-			n = 0;
-		}
+	for (pfn = 0; pfn < count; pfn++) {
 		/* Nearly all are plain memory. */
-		if (pfn == r->count || !r->types[pfn] || r->p2m[pfn] == INVALID_MFN ||
-		    stream_type_populated(r->types[pfn]))
+		if (!types[pfn] || r->p2m[pfn] == INVALID_MFN || stream_type_populated(types[pfn]))
 			continue;
 		frames[n++] = r->p2m[pfn];
 		r->p2m[pfn] = INVALID_MFN;
+		if (n < BATCH_PAGES)
+			continue;
+		rc = give_back(r, frames, n);
+		if (rc)
+			return rc;
+		n = 0;
 	}
-	return 0;
+	return give_back(r, frames, n);
 }

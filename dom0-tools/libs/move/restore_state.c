@@ -239,19 +239,23 @@ static int pin_tables(struct restorer *r)
 {
 	static const unsigned int commands[] = { 0, MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
 						 MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE };
+	const uint32_t *types = r->types;
+	const uint64_t count = r->count;
 	struct mmuext_op ops[PINS];
 	unsigned int n = 0;
 	uint64_t pfn;
 	int rc = 0;
 
-	for (pfn = 0; pfn < r->count && !rc; pfn++) {
-		if (!r->types[pfn] || !stream_type_pinned(r->types[pfn]))
+	for (pfn = 0; pfn < count; pfn++) {
+		if (!types[pfn] || !stream_type_pinned(types[pfn]))
 			continue;
-		ops[n++] = (struct mmuext_op){ .cmd = commands[stream_type_level(r->types[pfn])],
+		ops[n++] = (struct mmuext_op){ .cmd = commands[stream_type_level(types[pfn])],
 					       .arg1.mfn = r->p2m[pfn] };
 		if (n == PINS) {
 			rc = ctl_mmuext(r->restore->ctl, r->restore->build->domid, ops, n);
 			n = 0;
+			if (rc)
+				break;
 		}
 	}
 	if (!rc && n)
