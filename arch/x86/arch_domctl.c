@@ -325,7 +325,7 @@ static long setvcpuextstate(struct xen_domctl *op, struct domain *d, bool *copyb
 static uint64_t *vcpu_msr(struct vcpu *v, uint32_t index)
 {
 	switch (index) {
-	case 0x140:	/* MISC_FEATURES_ENABLES */
+	case MSR_MISC_FEATURES:
 		return &v->arch.msr_misc_features;
 	case MSR_TSC_AUX:
 		return &v->arch.tsc_aux;
@@ -335,7 +335,7 @@ static uint64_t *vcpu_msr(struct vcpu *v, uint32_t index)
 
 static long get_vcpu_msrs(struct xen_domctl *op, struct domain *d, bool *copyback)
 {
-	static const uint32_t list[] = { 0x140, MSR_TSC_AUX };
+	static const uint32_t list[] = { MSR_MISC_FEATURES, MSR_TSC_AUX };
 	struct xen_domctl_vcpu_msrs *m = &op->u.vcpu_msrs;
 	struct vcpu *v = domain_vcpu(d, m->vcpu);
 	uint32_t n = 0;
@@ -372,6 +372,7 @@ static long set_vcpu_msrs(struct xen_domctl *op, struct domain *d, bool *copybac
 {
 	struct xen_domctl_vcpu_msrs *m = &op->u.vcpu_msrs;
 	struct vcpu *v = domain_vcpu(d, m->vcpu);
+	const uint64_t cpuid_faulting = d->arch.cpu_policy->platform_info >> 31 & 1;
 	struct xen_domctl_vcpu_msr e;
 	long rc = 0;
 	uint32_t i;
@@ -385,7 +386,8 @@ static long set_vcpu_msrs(struct xen_domctl *op, struct domain *d, bool *copybac
 	for (i = 0; i < m->msr_count && !rc; i++) {
 		if (raw_copy_from_guest(&e, m->msrs.p + i, sizeof(e)))
 			rc = -EFAULT;
-		else if (e.reserved || !vcpu_msr(v, e.index) || e.value >> 32)
+		else if (e.reserved || !vcpu_msr(v, e.index) || e.value >> 32 ||
+			 (e.index == MSR_MISC_FEATURES && e.value & ~cpuid_faulting))
 			rc = -EINVAL;
 		else
 			*vcpu_msr(v, e.index) = e.value;

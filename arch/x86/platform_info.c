@@ -32,12 +32,10 @@
 /* Where the BIOS keeps the state of Shift, Ctrl, Caps Lock and so on. */
 static uint8_t bios_kbd_flags(void)
 {
-	volatile uint8_t *p = ioremap(0x417, 1);
-	uint8_t v = p ? *p : 0;
+	/* Below 640 KiB all is in the direct map; an ioremap would use up addresses at each call. */
+	const uint8_t *low = mfn_to_virt(_mfn(0));
 
-	if (p)
-		iounmap((void *)p, 1);
-	return v;
+	return read_once(low[0x417]);
 }
 
 /* The boot loader hands us neither EDD nor MBR nor EDID data: "no such item". */

@@ -25,7 +25,6 @@
 #define MSR_UCODE_REV		0x8b
 #define MSR_PLATFORM_INFO	0xce
 #define MSR_ARCH_CAPABILITIES	0x10a
-#define MSR_MISC_FEATURES	0x140
 #define MSR_MCG_CAP		0x179
 #define MSR_MCG_STATUS		0x17a
 #define MSR_MCG_CTL		0x17b
