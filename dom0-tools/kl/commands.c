@@ -572,6 +572,7 @@ const struct kl_command kl_commands[] = {
 		.summary = "Print figures of host and domains in Prometheus' text format",
 		.usage = "[-o FILE]",
 		.options = "-o FILE, --output=FILE  Into a file, replaced atomically\n",
+		.json = true,
 		.ours = true,
 	},
 	{
@@ -579,6 +580,7 @@ const struct kl_command kl_commands[] = {
 		.run = cmd_help,
 		.summary = "Print this list, or how a verb is called",
 		.usage = "[verb]",
+		.json = true,
 		.ours = true,
 	},
 };

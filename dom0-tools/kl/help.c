@@ -3,6 +3,7 @@
  * Help texts and the options of verbs, in xl's layout: `kl help`, `kl help VERB`, `kl VERB -h`.
  */
 #include <string.h>
+#include <tools/json.h>
 #include "kl.h"
 
 static void help_all(struct kl *kl)
@@ -47,8 +48,39 @@ void kl_help(struct kl *kl, const char *command)
 		printf("Options:\n\n%s\n", c->options);
 }
 
+/* All verbs, or one, also those that are refused. */
+static int help_json(struct kl *kl, const char *command)
+{
+	const struct kl_command *only = command ? kl_lookup(command) : NULL;
+	struct json_writer w = { 0 };
+	unsigned int i;
+
+	if (command && !only)
+		return kl_error(kl, "no-such-command", "command \"%s\" not implemented", command);
+	json_open_array(&w, NULL);
+	for (i = 0; i < kl_command_count; i++) {
+		const struct kl_command *c = &kl_commands[i];
+
+		if (only && c != only)
+			continue;
+		json_open_object(&w, NULL);
+		json_string(&w, "name", c->name);
+		json_bool(&w, "supported", c->run);
+		json_string(&w, "summary", c->run ? c->summary : c->refusal);
+		json_string(&w, "usage", c->usage);
+		json_string(&w, "options", c->options);
+		json_bool(&w, "dry_run", c->dry_run);
+		json_bool(&w, "json", c->json);
+		json_close_object(&w);
+	}
+	json_close_array(&w);
+	return kl_print_json(kl, &w);
+}
+
 int cmd_help(struct kl *kl, int argc, char **argv)
 {
+	if (kl->json)
+		return help_json(kl, argc > 1 ? argv[1] : NULL);
 	kl_help(kl, argc > 1 ? argv[1] : NULL);
 	return KL_OK;
 }

@@ -176,14 +176,19 @@ static void version_family(struct kl *kl, struct metrics *m)
 
 static int emit(struct kl *kl, struct metrics *m, const char *file)
 {
-	size_t length = m->out.length;
 	char *text = strbuf_take(&m->out);
 	int err;
 
+	if (text && kl->json) {
+		char *json = kl_metrics_json(text);
+
+		free(text);
+		text = json;
+	}
 	if (!text)
 		return kl_check(kl, -ENOMEM, "cannot print metrics");
 	if (file) {
-		err = tools_write_file(file, text, length, 0644);
+		err = tools_write_file(file, text, strlen(text), 0644);
 		free(text);
 		return kl_check(kl, err, "cannot write %s", file);
 	}

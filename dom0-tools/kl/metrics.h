@@ -27,4 +27,7 @@ void kl_metrics_network(struct metrics *m);
 /* The store's own figures and what of its quotas each domain uses, if this xenstored tells. */
 void kl_metrics_store(struct kl *kl, struct metrics *m);
 
+/* The text, which is changed, as JSON in fresh memory; NULL: out of memory. */
+char *kl_metrics_json(char *text);
+
 #endif

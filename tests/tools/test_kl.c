@@ -9,7 +9,7 @@
 /* LINK: dom0-tools/kl/destroy.c dom0-tools/libs/light/holders.c */
 /* LINK: dom0-tools/kl/dmesg.c dom0-tools/kl/domains.c dom0-tools/kl/events.c dom0-tools/kl/gc.c */
 /* LINK: dom0-tools/kl/handles.c dom0-tools/kl/help.c dom0-tools/kl/info.c dom0-tools/kl/info_numa.c */
-/* LINK: dom0-tools/kl/metrics_more.c */
+/* LINK: dom0-tools/kl/metrics_more.c dom0-tools/kl/metrics_json.c */
 /* LINK: dom0-tools/kl/list.c dom0-tools/kl/memory.c dom0-tools/kl/metrics.c dom0-tools/kl/names.c */
 /* LINK: dom0-tools/kl/pause.c dom0-tools/kl/report.c dom0-tools/kl/sched.c dom0-tools/kl/set_parameters.c */
 /* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
@@ -244,7 +244,8 @@ static void test_only_json(void **state __attribute__((unused)))
 		{ "--json -N network-attach web bridge=b0", 0, NULL },
 		{ "--json -N block-attach web /dev/x,raw,xvdb,w", 0, NULL },
 		{ "--json network-attach web mac=1", 1, "bad-config" },
-		{ "--json claims", 0, NULL },
+		{ "--json claims", 0, NULL }, { "--json metrics", 0, NULL }, { "--json help", 0, NULL },
+		{ "--json help nope", 1, "no-such-command" },
 	};
 
 	fake_kl_add(7, "web");
@@ -454,6 +455,11 @@ static void test_metrics(void **state __attribute__((unused)))
 	assert_non_null(strstr(out, "\n# TYPE xen_domain_cpu_seconds_total counter\n"));
 	assert_non_null(strstr(out, "xen_hypervisor_info{version=\"4.17.7\"} 1\n"));
 	assert_int_equal(run("metrics -o /nonexistent/x"), 1);
+	fake_kl_add(9, "back\\name");
+	assert_int_equal(run("--json metrics"), 0);
+	assert_non_null(strstr(out, "\"name\": \"we\\\"b\\n\""));
+	assert_non_null(strstr(out, "\"name\": \"back\\\\name\""));
+	assert_non_null(strstr(out, "\"metric\": \"xen_host_cpus\""));
 }
 
 static void test_prefixes(void **state __attribute__((unused)))
