@@ -20,6 +20,7 @@
 /* LINK: dom0-tools/libs/foreignmemory/fake.c */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,8 @@ struct world {
 	struct tools_error error;
 	int fd;
 	struct move_save save;
+	struct move_channel *channel;
+	pid_t parent; /* others die at their first write; 0: nobody */
 	/* What progress does. */
 	enum move_phase cancel_in;
 	bool cancel, writes, apart, greedy, brake;
@@ -156,18 +159,28 @@ static int on_progress(void *cookie, const struct move_progress *now)
 	return w->cancel && now->phase == w->cancel_in ? -ECANCELED : 0;
 }
 
+static int put(void *cookie, const struct iovec *parts, unsigned int count)
+{
+	struct world *w = cookie;
+
+	if (w->parent && getpid() != w->parent)
+		raise(SIGKILL);
+	return move_channel_put(w->channel, parts, count);
+}
+
 static int save(struct world *w, bool live)
 {
 	struct move_channel channel;
 	int rc;
 
 	move_channel_init(&channel, w->fd, -1);
+	w->channel = &channel;
 	assert_int_equal(ftruncate(w->fd, 0), 0);
 	lseek(w->fd, 0, SEEK_SET);
 	memset(&w->error, 0, sizeof(w->error));
 	w->save = (struct move_save){ .ctl = w->ctl, .fm = w->fm, .domid = w->guest->id,
 				      .format = STREAM_XL, .config = "{}", .live = live,
-				      .put = move_channel_put, .cookie = &channel,
+				      .put = put, .cookie = w,
 				      .suspend = suspend, .suspend_cookie = w,
 				      .progress = on_progress, .progress_cookie = w,
 				      .few_pages = 10, .brake = w->brake,
@@ -305,6 +318,22 @@ static void test_apart(void **state)
 	save_and_compare(w, false);
 	assert_int_equal(w->save.pages, (MIB_OF_GUEST << 8) - 1);
 	assert_int_equal(w->save.bytes, lseek(w->fd, 0, SEEK_END));
+}
+
+/* Whoever started us let its children go: nobody can be waited for. Then one is killed. */
+static void test_apart_killed(void **state)
+{
+	struct world *w = *state;
+
+	signal(SIGCHLD, SIG_IGN);
+	w->apart = true;
+	assert_int_equal(save(w, false), 0);
+	fake_guest_resumed(w->guest);
+	w->parent = getpid();
+	assert_int_equal(save(w, false), -EIO);
+	assert_string_equal(w->error.code, "child");
+	assert_true(w->save.suspended);
+	signal(SIGCHLD, SIG_DFL);
 }
 
 static void test_poor_host(void **state)
@@ -616,7 +645,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(saved_and_restored), CASE(apart), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
+		CASE(saved_and_restored), CASE(apart), CASE(apart_killed), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
 		CASE(every_failure), CASE(every_failure_apart), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
 		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
 	};
