@@ -10,7 +10,7 @@ mover() {
 	cat >/root/$1.cfg <<X
 name = "$1"
 kernel = "/guest/mover"
-memory = 16
+memory = $((8 + 2 * $2))
 vcpus = $2
 on_poweroff = "destroy"
 on_crash = "preserve"
