@@ -25,14 +25,17 @@ struct side {
 	char *virt;
 };
 
-static void release(struct side *s)
+static inline void release(struct side *s)
 {
 	if (!s->pg)
 		return;
-	if (s->is_ref)
-		grant_unpin(s->d, s->ref, !s->writable, s->writable ? PIN_HOST_W : PIN_HOST_R);
-	if (s->writable)
+	if (s->writable) {
+		if (s->is_ref)
+			grant_unpin(s->d, s->ref, false, PIN_HOST_W);
 		put_page_type(s->pg);
+	} else if (s->is_ref) {
+		grant_unpin(s->d, s->ref, true, PIN_HOST_R);
+	}
 	put_page(s->pg);
 	s->pg = NULL;
 }
@@ -99,9 +102,9 @@ static inline int16_t prepare(struct side *s, const struct gnttab_copy_ptr *ptr,
 	return acquire(s, ptr, is_ref);
 }
 
-static int16_t copy_one(const struct gnttab_copy *op, struct side *src, struct side *dst)
+static inline int copy_one(const struct gnttab_copy *op, struct side *src, struct side *dst)
 {
-	int16_t rc;
+	int rc;
 
 	if (!same_domains(op, src, dst)) {
 		release(src);
@@ -133,7 +136,6 @@ static int16_t copy_one(const struct gnttab_copy *op, struct side *src, struct s
 		copy_page(dst->virt, src->virt);
 	else
 		memcpy(dst->virt + op->dest.offset, src->virt + op->source.offset, op->len);
-	log_dirty_page(dst->pg);	/* while the pin still shows that we write */
 	return GNTST_okay;
 }
 
@@ -150,8 +152,14 @@ static long copy_batch(struct gnttab_copy *guest, unsigned int left, struct side
 			return -EFAULT;
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		op[i].status = copy_one(&op[i], src, dst);
-		if (unlikely(op[i].status)) {
+		const int rc = copy_one(&op[i], src, dst);
+
+		op[i].status = (int16_t)rc;
+		if (likely(!((unsigned long)rc | log_dirty_on)))
+			continue;
+		if (!rc) {
+			log_dirty_page(dst->pg);	/* while the pin still shows that we write */
+		} else {
 			release(src);
 			release(dst);
 		}

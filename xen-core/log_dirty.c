@@ -39,7 +39,7 @@ struct log_dirty {
 	unsigned long *leaf[];		/* (c) limit >> LEAF_SHIFT pages */
 };
 
-bool log_dirty_on;			/* on_lock to write */
+unsigned long log_dirty_on;		/* on_lock to write */
 static unsigned int nr_on;		/* on_lock */
 static DEFINE_SPINLOCK(on_lock, LOCK_ANY);
 

@@ -101,10 +101,10 @@ static void increase_reservation(struct reservation *r)
 	}
 }
 
-static __attribute__((noinline)) void log_new_pages(const struct page_info *pg, unsigned int order)
+static __attribute__((noinline)) void log_new_pages(xen_pfn_t mfn, unsigned int order)
 {
 	for (unsigned long i = 0; i < 1UL << order; i++)
-		log_dirty_mark(pg + i);
+		log_dirty_mark(mfn_to_page(_mfn(mfn + i)));
 }
 
 static void populate_physmap(struct reservation *r)
@@ -127,7 +127,7 @@ static void populate_physmap(struct reservation *r)
 		for (unsigned long i = 0; i < 1UL << r->order; i++)
 			set_gpfn_from_mfn(_mfn(mfn + i), pfn + i);
 		if (unlikely(log_dirty_on))
-			log_new_pages(pg, r->order);
+			log_new_pages(mfn, r->order);
 		if (unlikely(raw_copy_to_guest(r->extents + r->done, &mfn, sizeof(mfn))))
 			return;
 	}

@@ -17,7 +17,7 @@ __attribute__((weak)) struct domain *dom_xen, *dom_io, *dom_idle;
 __attribute__((weak)) struct domain *domain_list;
 __attribute__((weak)) struct vcpu *idle_vcpu[NR_CPUS];
 /* Nobody logs, unless xen-core/log_dirty.c is linked. */
-__attribute__((weak)) bool log_dirty_on;
+__attribute__((weak)) unsigned long log_dirty_on;
 static struct domain *domains[MAX_DOMAINS];
 
 __attribute__((weak)) struct domain *domain_by_id(domid_t id)

@@ -48,14 +48,14 @@ static uint32_t pre_flush(void)
 	uint32_t t = read_once(flush_clock), seen;
 
 	for (;;) {
-		if (!t)
+		if (unlikely(!t))
 			return 0;
-		if (t >= CLOCK_WRAP) {
+		if (unlikely(t >= CLOCK_WRAP)) {
 			write_once(clock_wrapping, true);
 			return t;
 		}
 		seen = atomic_cmpxchg(&flush_clock, t, t + 1);
-		if (seen == t)
+		if (likely(seen == t))
 			return t + 1;
 		t = seen;
 	}
@@ -66,7 +66,7 @@ void flush_tlb_global(void)
 {
 	unsigned long cr4 = read_cr4();
 
-	if (cr4 & CR4_PGE) {
+	if (likely(cr4 & CR4_PGE)) {
 		write_cr4(cr4 & ~CR4_PGE);
 		write_cr4(cr4);
 	} else {

@@ -199,12 +199,14 @@ static void test_tools_map_foreign(void **state __maybe_unused)
 	assert_counts_equal(&before);
 }
 
-/* While somebody logs: whose pages were marked last. */
-static const struct page_info *marked;
+/* While somebody logs: the last page of pt_other's that was marked, and the last of the others'. */
+static const struct page_info *marked, *marked_ours;
 void log_dirty_mark(const struct page_info *pg)
 {
 	if (page_get_owner(pg) == pt_other)
 		marked = pg;
+	else
+		marked_ours = pg;
 }
 
 /* Stores through a mapping by right are in the log when it goes, in each way it can. */
@@ -578,6 +580,25 @@ static void test_foreign_leaf_goes(void **state __maybe_unused)
 	assert_true(cpumask_test_cpu(5, &host_rec.last_flush_mask));
 }
 
+/* The same while somebody logs, which takes another way: the table is in the log if it changed. */
+static void test_grant_leaves_logged(void **state)
+{
+	struct page_info *theirs = pt_page(pt_other);
+	const mfn_t mfn = page_to_mfn(theirs);
+
+	log_dirty_on = 1;
+	test_grant_leaves(state);
+	assert_true(get_page_and_type(theirs, pt_other, PGT_writable_page));
+	assert_int_equal(arch_grant_map(VA(0, 0, 5), mfn, GNTMAP_host_map), GNTST_okay);
+	marked_ours = NULL;
+	assert_int_equal(arch_grant_unmap(VA(0, 0, 5), mfn_add(mfn, 1), 0, GNTMAP_host_map),
+			 GNTST_general_error);
+	assert_null(marked_ours);
+	assert_int_equal(arch_grant_unmap(VA(0, 0, 5), mfn, 0, GNTMAP_host_map), GNTST_okay);
+	assert_ptr_equal(marked_ours, level_page(1));
+	log_dirty_on = 0;
+}
+
 /* A new vcpu's user tables are refused: its kernel's, however large, go in steps. */
 static void test_base_tables_refused(void **state __maybe_unused)
 {
@@ -661,6 +682,7 @@ int main(void)
 		pt_test(test_new_base_preempted),
 		pt_test(test_mmuext_errors),
 		pt_test(test_grant_leaves),
+		pt_test(test_grant_leaves_logged),
 		pt_test(test_foreign_leaf_goes),
 		pt_test(test_base_tables_refused),
 		pt_test(test_base_tables_changed),

@@ -85,30 +85,45 @@ static bool steal_leaf(unsigned long va, pte_t *leaf)
 	return true;
 }
 
+/* The guest may have changed flags, but it must be this frame with these rights. */
+#define GRANT_LEAF_MUST	(PTE_ADDR_MASK | PTE_PRESENT | PTE_RW)
+
+/* The rare end of an unmapping: the leaf is another than was granted, or somebody logs. */
+static __attribute__((noinline)) int unmap_rarely(struct page_info *table, pte_t *p, pte_t new,
+						  uint64_t change)
+{
+	const bool wrong = change & GRANT_LEAF_MUST;
+
+	if (!wrong) {
+		write_once(p->pte, new.pte);
+		log_dirty_page(table);
+	}
+	put_locked_l1(table);
+	if (wrong)
+		drop_leaf(new);
+	return wrong ? GNTST_general_error : GNTST_okay;
+}
+
 int arch_grant_unmap(uint64_t host_addr, mfn_t mfn, uint64_t new_addr, unsigned int flags)
 {
 	struct page_info *table;
 	pte_t new = { 0 }, *p;
-	int rc = GNTST_general_error;
+	uint64_t change;
 
 	if (unlikely(new_addr) && ((flags & GNTMAP_contains_pte) || !steal_leaf(new_addr, &new)))
-		return rc;
+		return GNTST_general_error;
 	p = lock_leaf(host_addr, flags, current, &table);
-	if (likely(p)) {
-		const pte_t old = { read_once(p->pte) }, want = grant_pte(mfn, flags);
-
-		/* The guest may have changed flags, but it must be this frame with these rights. */
-		if (likely(!((old.pte ^ want.pte) & (PTE_ADDR_MASK | PTE_PRESENT | PTE_RW)))) {
-			write_once(p->pte, new.pte);
-			rc = GNTST_okay;
-		}
-		log_dirty_page(table);
-		put_locked_l1(table);
+	if (unlikely(!p)) {
+		drop_leaf(new);		/* it was stolen, and has no place now */
+		return GNTST_general_error;
 	}
-	/* A leaf that was stolen has no place now: it goes. */
-	if (unlikely(rc != GNTST_okay))
-		drop_leaf(new);
-	return rc;
+	change = read_once(p->pte) ^ grant_pte(mfn, flags).pte;
+	/* The second term takes the rare branch while anybody logs, without a test for it. */
+	if (unlikely((change & GRANT_LEAF_MUST) | log_dirty_on))
+		return unmap_rarely(table, p, new, change);
+	write_once(p->pte, new.pte);
+	put_locked_l1(table);
+	return GNTST_okay;
 }
 
 struct page_info *get_page_from_gfn(struct domain *d, gfn_t gfn)

@@ -43,6 +43,18 @@ static void flush_old_type(struct page_info *pg)
 }
 
 /*
+ * The rare end of a change of type, x being the word before: while somebody logs (entries were
+ * adjusted, and a table is sent in another form than data), or if we took over a
+ * partial state, with its general reference.
+ */
+static __attribute__((noinline)) void after_change(struct page_info *pg, unsigned long x)
+{
+	log_dirty_page(pg);
+	if (x & PGT_partial)
+		put_page(pg);
+}
+
+/*
  * We made the page busy; x is the word before. Check the contents and publish
  * the outcome. Called once per change of type, so nothing here is hot.
  */
@@ -65,10 +77,8 @@ static int establish_type(struct page_info *pg, unsigned long type, unsigned lon
 		rc = validate_seg_desc_page(pg);
 	}
 
-	/* Entries were adjusted; and a table is sent in another form than data. */
-	log_dirty_page(pg);
 	smp_wmb();	/* contents before the bit that says that they are good */
-	if (!rc) {
+	if (likely(!rc)) {
 		atomic_or(&pg->type_info, PGT_validated);
 	} else if (rc == -ERESTART || residue) {
 		/* The partial state needs a general reference before others can see it. */
@@ -80,9 +90,8 @@ static int establish_type(struct page_info *pg, unsigned long type, unsigned lon
 		/* Nothing is held: free for any type again. */
 		atomic_and(&pg->type_info, ~(PGT_count_mask | PGT_type_mask));
 	}
-	/* The general reference of a partial state that we took over. */
-	if (x & PGT_partial)
-		put_page(pg);
+	if (unlikely((x & PGT_partial) | log_dirty_on))
+		after_change(pg, x);
 	return rc;
 }
 
@@ -146,9 +155,7 @@ static int dissolve_table(struct page_info *pg, unsigned long x, bool preemptibl
 		pg->partial_flags = 0;
 	}
 	rc = table_invalidate(pg, level_of(x), preemptible);
-	log_dirty_page(pg);	/* from now on it is sent as data */
-
-	if (!rc) {
+	if (likely(!rc)) {
 		pg->tlbflush_stamp = tlbflush_current_time();
 		smp_wmb();	/* stamp before others may give it a new type */
 		atomic_and(&pg->type_info, ~PGT_count_mask);
@@ -160,8 +167,8 @@ static int dissolve_table(struct page_info *pg, unsigned long x, bool preemptibl
 		get_page_again(pg);
 		atomic_or(&pg->type_info, PGT_partial);
 	}
-	if (x & PGT_partial)
-		put_page(pg);
+	if (unlikely((x & PGT_partial) | log_dirty_on))
+		after_change(pg, x);
 	return rc;
 }
 

@@ -16,11 +16,11 @@ struct log_dirty;
 struct page_info;
 
 /*
- * Is any domain's log on? A byte that is read plainly, so that compilers test it
- * where it is, by one instruction: a domain is paused when its log begins, and
- * what others write to it at that moment is sent afterwards anyway.
+ * Is any domain's log on? 0 or 1, read plainly and a whole word, so that compilers test it
+ * where it is, by one instruction, or add it to another condition: a domain is paused when
+ * its log begins, and what others write to it at that moment is sent afterwards anyway.
  */
-extern bool log_dirty_on;
+extern unsigned long log_dirty_on;
 
 /* Out of line part of log_dirty_page(). */
 void log_dirty_mark(const struct page_info *pg);
