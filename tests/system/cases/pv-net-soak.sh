@@ -89,6 +89,7 @@ replug() {
 		timeout 10 wget -q -O /dev/null http://10.0.3.2/r &
 		sleep 2
 		kl network-detach many 3 && within 20 refuses prints '^3 ' kl network-list many || echo "unplug" >>wrong
+		sleep 2		# Linux looks for what is gone a moment later
 		kl network-attach many bridge=xenbr3 || echo "plug" >>wrong
 		sleep 5
 		rounds=$((rounds + 1))
