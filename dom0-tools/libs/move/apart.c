@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "private.h"
 
-#define CHUNK_PFNS (128UL << 8) /* 128 MiB in each child: 256 KiB of its page tables */
+#define CHUNK_PFNS (512UL << 8) /* 512 MiB in each child: 1 MiB of its page tables */
 #define FIRST_PFNS BATCH_PAGES	/* what we send ourselves */
 
 /* What a child leaves behind, in memory that is shared with it. */
