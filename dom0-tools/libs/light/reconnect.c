@@ -7,12 +7,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "domain.h"
+
+/*
+ * Between out and in: Linux looks whether the nodes are there when it comes to handle their removal, and keeps its
+ * closed device if they are back by then. No sign in the store says that it has looked.
+ */
+#define GONE_MS 1000
 
 /* The disk's entry in @config, as written by a person: "xvdb", a number. NULL: none. */
 static struct light_disk *find_disk(struct light_config *config, const char *which)
@@ -71,12 +78,16 @@ static int no_device(uint32_t domid, const char *kind, const char *which, struct
 static int reconnect(struct light *light, uint32_t domid, const char *which, struct light_disk *disk,
 		     struct light_nic *nic, struct tools_error *error)
 {
+	struct pollfd cancel = { .fd = light->cancel_fd, .events = POLLIN };
 	int rc = device_unplug(light, domid, disk ? "vbd" : "vif", which, false, error);
 	size_t length;
 
 	if (rc && rc != -ENODEV)
 		return rc;
-	if (rc && error)
+	/* An interrupt ends the wait only: the device must come back. */
+	if (!rc)
+		poll(&cancel, 1, GONE_MS);
+	else if (error)
 		memset(error, 0, sizeof(*error));
 	rc = device_replug(light, domid, disk, nic, error);
 	if (rc && error) {
