@@ -62,6 +62,8 @@ unplug_disk() {
 	within 20 disk_state $1 $2 6 || return 1
 	xenstore-rm $back
 	xenstore-rm $front
+	# Linux keeps its closed device if new nodes are there when it comes to look; nothing says that it did.
+	sleep 1
 }
 
 # Deaths while it was not there do not count.
