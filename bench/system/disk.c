@@ -4,6 +4,7 @@
  * time (the kernel's AIO), between marks of the counting plugin.
  *
  *	disk NAME DEVICE read|write random|sequential BYTES DEPTH COUNT
+ *	disk direct LOOP		in dom0: the loop device goes past the page cache from now on
  *
  * Warms up first, then executes the mark (see count.c), the load, and the mark again, and prints
  * "LOAD <name> <count>".
@@ -11,10 +12,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <linux/loop.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -85,11 +88,22 @@ static void run(long count, int depth)
 	}
 }
 
+static int make_direct(const char *loop)
+{
+	int l = open(loop, O_RDWR);
+
+	if (l < 0 || ioctl(l, LOOP_SET_DIRECT_IO, 1L))
+		die(loop);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int depth;
 	long count;
 
+	if (argc == 3 && !strcmp(argv[1], "direct"))
+		return make_direct(argv[2]);
 	if (argc != 8)
 		return 2;
 	opcode = argv[3][0] == 'r' ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;

@@ -1,23 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# In dom0: a Debian guest with disks through Linux's blkback (xvdb a RAM disk, xvde a file through loop) and
-# through ours (xvdc a RAM disk, xvdd the same without persistent grants, xvdf a file); it runs bench/system/disk.c
+# In dom0: a Debian guest with disks through Linux's blkback (xvdb a RAM disk, xvdg the same without persistent grants,
+# xvde a file through loop, xvdh a file through a loop past the page cache) and through ours (xvdc a RAM disk, xvdd the
+# same without persistent grants, xvdf a file); it runs bench/system/disk.c
 # on each in turn, whose marks the counting plugin answers. The loads are known to bench/run-disk.
 . /lib/kt.sh
 . /lib/pv.sh
 
-insmod /guest/brd.ko rd_nr=2 rd_size=81920 || echo "no RAM disk"
-dd if=/dev/zero of=/dev/ram0 bs=1M count=32 2>/dev/null
+insmod /guest/brd.ko rd_nr=3 rd_size=81920 || echo "no RAM disk"
+for r in 0 2; do dd if=/dev/zero of=/dev/ram$r bs=1M count=32 2>/dev/null; done
 mke2fs /dev/ram1 >/dev/null 2>&1
 mkdir -p /files
 mount -t ext4 /dev/ram1 /files || echo "no file system"
-for f in e f; do dd if=/dev/zero of=/files/$f.img bs=1M count=32 2>/dev/null; done
+for f in e f h; do dd if=/dev/zero of=/files/$f.img bs=1M count=32 2>/dev/null; done
 dd if=/guest/disk of=/root/program.img bs=4096 conv=sync 2>/dev/null
+losetup /dev/loop6 /files/h.img && chmod +x /guest/disk && /guest/disk direct /dev/loop6 || echo "no direct loop"
 start_blkback
-debian d 'disk = [ "format=raw,vdev=xvda,access=ro,target=/guest/root.img", "format=raw,vdev=xvdp,access=ro,target=/root/program.img", "phy:/dev/ram0,xvdb,w", "format=raw,vdev=xvde,access=rw,target=/files/e.img" ]' \
+debian d 'disk = [ "format=raw,vdev=xvda,access=ro,target=/guest/root.img", "format=raw,vdev=xvdp,access=ro,target=/root/program.img", "phy:/dev/ram0,xvdb,w", "format=raw,vdev=xvde,access=rw,target=/files/e.img", "phy:/dev/loop6,xvdh,w" ]' \
 	ro stay
 xl create -q /root/d.cfg
 on_console d DOMU-UP 300 || exit 1
+echo 0 >/sys/module/xen_blkback/parameters/feature_persistent
+xl block-attach d 'phy:/dev/ram2,xvdg,w'
 plug_disk d 51744 /dev/ram0 w!
 plug_disk d 51760 /dev/ram0 w! persistent-grants=0
 plug_disk d 51792 /files/f.img w
