@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A Debian guest moves between Krypton and another host with real Xen 4.17: live into Xen, to its xl and to kl,
+# back standing still; saved by xl there and restored by kl here, and the other way round.
+# oracle: no (Debian's Xen has no log-dirty mode for PV guests)
+# timeout: 600
+# soak
+. "$(dirname "$0")/../lib/case.sh"
+. "$(dirname "$0")/../lib/hosts.sh"
+
+CACHE=${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}
+if [ ! -e "$CACHE/root/boot/xen-4.17-amd64.gz" ]; then
+	echo "skip: Debian's Xen is not there (packaging/setup.sh)"
+	exit 77
+fi
+
+shared=$(shared_disk 160)
+host="--toolstack krypton:consoled --smp 1 --mem 1200 --cmdline dom0_mem=740M --timeout 560"
+SECOND_HYPERVISOR=xen second_host $host --shared-disk "$shared"
+first_host $host --shared-disk "$shared" <<'EOS' || exit 1
+. /lib/kt.sh
+. /lib/hosts.sh
+check "link" link 1
+debian d1 'memory = 96' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01,backendtype=vif" ]' \
+	"disk = [ 'format=raw,vdev=xvda,access=rw,backendtype=phy,target=/dev/vda' ]" ip=10.0.0.3 stay
+dd if=/guest/root.img of=/dev/vda bs=1M conv=notrunc 2>/dev/null; sync
+rm -f /root/d1-root.img
+check "create" kl create /root/d1.cfg
+must "up" on_console d1 '^DOMU-UP'
+must "the other host" peer_up 120
+check "it has Xen 4.17" peer 'xl info xen_version | grep -q "^4\.17" && kl info xen_extra | grep -vq -i krypton'
+tail -f /dev/null | nc -l -p 5000 >/tmp/stream &
+type_in d1 'mkdir -p /m; mount -t tmpfs t /m; head -c 4000000 /dev/urandom >/m/a; sha256sum </m/a | cut -c1-12 >/m/sum; (last=0; i=0; while :; do sha256sum </m/a | cut -c1-12 | cmp - /m/sum || echo torn; n=$(cut -d. -f1 /proc/uptime); [ $n -ge $last ] || echo back; last=$n; i=$((i+1)); echo $i; sync; sleep 1; done) | nc 10.0.0.1 5000 &'
+check "a TCP stream" within 30 grep -q '^2$' /tmp/stream
+grows() {
+	local n=$(wc -l </tmp/stream)
+	within 40 sh -c "[ \$(wc -l </tmp/stream) -gt $((n + 1)) ]"
+}
+there() {
+	check "it is there" peer 'within 20 xl list d1'
+	check "and not here" refuses kl list d1
+	check "the stream goes on" grows
+}
+here() {
+	check "it is here" within 20 kl list d1
+	check "and not there" refuses peer 'xl list d1'
+	check "the stream goes on" grows
+}
+peer 'printf "#!/bin/sh\nexec xl migrate-receive 2>/tmp/receiver\n" >/bin/receiver; chmod 755 /bin/receiver; nc -l -p 7777 -e /bin/receiver >/dev/null 2>&1 & sleep 1' >/dev/null
+check "live into Xen, to xl" kl migrate -s '' d1 'nc 10.0.0.2 7777'
+there
+kl migrate-receive --tcp 7000 2>/tmp/receiver &
+check "back by kl" peer 'kl migrate --non-live --tcp 7000 d1 10.0.0.1'
+here
+peer 'kl migrate-receive --tcp 7000 >/tmp/receiver 2>&1 & sleep 2' >/dev/null
+check "live into Xen, to kl" kl migrate --tcp 7000 d1 10.0.0.2
+there
+check "live out of Xen is refused" prints 'cannot watch' peer "kl migrate -s '' d1 'kl migrate-receive' || true"
+check "xl saves it there" peer 'xl save d1 /dev/shm/x'
+bytes=$(peer 'put /dev/shm/x' | grep '^[0-9]')
+check "the image comes here" take /dev/shm/x $bytes
+check "kl restores it" kl restore /dev/shm/x
+rm /dev/shm/x
+here
+check "kl saves it" kl save d1 /dev/shm/k
+bytes=$(put /dev/shm/k)
+check "the image goes there" peer "take /dev/shm/k $bytes"
+check "xl restores it" peer 'xl restore /dev/shm/k; s=$?; rm /dev/shm/k; exit $s'
+there
+check "its memory was whole all the time" refuses grep -q torn /tmp/stream
+check "its clock never went back" refuses grep -q back /tmp/stream
+check "the stream is whole" sh -c 'grep -v -e back -e torn /tmp/stream | awk "\$1 != NR { exit 1 }"'
+peer "type_in d1 'kill %1; sync; mount -o remount,ro /; echo ro=\$((1 + 1))'" >/dev/null
+check "its disk is written" within 30 peer 'cat /var/log/xen/console/guest-d1*.log | grep -q ro=2'
+check "destroy" peer 'xl destroy d1'
+end_peer
+finish
+EOS
+expect 0 /sbin/e2fsck -fn "$shared"
