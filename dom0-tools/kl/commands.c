@@ -447,8 +447,8 @@ const struct kl_command kl_commands[] = {
 	{
 		.name = "block-resize",
 		.run = cmd_block_resize,
-		.summary = "Tell a domain that its disk's file or device has grown",
-		.usage = "<Domain> <DevId>",
+		.summary = "Make a domain's image larger, or tell it that its disk's file or device has grown",
+		.usage = "<Domain> <DevId> [<Size['m'[MB]|'g'[GB]|'t'[TB]]>]",
 		.modifies = true,
 		.ours = true,
 	},
