@@ -158,7 +158,8 @@ static long copy_batch(struct gnttab_copy *guest, unsigned int left, struct side
 		if (likely(!((unsigned long)rc | log_dirty_on)))
 			continue;
 		if (!rc) {
-			log_dirty_page(dst->pg);	/* while the pin still shows that we write */
+			/* while the pin still shows that we write */
+			log_dirty_page(dst->pg);
 		} else {
 			release(src);
 			release(dst);

@@ -172,7 +172,9 @@ static void to_null(void)
 		close(fd);
 }
 
-/* The caller's process waits until clients can come, then ends; the rest goes on in the background. */
+/*
+ * The caller's process waits until clients can come, then ends; the rest goes on in the background.
+ */
 static int background(struct options *o)
 {
 	int ready[2];
