@@ -11,7 +11,9 @@ toolstack --smp 2 --timeout 280 --add "$TOP/$BUILD/tools/kl:usr/sbin/kl" \
 . /lib/kt.sh
 . /lib/kl-compare.sh
 bridge
-debian d1 'memory = 128' 'vcpus = 2' 'maxmem = 160' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' stay
+# A uuid of its own: without one either tool makes up another whenever it reads the file.
+debian d1 'memory = 128' 'vcpus = 2' 'maxmem = 160' 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:01" ]' \
+	'uuid = "0d5b5d0e-6c47-4b1f-9d2a-6f0f6f1c7a11"' stay
 check "create" xl create -p /root/d1.cfg
 for verb in list 'list d1' 'list -v -Z -c -n' claims sharing vm-list info 'info -n' 'info xen_version' \
 	vcpu-list uptime 'uptime -s d1' 'domid d1' 'domname 1' sched-credit2 'sched-credit2 -s' sched-credit \
