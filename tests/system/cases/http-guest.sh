@@ -12,7 +12,11 @@
 	echo "skip: the source package of lwIP was not to be had when packaging/setup.sh ran"
 	exit 77
 }
-toolstack --smp 2 --timeout 280 --add "$TOP/$BUILD/tools/netback:/guest/netback" \
+# dom0's busybox has no cksum.
+head -c $((1777 * 1024)) /dev/urandom >"$LOGS/big.bin"
+sum=$(cksum <"$LOGS/big.bin")
+toolstack --smp 2 --timeout 280 --add "$LOGS/big.bin:/guest/big.bin" \
+	--add "$TOP/$BUILD/tools/netback:/guest/netback" \
 	--add "$TOP/$BUILD/tools/blkback:/usr/bin/blkback" \
 	--add "$HERE/lib/qnic.sh:/lib/qnic.sh" --add "$TOP/$BUILD/guests/http:/guest/http" <<EOS
 backends=$VARIANT
@@ -22,10 +26,9 @@ backends=$VARIANT
 bridge
 mkdir site site/deep
 echo '<html><title>Krypton</title><h1>It works</h1></html>' >site/index.html
-dd if=/dev/urandom of=site/deep/big.bin bs=1k count=1777 2>/dev/null
+cp /guest/big.bin site/deep/big.bin
 tar cf site.img -C site .
 truncate -s 4M site.img
-sum=\$(cksum <site/deep/big.bin)
 
 # start NAME WORDS: the guest with these words on its command line, serving.
 start() {
@@ -59,7 +62,7 @@ same() {
 # Into the guest: it answers with the checksum of what it was sent.
 post() {
 	{ printf 'POST / HTTP/1.0\r\nContent-Length: 1819648\r\n\r\n'; cat site/deep/big.bin; } |
-		nc -w 20 10.0.0.5 80 | grep -q "^\$sum"
+		nc -w 20 10.0.0.5 80 | tr -d '\r' | grep -q "^$sum\$"
 }
 
 clients() {
