@@ -13,9 +13,11 @@
 	exit 77
 }
 # dom0's busybox has no cksum.
-head -c $((1777 * 1024)) /dev/urandom >"$LOGS/big.bin"
-sum=$(cksum <"$LOGS/big.bin")
-toolstack --smp 2 --timeout 280 --add "$LOGS/big.bin:/guest/big.bin" \
+big=$(mktemp)
+trap 'rm -f "$big"' EXIT
+head -c $((1777 * 1024)) /dev/urandom >"$big"
+sum=$(cksum <"$big")
+toolstack --smp 2 --timeout 280 --add "$big:/guest/big.bin" \
 	--add "$TOP/$BUILD/tools/netback:/guest/netback" \
 	--add "$TOP/$BUILD/tools/blkback:/usr/bin/blkback" \
 	--add "$HERE/lib/qnic.sh:/lib/qnic.sh" --add "$TOP/$BUILD/guests/http:/guest/http" <<EOS

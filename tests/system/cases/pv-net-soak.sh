@@ -13,11 +13,13 @@
 	exit 77
 }
 # dom0's busybox has no cksum.
-head -c 512000 /dev/urandom >"$LOGS/big.bin"
-toolstack --toolstack krypton --smp 2 --timeout 880 --add "$LOGS/big.bin:/guest/big.bin" \
+big=$(mktemp)
+trap 'rm -f "$big"' EXIT
+head -c 512000 /dev/urandom >"$big"
+toolstack --toolstack krypton --smp 2 --timeout 880 --add "$big:/guest/big.bin" \
 	--add "$TOP/$BUILD/guests/http:guest/http" < <(
 	echo "KILLS=${KILLS:-100}"
-	echo "sum='$(cksum <"$LOGS/big.bin")'"
+	echo "sum='$(cksum <"$big")'"
 	cat <<'EOS'
 . /lib/kt.sh
 . /lib/pv.sh

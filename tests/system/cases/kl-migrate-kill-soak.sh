@@ -1,0 +1,7 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The case kl-migrate-kill at every point of the talk.
+# oracle: no (Debian's Xen has no log-dirty mode for PV guests)
+# timeout: 500
+# soak
+POINTS="banner answer memory ready go report" exec "$(dirname "$0")/kl-migrate-kill.sh"
