@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block backend's core: one struct blkback for each virtual disk, the protocol of
- * <xen/io/blkif.h> without any call of an operating system. Its environment is <pv/port.h>, its
- * disk medium.h, its memory over a restart the records below.
+ * The block backend's core: one struct blkback for each virtual disk, the protocol of <xen/io/blkif.h>
+ * without any call of an operating system. Its environment is <pv/port.h>, its disk medium.h, its
+ * memory over a restart the records below.
  *
  * A backend may die at any instant. Whoever opens the device next takes its rings over from the
  * records: requests under way are done again, each is answered exactly once, and neither state nor
  * features change, so the frontend sees a pause and nothing else.
  *
- * The daemon (main.c) opens a device for each directory of its backend type, pokes it when
- * something in the directory changes, and closes it when blkback_finished() or when the directory
- * is gone.
+ * The daemon (main.c) opens a device for each directory of its backend type, pokes it when something in
+ * the directory changes, and closes it when blkback_finished() or when the directory is gone.
  */
 #ifndef BLKBACK_H
 #define BLKBACK_H
@@ -30,14 +29,12 @@ struct blkback;
 int blkback_open(struct blkback **device, struct pv_domain *domain, struct medium_host *host,
 		 const char *path);
 
-/*
- * Lets go of everything, leaving state and records: the disk can be taken over. Waits for nothing.
- */
+/* Lets go of everything, leaving state and records: the disk can be taken over. Waits for nothing. */
 void blkback_detach(struct blkback *device);
 
 /*
- * @key of the device's own directory has changed: toolstacks ask so for removal ("state" 5,
- * "online" 0) and for a look at the medium's size ("resize", any value).
+ * @key of the device's own directory has changed: toolstacks ask so for removal ("state" 5, "online" 0)
+ * and for a look at the medium's size ("resize", any value).
  */
 void blkback_poke(struct blkback *device, const char *key);
 
@@ -58,9 +55,9 @@ void blkback_stats(const struct blkback *device, struct blkback_stats *stats);
 const char *blkback_path(const struct blkback *device);
 
 /*
- * Memory that outlives the process (a file in shared memory), found again by @name: @bytes of it,
- * as an earlier instance left it, or zeroed. NULL: cannot be had. Provided by the environment, as
- * are the two below.
+ * Memory that outlives the process (a file in shared memory), found again by @name: @bytes of it, as an
+ * earlier instance left it, or zeroed. NULL: cannot be had. Provided by the environment, as are the
+ * two below.
  */
 void *blkback_record_map(struct medium_host *host, const char *name, size_t bytes);
 void blkback_record_unmap(struct medium_host *host, void *record, size_t bytes);

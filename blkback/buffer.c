@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory through which data goes between a device's medium and its guest: a fixed number of
- * pages, which bounds what a frontend can make us use, given out in adjacent runs, the lowest
- * first: the beginning is warm, and the medium may be faster with it. No page below the hint is
- * free.
+ * The memory through which data goes between a device's medium and its guest: a fixed number of pages,
+ * which bounds what a frontend can make us use, given out in adjacent runs, the lowest first: the beginning
+ * is warm, and the medium may be faster with it. No page below the hint is free.
  */
 #include "private.h"
 
@@ -46,8 +45,7 @@ static uint32_t search(const struct blkback *b, unsigned int pages)
 static uint32_t search_words(const struct blkback *b, unsigned int pages)
 {
 	for (uint32_t i = b->buffer_hint / WORD; i < BUFFER_PAGES / WORD; i++) {
-		/* bit n: a run of so many begins at page n */
-		uint64_t begins = ~b->buffer_used[i];
+		uint64_t begins = ~b->buffer_used[i];	/* bit n: a run of so many begins at page n */
 
 		for (unsigned int n = 1, more; n < pages && begins; n += more) {
 			more = n < pages - n ? n : pages - n;

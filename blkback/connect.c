@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a frontend's keys to running queues, for the first time or on taking over from an instance
- * that died; and back.
+ * From a frontend's keys to running queues, for the first time or on taking over from an instance that
+ * died; and back.
  */
 #include <xen/io/protocols.h>
 #include "private.h"
@@ -144,8 +144,7 @@ static int recover(struct queue *q, const struct queue_keys *keys, bool takeover
 	pv_back_ring_init(&q->ring, q->shared, q->ring_pages * PV_PAGE_SIZE, RING_SLOT, req_cons,
 			  rsp_prod);
 	if (takeover)
-		/* before entries of visible answers are used again */
-		pv_back_ring_push(&q->ring);
+		pv_back_ring_push(&q->ring);	/* before entries of visible answers are used again */
 	return 0;
 }
 

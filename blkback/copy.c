@@ -6,8 +6,8 @@
 #include "private.h"
 
 /*
- * What a piece's failure means: a reference that we may not use is the frontend's lie, anything
- * else can happen to an honest one.
+ * What a piece's failure means: a reference that we may not use is the frontend's lie, anything else
+ * can happen to an honest one.
  */
 static void piece_failed(struct request *r, const struct pv_copy *c)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a virtual disk's backend: what its directory asks, the states of both ends, opening
- * and closing the medium, and starting anew where an earlier instance died.
+ * The life of a virtual disk's backend: what its directory asks, the states of both ends, opening and
+ * closing the medium, and starting anew where an earlier instance died.
  *
- * States (ours): Initialising -> InitWait (features published) -> Connected -> Closing -> Closed,
- * and from Closed back to InitWait while the toolstack keeps the device "online". An instance that
- * finds Connected takes the connection over and writes nothing.
+ * States (ours): Initialising -> InitWait (features published) -> Connected -> Closing -> Closed, and
+ * from Closed back to InitWait while the toolstack keeps the device "online". An instance that finds
+ * Connected takes the connection over and writes nothing.
  */
 #include "private.h"
 
@@ -110,9 +110,9 @@ static int publish_features(struct blkback *b)
 }
 
 /*
- * Before Connected: the disk's shape. Sectors are the medium's, as Linux's backend shows them (a
- * disk's partitions depend on it), or of 512 bytes if the toolstack says "emulate-512": file_io.c
- * can do either. What numbers count is unit_shift's.
+ * Before Connected: the disk's shape. Sectors are the medium's, as Linux's backend shows them (a disk's
+ * partitions depend on it), or of 512 bytes if the toolstack says "emulate-512": file_io.c can do
+ * either. What numbers count is unit_shift's.
  */
 static int publish_shape(struct blkback *b)
 {
@@ -212,9 +212,9 @@ static void ending_turn(void *arg)
 }
 
 /*
- * The frontend is Closed. Linux's goes there as soon as it is asked to, its ring full of requests,
- * and waits for all of them without end (del_gendisk()); an answer may make it send more that had
- * waited. So it is served until nothing comes any more.
+ * The frontend is Closed. Linux's goes there as soon as it is asked to, its ring full of requests, and
+ * waits for all of them without end (del_gendisk()); an answer may make it send more that had waited. So it is
+ * served until nothing comes any more.
  */
 static void end_slowly(struct blkback *b)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks on files and block devices: past the page cache where the kernel can do that, through it
- * for what does not suit the medium's alignment (512-byte requests on 4 KiB sectors); locks;
- * records.
+ * Disks on files and block devices: past the page cache where the kernel can do that, through it for
+ * what does not suit the medium's alignment (512-byte requests on 4 KiB sectors); locks; records.
  *
  * Two locks with two meanings. The sharing lock (flock) keeps other users of the image out, as the
- * mode says. The fence (an open-file-description lock of a byte that belongs to the device) keeps
- * our own next instance waiting: the kernel releases it with the last reference to the open file,
- * so after a killed process's last operation. Its byte lies far behind the image's end. A
+ * mode says. The fence (an open-file-description lock of a byte that belongs to the device) keeps our
+ * own next instance waiting: the kernel releases it with the last reference to the open file, so
+ * after a killed process's last operation. Its byte lies far behind the image's end. A
  * read-only disk needs no fence: what is still under way goes to the dead process's memory.
  */
 #include <errno.h>
@@ -38,14 +37,12 @@ struct medium {
 	int direct;			/* past the page cache; -1: cannot */
 	int cached;
 	uint32_t alignment;		/* that direct operations need */
-	/* served to us by another program; NULL: the files are the medium */
-	struct image *image;
+	struct image *image;		/* served to us by another program; NULL: the files are the medium */
 	bool is_block;
 	bool touched;
 	char *memory;			/* medium_memory_alloc()'s; its beginning is registered */
 	size_t memory_bytes;
-	/* where, when the first operation asked for it; negative: not */
-	int slot;
+	int slot;			/* where, when the first operation asked for it; negative: not */
 	void (*batch_done)(void *arg);
 	void *arg;
 };
@@ -132,8 +129,7 @@ void medium_submit(struct medium *m, struct medium_io *io)
 	else
 		op = malloc(sizeof(*op));
 	if (!op) {
-		/* a few bytes: nothing would work any more */
-		pv_log(h->domain, "out of memory");
+		pv_log(h->domain, "out of memory");	/* a few bytes: nothing would work any more */
 		abort();
 	}
 	op->medium = m;
@@ -329,8 +325,7 @@ static int open_files(struct medium *m, const struct medium_spec *spec, struct m
 	if (m->direct == -EBUSY)
 		return -EBUSY;
 	if (m->direct < 0)
-		/* a file system that has no such thing: through the cache */
-		return 0;
+		return 0;		/* a file system that has no such thing: through the cache */
 	return writes ? fence(m->direct, spec->fence, 1) : 0;
 }
 
@@ -342,10 +337,7 @@ static void close_files(struct medium *m)
 		close(m->cached);
 }
 
-/*
- * The file itself is opened for the sharing lock only; what keeps our next instance waiting is in
- * image.c.
- */
+/* The file itself is opened for the sharing lock only; what keeps our next instance waiting is in image.c. */
 static int open_image(struct medium *m, const struct medium_spec *spec, struct medium_info *info)
 {
 	int rc;

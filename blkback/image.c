@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An image's life: waiting for the lock that whatever worked on it before holds, starting a
- * qemu-nbd, giving it again what it must know (the write log), then all operations; and from the
- * beginning when it dies.
+ * An image's life: waiting for the lock that whatever worked on it before holds, starting a qemu-nbd, giving it again
+ * what it must know (the write log), then all operations; and from the beginning when it dies.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,8 +91,7 @@ static struct nbd_call *call_new(struct image *m, uint16_t type, unsigned int pu
 	else
 		call = malloc(sizeof(*call));
 	if (!call) {
-		/* a few bytes: nothing would work any more */
-		pv_log(m->server->domain, "out of memory");
+		pv_log(m->server->domain, "out of memory");	/* a few bytes: nothing would work any more */
 		abort();
 	}
 	memset(call, 0, sizeof(*call));
@@ -297,9 +295,7 @@ static void on_answer(void *arg, struct nbd_call *call, int result)
 	}
 }
 
-/*
- * The connection has ended, for whatever reason: what is not done is to be done by another server.
- */
+/* The connection has ended, for whatever reason: what is not done is to be done by another server. */
 static void disconnect(struct image *m)
 {
 	struct nbd_calls later, open;
@@ -308,8 +304,7 @@ static void disconnect(struct image *m)
 	nbd_calls_init(&later);
 	nbd_calls_init(&open);
 	if (m->state == STARTING && m->pid > 0)
-		/* it ends with its client only once it has got to know one */
-		kill(m->pid, SIGTERM);
+		kill(m->pid, SIGTERM);	/* it ends with its client only once it has got to know one */
 	while ((call = nbd_calls_take(&m->held)))
 		nbd_calls_add(&later, call);
 	m->released_count = m->held_count;
@@ -374,10 +369,7 @@ static void on_lost(void *arg, const char *why)
 	lost(arg, why);
 }
 
-/*
- * After a group of answers. Where the image is to grow, its server ends as soon as nothing is under
- * way.
- */
+/* After a group of answers. Where the image is to grow, its server ends as soon as nothing is under way. */
 static void on_batch(void *arg)
 {
 	struct image *m = arg;

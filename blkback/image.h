@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images in formats that are not ours to parse (qcow2 with its backing chain, vmdk, ...): each is
- * served by a qemu-nbd of its own, whose client we are. A server that dies is replaced, and what it
- * had not answered, or may have forgotten, is given to the next one: whoever reads and writes
- * notices a pause.
+ * Images in formats that are not ours to parse (qcow2 with its backing chain, vmdk, ...): each is served by a qemu-nbd
+ * of its own, whose client we are. A server that dies is replaced, and what it had not answered, or may have forgotten,
+ * is given to the next one: whoever reads and writes notices a pause.
  */
 #ifndef BLKBACK_IMAGE_H
 #define BLKBACK_IMAGE_H
@@ -20,9 +19,8 @@ int image_server_open(struct image_server **server, struct pv_domain *domain, st
 void image_server_close(struct image_server *server);
 
 /*
- * The image of virtual disk spec->fence. -EAGAIN: a server is being started, or an earlier one not
- * gone: ask again, often, or it is dropped; -EIO: qemu-nbd refused (its words are on standard
- * error).
+ * The image of virtual disk spec->fence. -EAGAIN: a server is being started, or an earlier one not gone: ask again,
+ * often, or it is dropped; -EIO: qemu-nbd refused (its words are on standard error).
  */
 int image_open(struct image_server *server, const struct medium_spec *spec, struct image **image,
 	       struct medium_info *info);

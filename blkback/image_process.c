@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting qemu-nbd and qemu-img. The server gets a listening socket in the way of systemd's socket
- * activation, so the connection exists before it has begun, and its end tells of a server that
- * refused the image.
+ * Starting qemu-nbd and qemu-img. The server gets a listening socket in the way of systemd's socket activation,
+ * so the connection exists before it has begun, and its end tells of a server that refused the image.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,10 +35,7 @@ int image_lock(const char *path)
 	return rc;
 }
 
-/*
- * In the child: signals as a program expects them, the descriptors in their places, the end with
- * the parent's.
- */
+/* In the child: signals as a program expects them, the descriptors in their places, the end with the parent's. */
 static void prepare(pid_t parent, int listener, int lock)
 {
 	sigset_t none;
@@ -72,8 +68,8 @@ static pid_t run(char **arguments, int listener, int lock)
 		environment[n++] = *e;
 	environment[n] = NULL;
 	/*
-	 * We stand still until it has become the program: a copy of us that runs on would hold the
-	 * locks of files that we close meanwhile.
+	 * We stand still until it has become the program: a copy of us that runs on would hold the locks of files
+	 * that we close meanwhile.
 	 */
 	pid = vfork();
 	if (pid < 0)

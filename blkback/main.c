@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkback, the daemon: serves every virtual disk below backend/qblk of its domain's home in the
- * store.
+ * blkback, the daemon: serves every virtual disk below backend/qblk of its domain's home in the store.
  *
  *	blkback [-f] [-t] [-d DIRECTORY]
  *

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the backend's core asks of a disk's medium: asynchronous reads, writes, flushes and
- * discards.
+ * What the backend's core asks of a disk's medium: asynchronous reads, writes, flushes and discards.
  *
  * file_io.c implements it on files and block devices, tests/fake/medium.c in memory; chosen at link
  * time. Completions are reported from the environment's loop, never inside medium_submit(): first
@@ -26,12 +25,10 @@ struct medium_piece {		/* as struct iovec */
 struct medium_io {
 	struct medium_io *next;
 	enum medium_op op;
-	/* on the medium; bytes is the sum of the pieces', or what to discard */
-	uint64_t offset, bytes;
+	uint64_t offset, bytes;		/* on the medium; bytes is the sum of the pieces', or what to discard */
 	struct medium_piece *pieces;	/* reads and writes: at least one */
 	unsigned int nr_pieces;
-	/* out: 0, or a negative XEN_E* (EOPNOTSUPP is told apart) */
-	int result;
+	int result;			/* out: 0, or a negative XEN_E* (EOPNOTSUPP is told apart) */
 	void (*done)(struct medium_io *io);
 };
 
@@ -46,10 +43,8 @@ struct medium_spec {
 	const char *path;
 	const char *format;	/* "raw", or what another program shall parse: "qcow2" */
 	enum medium_mode mode;
-	/* one number for each device: no two instances of its backend at once */
-	uint32_t fence;
-	/* an earlier instance had it open: what that left behind is to be used */
-	bool taken_over;
+	uint32_t fence;		/* one number for each device: no two instances of its backend at once */
+	bool taken_over;	/* an earlier instance had it open: what that left behind is to be used */
 	void (*batch_done)(void *arg);
 	void (*changed)(void *arg);	/* its size did, some time after medium_resize() */
 	void *arg;
@@ -74,8 +69,8 @@ int medium_open(struct medium **medium, struct medium_host *host, const struct m
 void medium_close(struct medium *medium);
 
 /*
- * Memory from and to which this medium's operations cost less than with any other; one for each
- * medium. NULL: none. To be freed before the medium is closed.
+ * Memory from and to which this medium's operations cost less than with any other; one for each medium. NULL:
+ * none. To be freed before the medium is closed.
  */
 void *medium_memory_alloc(struct medium *medium, size_t bytes);
 void medium_memory_free(struct medium *medium, void *memory, size_t bytes);

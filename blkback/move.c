@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Data between the buffer and pages of the guest that are mapped: its own memcpy(), since the C
- * library's goes by eight bytes a step where the CPU's string instructions are no better than that.
+ * Data between the buffer and pages of the guest that are mapped: its own memcpy(), since the C library's goes
+ * by eight bytes a step where the CPU's string instructions are no better than that.
  */
 #include "private.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The NBD protocol's client side: what is sent, what is expected, and the order of calls that a
- * lost connection leaves. The server is trusted with the data, not with our memory: every length
- * and cookie is checked.
+ * The NBD protocol's client side: what is sent, what is expected, and the order of calls that a lost
+ * connection leaves. The server is trusted with the data, not with our memory: every length and cookie is checked.
  */
 #include <endian.h>
 #include <errno.h>
@@ -14,9 +13,7 @@
 #include <unistd.h>
 #include "nbd.h"
 
-/*
- * Negotiation: numbers of the protocol's document that linux/nbd.h, which begins behind it, lacks.
- */
+/* Negotiation: numbers of the protocol's document that linux/nbd.h, which begins behind it, lacks. */
 #define GREETING_MAGIC	0x4e42444d41474943ULL	/* "NBDMAGIC" */
 #define OPTION_MAGIC	0x49484156454f5054ULL	/* "IHAVEOPT" */
 #define REPLY_MAGIC	0x0003e889045565a9ULL
@@ -237,9 +234,7 @@ void nbd_send(struct nbd *n, struct nbd_call *call)
 	nbd_calls_add(&n->queue, call);
 }
 
-/*
- * The call at the head of the queue has its place in sent[] as soon as its first byte may be sent.
- */
+/* The call at the head of the queue has its place in sent[] as soon as its first byte may be sent. */
 void nbd_kick(struct nbd *n)
 {
 	struct nbd_call *call;
@@ -410,9 +405,7 @@ static void farewell(struct nbd *n)
 		n->broken = "no farewell";
 }
 
-/*
- * Those sent, oldest first; then those in the queue, of which the first may be among the sent ones.
- */
+/* Those sent, oldest first; then those in the queue, of which the first may be among the sent ones. */
 static void give_back(struct nbd *n, struct nbd_calls *calls)
 {
 	struct nbd_call *half = n->queue.first, *call;

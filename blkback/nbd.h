@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of the NBD protocol on a connected socket, without blocking: fixed newstyle negotiation
- * of the default export, then any number of calls, answered in any order by simple replies.
+ * A client of the NBD protocol on a connected socket, without blocking: fixed newstyle negotiation of the
+ * default export, then any number of calls, answered in any order by simple replies.
  *
- * Whoever uses it learns of what happens from the daemon's loop; when the connection is lost, the
- * calls that were not answered are his again, in the order in which they were sent.
+ * Whoever uses it learns of what happens from the daemon's loop; when the connection is lost, the calls that
+ * were not answered are his again, in the order in which they were sent.
  */
 #ifndef BLKBACK_NBD_H
 #define BLKBACK_NBD_H
@@ -39,8 +39,7 @@ struct nbd_events {
 	void (*ready)(void *arg);	/* negotiated: bytes and flags are known */
 	void (*answered)(void *arg, struct nbd_call *call, int result);	/* 0 or -errno */
 	void (*batch_done)(void *arg);	/* after all that came together */
-	/* nbd_close() follows, from there or later */
-	void (*lost)(void *arg, const char *why);
+	void (*lost)(void *arg, const char *why);	/* nbd_close() follows, from there or later */
 };
 
 struct nbd {
@@ -78,10 +77,7 @@ void nbd_kick(struct nbd *nbd);
 /* Is no call under way? */
 bool nbd_is_idle(const struct nbd *nbd);
 
-/*
- * Ends the connection, with the protocol's farewell if that is possible. What was not answered goes
- * to @calls.
- */
+/* Ends the connection, with the protocol's farewell if that is possible. What was not answered goes to @calls. */
 void nbd_close(struct nbd *nbd, struct nbd_calls *calls);
 
 #endif

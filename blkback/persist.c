@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Persistent grants: pages of the guest kept mapped because its frontend promised to use the same
- * ones again, found by reference in a hash table. Above the limit those not used lately are
- * unmapped, by a clock's hand.
+ * Persistent grants: pages of the guest kept mapped because its frontend promised to use the same ones
+ * again, found by reference in a hash table. Above the limit those not used lately are unmapped, by a
+ * clock's hand.
  */
 #include "private.h"
 

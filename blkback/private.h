@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the block backend's core: device.c (xenbus, life), connect.c (a frontend's keys become
- * queues), queue.c (requests in, responses out), request.c (one slot decoded and checked), buffer.c
- * (memory for data), copy.c and move.c (into and out of it), persist.c (grants kept mapped),
- * record.c (what a restart needs).
+ * Inside the block backend's core: device.c (xenbus, life), connect.c (a frontend's keys become queues),
+ * queue.c (requests in, responses out), request.c (one slot decoded and checked), buffer.c (memory for
+ * data), copy.c and move.c (into and out of it), persist.c (grants kept mapped), record.c (what a restart needs).
  */
 #ifndef BLKBACK_PRIVATE_H
 #define BLKBACK_PRIVATE_H
@@ -37,13 +36,11 @@ struct request {
 	struct request *next;		/* on the free, taken, done or answered list */
 	struct queue *queue;
 	struct record_entry *entry;
-	/* READ, WRITE, barrier, flush, discard: what an indirect one stands for */
-	uint8_t operation;
+	uint8_t operation;		/* READ, WRITE, barrier, flush, discard: what an indirect one stands for */
 	uint8_t steps;			/* enum step */
 	bool failed;
 	bool waiting;			/* found in the record, not started again */
-	/* the segments' pages are; pieces[] has where their data is */
-	bool mapped;
+	bool mapped;			/* the segments' pages are; pieces[] has where their data is */
 	unsigned int nr_segments;
 	uint32_t buffer;		/* first page in the device's buffer, or NO_BUFFER */
 	uint64_t first;			/* byte on the medium */
@@ -105,16 +102,14 @@ struct blkback {
 	bool closed;			/* and will not be opened again */
 	struct pv_timer retry;		/* opening the medium, or connecting, again */
 	struct pv_timer again;		/* queues have more than a turn's work */
-	/* the frontend is Closed, and what it asked before is being done */
-	struct pv_timer ending;
+	struct pv_timer ending;		/* the frontend is Closed, and what it asked before is being done */
 	bool was_quiet;			/* when the timer above rang last */
 	unsigned int endings;		/* how often it may ring yet */
 	unsigned int tries;
 	unsigned int nr_queues;
 	struct queue queues[MAX_QUEUES];
 	struct list done;		/* by the medium, not answered */
-	/* BUFFER_PAGES pages; the medium's own if grants stay mapped */
-	char *buffer;
+	char *buffer;			/* BUFFER_PAGES pages; the medium's own if grants stay mapped */
 	bool buffer_is_medium;
 	uint64_t buffer_used[BUFFER_PAGES / 64];
 	uint32_t buffer_hint, buffer_free;
@@ -182,10 +177,7 @@ void queue_io_done(struct medium_io *io);
 /* Answers what the medium has completed; then goes on with what waited for it. */
 void device_complete(void *arg);
 
-/*
- * copy.c: batches of grant copies. A failed piece fails its request (and, if the grant is bad, the
- * device).
- */
+/* copy.c: batches of grant copies. A failed piece fails its request (and, if the grant is bad, the device). */
 void copy_add(struct blkback *b, struct request *r, bool to_grant, grant_ref_t ref,
 	      unsigned int offset, unsigned int bytes, void *local);
 void copy_run(struct blkback *b);

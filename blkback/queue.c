@@ -278,10 +278,7 @@ static int prepare(struct request *r)
 	return 0;
 }
 
-/*
- * Takes the next request off the ring. -XEN_EAGAIN: it must wait; -XEN_EINVAL: the device was
- * failed.
- */
+/* Takes the next request off the ring. -XEN_EAGAIN: it must wait; -XEN_EINVAL: the device was failed. */
 static int take(struct queue *q)
 {
 	struct request *r = q->free;

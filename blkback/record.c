@@ -53,10 +53,7 @@ int record_recover(struct record *r, struct pv_ring_shared *shared, uint32_t *re
 		answers += e->state == RECORD_ANSWERED;
 		pending += e->state == RECORD_PENDING;
 	}
-	/*
-	 * Every request taken is answered visibly, answered, or pending: else the index was
-	 * tampered with.
-	 */
+	/* Every request taken is answered visibly, answered, or pending: else the index was tampered with. */
 	if (r->req_cons - visible != answers + pending)
 		return -XEN_EINVAL;
 	for (unsigned int i = 0; i < r->slots; i++)

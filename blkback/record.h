@@ -3,18 +3,18 @@
  * The in-flight record of a ring: what a new instance of the backend must know that the ring itself
  * does not tell, in memory that outlives the process.
  *
- * A slot of the ring is a union of request and response, the consumer's index is private, and
- * answers come out of order; so each request has an entry here from before it is taken until after
- * its response is visible. A process is killed between two instructions, and x86 keeps the order of
- * stores: what follows needs no more than the compiler's barriers.
+ * A slot of the ring is a union of request and response, the consumer's index is private, and answers
+ * come out of order; so each request has an entry here from before it is taken until after its
+ * response is visible. A process is killed between two instructions, and x86 keeps the order of stores:
+ * what follows needs no more than the compiler's barriers.
  *
  *	take:	entry's slot and req_index; state PENDING; req_cons
- *	answer:	entry's status and rsp_index; state ANSWERED; the ring's slot; ... ; the ring's
- *		rsp_prod; then state FREE
+ *	answer:	entry's status and rsp_index; state ANSWERED; the ring's slot; ... ; the ring's rsp_prod;
+ *		then state FREE
  *
- * So on takeover an entry PENDING with req_index not before req_cons was not yet taken; one
- * ANSWERED with rsp_index before the ring's rsp_prod has been seen; one ANSWERED beyond it may be
- * half written in the ring, and is written again.
+ * So on takeover an entry PENDING with req_index not before req_cons was not yet taken; one ANSWERED
+ * with rsp_index before the ring's rsp_prod has been seen; one ANSWERED beyond it may be half written
+ * in the ring, and is written again.
  */
 #ifndef BLKBACK_RECORD_H
 #define BLKBACK_RECORD_H
@@ -75,9 +75,9 @@ bool record_matches(const struct record *r, unsigned int slots, evtchn_port_t re
 		    unsigned int ring_pages, const grant_ref_t *refs);
 
 /*
- * Brings the ring to where the earlier instance left it: *req_cons and *rsp_prod for the new
- * instance, answers not yet visible written again, entries that need nothing more freed. What then
- * is PENDING is to be done again. -XEN_EINVAL: the ring's index cannot be.
+ * Brings the ring to where the earlier instance left it: *req_cons and *rsp_prod for the new instance,
+ * answers not yet visible written again, entries that need nothing more freed. What then is PENDING
+ * is to be done again. -XEN_EINVAL: the ring's index cannot be.
  */
 int record_recover(struct record *r, struct pv_ring_shared *shared, uint32_t *req_cons,
 		   uint32_t *rsp_prod);

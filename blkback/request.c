@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a frontend's request asks, with every field checked. A value that no correct frontend sends
- * fails the device; one that can be an honest mistake (beyond the end, a write to a read-only disk,
- * an operation that we lack) is answered with an error.
+ * fails the device; one that can be an honest mistake (beyond the end, a write to a read-only disk, an
+ * operation that we lack) is answered with an error.
  */
 #include "private.h"
 

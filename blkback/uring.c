@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * File operations through io_uring (its three system calls directly: the ring's layout is the
- * kernel's ABI, linux/io_uring.h). One ring serves all disks of the daemon; what one round of the
- * loop submits goes to the kernel by one call.
+ * File operations through io_uring (its three system calls directly: the ring's layout is the kernel's
+ * ABI, linux/io_uring.h). One ring serves all disks of the daemon; what one round of the loop submits
+ * goes to the kernel by one call.
  *
- * A ring that the kernel takes nothing from any more hands over what it still has, and gets no
- * more.
+ * A ring that the kernel takes nothing from any more hands over what it still has, and gets no more.
  */
 #include <errno.h>
 #include <linux/falloc.h>
@@ -116,8 +115,7 @@ void uring_kick(struct uring *u)
 	while (u->unsent) {
 		rc = enter(u, u->unsent, 0);
 		if ((rc == -EAGAIN || rc == -EBUSY) && u->under_way > u->unsent)
-			/* the kernel wants completions reaped first; the round tries again */
-			return;
+			return;		/* the kernel wants completions reaped first; the round tries again */
 		if (rc <= 0) {
 			give_up(u, rc ? rc : -EIO);
 			return;

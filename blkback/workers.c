@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * File operations by threads, for kernels without io_uring: each thread takes the next operation
- * and does it with the plain system call; the loop hears of results through an eventfd.
+ * File operations by threads, for kernels without io_uring: each thread takes the next operation and does
+ * it with the plain system call; the loop hears of results through an eventfd.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring of logged writes. An entry lies in one piece; what is left before the end of the ring is
- * filled by one that says to skip it. The head moves last, so a process that is killed in between
- * leaves the log as it was.
+ * The ring of logged writes. An entry lies in one piece; what is left before the end of the ring is filled by one that
+ * says to skip it. The head moves last, so a process that is killed in between leaves the log as it was.
  */
 #include <string.h>
 #include "write_log.h"

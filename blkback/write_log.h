@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes that a server of an image has answered and may still forget: a format with metadata
- * (qcow2) keeps these in the server's memory until a flush, so a server that is killed loses what
- * it said was written.
+ * Writes that a server of an image has answered and may still forget: a format with metadata (qcow2) keeps these in
+ * the server's memory until a flush, so a server that is killed loses what it said was written.
  *
- * The log is a ring of bytes in memory that outlives this process too. Writes are added when they
- * are answered, dropped when a flush that was sent later is answered, and written again, in order,
- * after a server's death.
+ * The log is a ring of bytes in memory that outlives this process too. Writes are added when they are answered, dropped
+ * when a flush that was sent later is answered, and written again, in order, after a server's death.
  */
 #ifndef BLKBACK_WRITE_LOG_H
 #define BLKBACK_WRITE_LOG_H
@@ -35,10 +33,7 @@ struct write_log_entry {
 	char data[];
 };
 
-/*
- * @bytes of memory, zeroed or as an earlier instance left them; @keep: what they hold is still of
- * use.
- */
+/* @bytes of memory, zeroed or as an earlier instance left them; @keep: what they hold is still of use. */
 void write_log_open(struct write_log *log, void *memory, size_t bytes, bool keep);
 
 /* Adds what @pieces hold. False: there is no room, and nothing has changed. */

@@ -81,9 +81,7 @@ void front_drained(struct blkfront *f)
 		pv_xenbus_switch(&f->bus, XenbusStateClosed);
 }
 
-/*
- * No more requests; Closed as soon as all answers are there. The rings stay until the backend is.
- */
+/* No more requests; Closed as soon as all answers are there. The rings stay until the backend is. */
 static void start_closing(struct blkfront *f)
 {
 	bool was_usable = f->connected;
@@ -219,8 +217,8 @@ static int learn_shape(struct blkfront *f)
 	if (sector != 512 && sector != 4096)
 		return pv_xenbus_fail(&f->bus, "sector-size is %llu", (unsigned long long)sector);
 	/*
-	 * Whatever the sector's size, sectors are counted in units of 512 bytes: so Linux does at
-	 * both ends, against the letter of <xen/io/blkif.h>.
+	 * Whatever the sector's size, sectors are counted in units of 512 bytes: so Linux does at both
+	 * ends, against the letter of <xen/io/blkif.h>.
 	 */
 	f->unit = f->options.large_units ? sector : 512;
 	n->sector = sector;
@@ -263,8 +261,7 @@ static void connected(struct blkfront *f)
 	bool first = !f->connected;
 
 	if (learn_shape(f) || (first && learn_features(f))) {
-		/* it has our rings: it lets go of them when we are Closed */
-		start_closing(f);
+		start_closing(f);	/* it has our rings: it lets go of them when we are Closed */
 		return;
 	}
 	pv_xenbus_switch(&f->bus, XenbusStateConnected);

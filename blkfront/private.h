@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Inside the block frontend: device.c (states, keys, rings' life), ring.c (requests and answers).
- */
+/* Inside the block frontend: device.c (states, keys, rings' life), ring.c (requests and answers). */
 #ifndef BLKFRONT_PRIVATE_H
 #define BLKFRONT_PRIVATE_H
 

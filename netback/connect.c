@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting to a frontend: reading its keys, mapping its rings, binding its event channels; also
- * by the record alone, when an earlier process was connected.
+ * Connecting to a frontend: reading its keys, mapping its rings, binding its event channels; also by
+ * the record alone, when an earlier process was connected.
  */
 #include "netback.h"
 
@@ -182,8 +182,8 @@ static void queue_stop(struct netback_queue *q)
 }
 
 /*
- * Frames that the guest sends often bring others at once, as an acknowledgement does: taken here,
- * they need no turn of their own. Asked for only now and then where it was in vain lately.
+ * Frames that the guest sends often bring others at once, as an acknowledgement does: taken here, they need no turn
+ * of their own. Asked for only now and then where it was in vain lately.
  */
 static bool brings_others(struct netback_queue *q)
 {

@@ -2,9 +2,9 @@
 /*
  * A network device on xenbus: what it offers, when it connects, resumes and closes.
  *
- * States: Initialising -> InitWait (features written, tap there) -> Connected (rings mapped, and
- * the toolstack's script has put the tap on its bridge) -> Closing -> Closed, and from there to
- * InitWait again when the frontend starts anew.
+ * States: Initialising -> InitWait (features written, tap there) -> Connected (rings mapped, and the
+ * toolstack's script has put the tap on its bridge) -> Closing -> Closed, and from there to InitWait
+ * again when the frontend starts anew.
  */
 #include "netback.h"
 
@@ -45,9 +45,7 @@ static void on_rate(void *arg)
 	struct netback *nb = arg;
 
 	for (unsigned int i = 0; i < nb->record->queues && nb->connected; i++) {
-		/*
-		 * What the budget left over is done at the next interval: the limit is the point.
-		 */
+		/* What the budget left over is done at the next interval: the limit is the point. */
 		if (netback_tx(nb->queue[i]))
 			pv_timer_set(nb->domain, &nb->rate.timer, pv_now(nb->domain));
 	}

@@ -6,8 +6,7 @@
  *	netback --statistics			print counters of all cards
  *
  * It may be killed at any instant and started again: guests see a pause. Each card's record lies in
- * RECORD_DIR; a lock there is held by the process that uses the records, and a new process waits
- * for it.
+ * RECORD_DIR; a lock there is held by the process that uses the records, and a new process waits for it.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -9,8 +9,8 @@
  *	rx.c		wire to guest		connect.c	the frontend's keys, rings, ports
  *	filter.c	rate limit, multicast list
  *
- * Everything that the frontend writes is checked; what breaks the protocol closes the device with
- * one line in the log. Frames that merely make no sense are dropped.
+ * Everything that the frontend writes is checked; what breaks the protocol closes the device with one
+ * line in the log. Frames that merely make no sense are dropped.
  */
 #ifndef NETBACK_H
 #define NETBACK_H
@@ -58,10 +58,8 @@ struct netback_queue {
 	uint8_t *rx_staging;
 	unsigned int rx_first, rx_count;
 	bool rx_drained;			/* the wire had no more */
-	/* turns in which it had exactly one frame, up to the last */
-	unsigned int rx_lone;
-	/* turns after sending in which it had none, up to the last */
-	unsigned int rx_vain;
+	unsigned int rx_lone;			/* turns in which it had exactly one frame, up to the last */
+	unsigned int rx_vain;			/* turns after sending in which it had none, up to the last */
 	struct netback_frame rx_frames[NETBACK_BATCH];
 };
 
@@ -107,9 +105,9 @@ int netback_shared_open(struct netback_shared *shared, struct pv_domain *domain)
 void netback_shared_close(struct netback_shared *shared, struct pv_domain *domain);
 
 /*
- * Takes charge of the backend directory @path. @nb is zeroed but for ->shared, which is open;
- * @record is zeroed, or what an earlier process left, whose work on the rings is over. @queues_max
- * is what the frontend is offered. 0, or a negative error, and nothing is held.
+ * Takes charge of the backend directory @path. @nb is zeroed but for ->shared, which is open; @record is zeroed, or what an earlier
+ * process left, whose work on the rings is over. @queues_max is what the frontend is offered.
+ * 0, or a negative error, and nothing is held.
  */
 int netback_open(struct netback *nb, struct pv_domain *domain, const char *path, struct wire *wire,
 		 struct netback_record *record, unsigned int queues_max);
@@ -131,26 +129,18 @@ void netback_carrier(struct netback *nb, bool up);
 /* Marks the device as broken (unless it is) and logs why. Returns -XEN_EINVAL. */
 int netback_fail(struct netback_queue *q, const char *field, uint64_t value, const char *why);
 
-/*
- * Reads what the frontend asks for into the record; marks the device as broken if it makes no
- * sense.
- */
+/* Reads what the frontend asks for into the record; marks the device as broken if it makes no sense. */
 int netback_read_frontend(struct netback *nb);
-/*
- * Maps the rings and binds the ports that the record names; netback_stop_queues() undoes it, also
- * in part.
- */
+/* Maps the rings and binds the ports that the record names; netback_stop_queues() undoes it, also in part. */
 int netback_start_queues(struct netback *nb);
 void netback_stop_queues(struct netback *nb);
-/*
- * The end of a turn: a broken device lets go of its rings and is Closed. @more, or false if it was.
- */
+/* The end of a turn: a broken device lets go of its rings and is Closed. @more, or false if it was. */
 bool netback_end_turn(struct netback *nb, bool more);
 void netback_free_queues(struct netback *nb);
 
 /*
- * Moves what the frontend put on a ring into @log, which has NETBACK_SLOTS places of the ring's
- * slot size, and then says so in *@taken. -XEN_EINVAL: its index is impossible.
+ * Moves what the frontend put on a ring into @log, which has NETBACK_SLOTS places of the ring's slot size, and then
+ * says so in *@taken. -XEN_EINVAL: its index is impossible.
  */
 int netback_take(struct pv_back_ring *ring, void *log, uint32_t *taken);
 

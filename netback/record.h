@@ -3,15 +3,13 @@
  * The in-flight record of a network device: memory that outlives the backend's process (a mapped
  * file), so that the next process can go on with the same rings.
  *
- * A ring alone does not tell what is pending: a response overwrites the request in its slot, and
- * how many requests were taken is private. So requests are copied into the log here first, then
- * `taken` moves, and only then is anything done with them. The responses published (rsp_prod in the
- * ring) are the rest: what lies between is pending, and is done again by the next process from the
- * log. A frame may so be sent or delivered twice, which networks allow; each request is answered
- * exactly once.
+ * A ring alone does not tell what is pending: a response overwrites the request in its slot, and how many
+ * requests were taken is private. So requests are copied into the log here first, then `taken` moves, and only
+ * then is anything done with them. The responses published (rsp_prod in the ring) are the rest: what
+ * lies between is pending, and is done again by the next process from the log. A frame may so be sent
+ * or delivered twice, which networks allow; each request is answered exactly once.
  *
- * Written by the backend only; a reader (statistics) needs no lock, only patience with half
- * updates.
+ * Written by the backend only; a reader (statistics) needs no lock, only patience with half updates.
  */
 #ifndef NETBACK_RECORD_H
 #define NETBACK_RECORD_H
@@ -34,10 +32,7 @@ enum {
 	NETBACK_TSO6		= 1 << 4,
 };
 
-/*
- * Where a process may die with the record and the rings in between two states: tests make it die
- * there.
- */
+/* Where a process may die with the record and the rings in between two states: tests make it die there. */
 #ifdef TOOLS_TEST
 void netback_point(void);
 #else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wire to guest. One turn: read frames from the wire into staging memory, give them the buffers
- * that the guest has posted, copy all in one batch, answer in ring order (netfront counts on a
+ * Wire to guest. One turn: read frames from the wire into staging memory, give them the buffers that
+ * the guest has posted, copy all in one batch, answer in ring order (netfront counts on a
  * response being in the slot of its request).
  *
  * A slow guest holds up at most one staging area of frames; then the wire is not read any more, and
@@ -53,8 +53,8 @@ static bool adapt(struct netback_queue *q, struct netback_frame *frame)
 }
 
 /*
- * Is it worth asking the wire for more after one frame? Not if it had one frame each time lately:
- * it says by itself when there is more. Asked now and then, lest a change stay unseen.
+ * Is it worth asking the wire for more after one frame? Not if it had one frame each time lately: it
+ * says by itself when there is more. Asked now and then, lest a change stay unseen.
  */
 static bool probe(struct netback_queue *q)
 {
@@ -62,8 +62,8 @@ static bool probe(struct netback_queue *q)
 }
 
 /*
- * Reads frames, each to the start of a page: its pieces are then whole pages here, one copy each.
- * How many were read, those dropped included.
+ * Reads frames, each to the start of a page: its pieces are then whole pages here, one copy each. How
+ * many were read, those dropped included.
  */
 static unsigned int read_wire(struct netback_queue *q)
 {
@@ -103,8 +103,8 @@ static unsigned int read_wire(struct netback_queue *q)
 }
 
 /*
- * Lists the copies of a frame into the guest's next buffers. (What does not change is kept out of
- * the loops here and below: stores might change it for all that the compiler knows.)
+ * Lists the copies of a frame into the guest's next buffers. (What does not change is kept out of the loops here and
+ * below: stores might change it for all that the compiler knows.)
  */
 static void plan(struct netback_queue *q, struct netback_frame *frame, unsigned int *copies)
 {
@@ -274,8 +274,7 @@ bool netback_rx(struct netback_queue *q)
 			return false;
 		if (n)
 			continue;
-		/* one who moves the index to and fro has no more turns than others */
-		moved++;
+		moved++;	/* one who moves the index to and fro has no more turns than others */
 		if (pv_back_ring_idle(&q->rx)) {
 			q->record->stats.rx_stalls++;
 			wire_listen(nb->wire, q->index, false);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire as a tap device of Linux, see tap.h and the kernel's
- * Documentation/networking/tuntap.rst.
+ * The wire as a tap device of Linux, see tap.h and the kernel's Documentation/networking/tuntap.rst.
  *
- * Every frame is preceded by a struct virtio_net_hdr, read and written together with it by one
- * system call: it lies in the headroom before the frame. The device is persistent from the start,
- * as a crash leaves no time to make it so.
+ * Every frame is preceded by a struct virtio_net_hdr, read and written together with it by one system call:
+ * it lies in the headroom before the frame. The device is persistent from the start, as a crash leaves
+ * no time to make it so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,9 +59,8 @@ static void set_policy(int policy, int priority)
 }
 
 /*
- * Our policy outside of batches. An ordinary one becomes SCHED_BATCH: a frame for the guest wakes
- * us, and whoever sent it sends the rest of what he has before we run. What else an operator gave
- * us is left alone.
+ * Our policy outside of batches. An ordinary one becomes SCHED_BATCH: a frame for the guest wakes us, and whoever
+ * sent it sends the rest of what he has before we run. What else an operator gave us is left alone.
  */
 static int own_policy(void)
 {

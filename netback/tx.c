@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest to wire. One turn: log the new requests, gather whole frames of them, fetch all in one
- * batch of grant copies, give them to the wire, answer in ring order.
+ * Guest to wire. One turn: log the new requests, gather whole frames of them, fetch all in one batch
+ * of grant copies, give them to the wire, answer in ring order.
  *
  * A frame is a first request (whose size is the frame's), extra infos, and further requests (each
  * with its own size); it lies on the ring completely before the producer index covers it.
@@ -126,8 +126,8 @@ static void add_copy(struct gather *g, struct netback_frame *frame, const struct
 }
 
 /*
- * Chooses the frame's place in the staging memory: such that the second request's bytes lie in
- * their page here as they do there. A piece that crosses no page is one copy and not two.
+ * Chooses the frame's place in the staging memory: such that the second request's bytes lie in their page
+ * here as they do there. A piece that crosses no page is one copy and not two.
  */
 static void place(struct gather *g, struct netback_frame *frame, uint32_t first_bytes)
 {
@@ -211,10 +211,7 @@ static int gather(struct gather *g)
 	return rc;
 }
 
-/*
- * Did all of the frame's pieces arrive? A bad reference is the frontend's lie; others may be bad
- * luck.
- */
+/* Did all of the frame's pieces arrive? A bad reference is the frontend's lie; others may be bad luck. */
 static int judge_copies(struct netback_queue *q, struct netback_frame *frame)
 {
 	for (unsigned int i = 0; i < frame->copies; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire: what a network backend puts a guest's frames on and takes them from. netback/tap.c
- * makes it a tap device of Linux; tests have one of their own. Chosen at link time.
+ * The wire: what a network backend puts a guest's frames on and takes them from. netback/tap.c makes
+ * it a tap device of Linux; tests have one of their own. Chosen at link time.
  *
  * Nothing here blocks: a wire that can take no frame drops it, as wires do.
  */
@@ -37,9 +37,7 @@ int wire_send(struct wire *wire, unsigned int queue, uint8_t *frame, size_t byte
 void wire_begin_batch(struct wire *wire);
 void wire_end_batch(struct wire *wire);
 
-/*
- * Takes the next frame: its length; 0: none is there; a negative error: none, and it may stay so.
- */
+/* Takes the next frame: its length; 0: none is there; a negative error: none, and it may stay so. */
 long wire_receive(struct wire *wire, unsigned int queue, uint8_t *frame, size_t room,
 		  struct pv_offload *offload);
 

@@ -2,10 +2,9 @@
 /*
  * Frames out and in: the rings' hot path.
  *
- * Sending copies the frame into free pages, one request each; the request's id is the page's
- * number. Receiving buffers stay in their slots for ever: the n-th request always offers page n
- * modulo their number, which the protocol's rule (a response lies in its request's slot) makes safe
- * to rely on.
+ * Sending copies the frame into free pages, one request each; the request's id is the page's number.
+ * Receiving buffers stay in their slots for ever: the n-th request always offers page n modulo their
+ * number, which the protocol's rule (a response lies in its request's slot) makes safe to rely on.
  */
 #include "netfront.h"
 
@@ -110,8 +109,8 @@ static void put_frame(struct netfront_queue *q, const uint8_t *frame, uint32_t b
 }
 
 /*
- * Does for the backend what it did not offer to do. The frame to send, which may be a copy; NULL:
- * it cannot be sent.
+ * Does for the backend what it did not offer to do. The frame to send, which may be a copy; NULL: it
+ * cannot be sent.
  */
 static const uint8_t *adapt(struct netfront *nf, const uint8_t *frame, uint32_t bytes,
 			    struct pv_offload *offload)
@@ -266,10 +265,7 @@ static int take_frame(struct netfront_queue *q, int *pending, uint32_t *bytes,
 	return 0;
 }
 
-/*
- * Finishes what the receiver cannot, or finds where it is to be finished. False: the frame is no
- * good.
- */
+/* Finishes what the receiver cannot, or finds where it is to be finished. False: the frame is no good. */
 static bool judge(struct netfront *nf, uint32_t bytes, struct pv_offload *offload)
 {
 	struct pv_transport t;

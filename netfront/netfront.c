@@ -2,9 +2,9 @@
 /*
  * A network card on xenbus, the guest's end: connecting, and parting without losing a page.
  *
- * States: Initialising until the backend is in InitWait; then rings and keys are made and we are
- * Connected; frames may go as soon as the backend is Connected too. When it closes, so do we; a
- * backend that comes back to InitWait is connected to anew.
+ * States: Initialising until the backend is in InitWait; then rings and keys are made and we are Connected; frames may
+ * go as soon as the backend is Connected too. When it closes, so do we; a backend that comes back to
+ * InitWait is connected to anew.
  */
 #include "netfront.h"
 

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frontend of a network device (<xen/io/netif.h>), freestanding: its environment is
- * <pv/port.h>.
+ * The frontend of a network device (<xen/io/netif.h>), freestanding: its environment is <pv/port.h>.
  *
  *	netfront_open(&nf, domain, "device/vif/0", &options);	then run the environment's loop
- *	options.changed(arg)			the card works now, or not any more:
- *		netfront_ready()
+ *	options.changed(arg)			the card works now, or not any more: netfront_ready()
  *	netfront_send(&nf, queue, frame, bytes, &offload, false)
  *	options.receive(arg, frame, bytes, &offload)
  *
- * The backend is not trusted. It sees dedicated pages only, granted once and copied from and to: no
- * grant is ever given or taken back per frame, and what is handed up is a private copy. An index,
- * id, size or flag that it cannot mean ends the device with one line in the log; it does not end
- * the guest.
+ * The backend is not trusted. It sees dedicated pages only, granted once and copied from and to: no grant
+ * is ever given or taken back per frame, and what is handed up is a private copy. An index, id, size or flag that
+ * it cannot mean ends the device with one line in the log; it does not end the guest.
  */
 #ifndef NETFRONT_H
 #define NETFRONT_H
@@ -30,15 +27,11 @@
 struct netfront_options {
 	/* A frame has come; its memory is good until this returns. Not to close the device in. */
 	void (*receive)(void *arg, uint8_t *frame, uint32_t bytes, const struct pv_offload *offload);
-	/*
-	 * netfront_ready() or netfront_link() has changed, or there is room again after
-	 * -XEN_EAGAIN.
-	 */
+	/* netfront_ready() or netfront_link() has changed, or there is room again after -XEN_EAGAIN. */
 	void (*changed)(void *arg);
 	void *arg;
 	unsigned int queues;	/* at most; 0: one */
-	/* pages each way and queue, a power of two from 32 to 256; 0: 256 */
-	unsigned int buffers;
+	unsigned int buffers;	/* pages each way and queue, a power of two from 32 to 256; 0: 256 */
 	bool no_partial;	/* the receiver cannot finish checksums: it is done here */
 	bool no_gso;		/* nor take segments to be merged or cut */
 	bool no_split;		/* one event channel for both directions */
@@ -95,14 +88,14 @@ int netfront_open(struct netfront *nf, struct pv_domain *domain, const char *pat
 		  const struct netfront_options *options);
 
 /*
- * Says good-bye to the backend and gives everything back. -XEN_EBUSY: it still holds pages; call
- * again later.
+ * Says good-bye to the backend and gives everything back. -XEN_EBUSY: it still holds pages; call again
+ * later.
  */
 int netfront_close(struct netfront *nf);
 
 /*
- * The domain is a new one in the place of the old (restored, migrated): rings, ports and grants are
- * void. Connects anew; frames under way are lost.
+ * The domain is a new one in the place of the old (restored, migrated): rings, ports and grants are void. Connects
+ * anew; frames under way are lost.
  */
 void netfront_resume(struct netfront *nf);
 
@@ -112,8 +105,8 @@ bool netfront_ready(const struct netfront *nf);
 bool netfront_link(const struct netfront *nf);
 
 /*
- * Sends a frame; @offload says what is left to the backend (NULL: nothing). @more: another follows
- * at once, the backend need not be told yet. -XEN_EAGAIN: no room now, changed() will be called;
+ * Sends a frame; @offload says what is left to the backend (NULL: nothing). @more: another follows at once,
+ * the backend need not be told yet. -XEN_EAGAIN: no room now, changed() will be called;
  * -XEN_EINVAL: not a frame that can be sent here (too long, offload not offered); -XEN_ENOTCONN.
  */
 int netfront_send(struct netfront *nf, unsigned int queue, const uint8_t *frame, uint32_t bytes,
@@ -125,10 +118,7 @@ int netfront_fail(struct netfront_queue *q, const char *field, uint64_t value, c
 /* Ends a broken device's life; returns whether it is alive. */
 bool netfront_end_turn(struct netfront *nf);
 
-/*
- * Grants all pages, fills the receive ring, opens the ports. netfront_queue_stop() undoes it, also
- * in part.
- */
+/* Grants all pages, fills the receive ring, opens the ports. netfront_queue_stop() undoes it, also in part. */
 int netfront_queue_start(struct netfront_queue *q);
 /* False: the backend still holds pages of it; to be called again. */
 bool netfront_queue_stop(struct netfront_queue *q);

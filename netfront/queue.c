@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue's pages, grants and event channels: from allocation to the day the backend lets go of
- * them.
+ * A queue's pages, grants and event channels: from allocation to the day the backend lets go of them.
  */
 #include "netfront.h"
 

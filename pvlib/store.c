@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's requests in a driver's terms: directories and keys, numbers, bounded buffers.
- * Everything goes through pv_store_request() of the port.
+ * The store's requests in a driver's terms: directories and keys, numbers, bounded buffers. Everything
+ * goes through pv_store_request() of the port.
  */
 #include <pv/store.h>
 
@@ -101,9 +101,8 @@ int pv_store_remove(struct pv_domain *domain, uint32_t tx, const char *dir, cons
 }
 
 /*
- * A directory that is too long for one answer, in parts: each is the directory's generation, then
- * names; an empty name ends the last one. A part is received behind the names so far, where room
- * for a whole one must be.
+ * A directory that is too long for one answer, in parts: each is the directory's generation, then names; an empty
+ * name ends the last one. A part is received behind the names so far, where room for a whole one must be.
  */
 static int list_parts(struct pv_domain *domain, uint32_t tx, const char *dir, char *names, size_t room)
 {

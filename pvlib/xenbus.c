@@ -17,9 +17,7 @@ static const struct end_keys {
 
 #define RETRY_NS	100000000ULL	/* 100 ms */
 
-/*
- * What a "state" key says; no key or nonsense is Unknown. Other errors: the store did not answer.
- */
+/* What a "state" key says; no key or nonsense is Unknown. Other errors: the store did not answer. */
 static int read_state(struct pv_domain *domain, const char *dir, enum xenbus_state *state)
 {
 	uint64_t number = XenbusStateUnknown;

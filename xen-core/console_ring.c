@@ -53,9 +53,7 @@ void console_ring_grow(char *buf, size_t size)
 		put_byte(old[prod & (old_size - 1)]);
 }
 
-/*
- * Forgets what was read, up to @upto; bytes that came meanwhile stay, unless they pushed that out.
- */
+/* Forgets what was read, up to @upto; bytes that came meanwhile stay, unless they pushed that out. */
 static void clear_to(uint32_t upto)
 {
 	if (read_once(prod) - upto <= ring_size)

@@ -593,10 +593,7 @@ int evtchn_destroy(struct domain *d)
 	spin_lock(&d->event_lock);
 	spin_unlock(&d->event_lock);
 
-	/*
-	 * From the first on, wherever a reset stands: it may have left ports opened since behind
-	 * it.
-	 */
+	/* From the first on, wherever a reset stands: it may have left ports opened since behind it. */
 	for (unsigned int port = max(d->evtchn_next_close, 1u); port < d->valid_evtchns; port++) {
 		evtchn_close_port(d, port);
 		if (!(port & 0x3f) && d->is_dying != DOMDYING_dead && hypercall_preempt_check()) {

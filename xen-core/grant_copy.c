@@ -158,8 +158,7 @@ static long copy_batch(struct gnttab_copy *guest, unsigned int left, struct side
 		if (likely(!((unsigned long)rc | log_dirty_on)))
 			continue;
 		if (!rc) {
-			/* while the pin still shows that we write */
-			log_dirty_page(dst->pg);
+			log_dirty_page(dst->pg);	/* while the pin still shows that we write */
 		} else {
 			release(src);
 			release(dst);

@@ -609,9 +609,7 @@ void free_domheap_pages(struct page_info *pg, unsigned int order)
 		domain_put(d);
 }
 
-/*
- * Takes the page out of everybody's reach if its owner's is the only reference and it has no type.
- */
+/* Takes the page out of everybody's reach if its owner's is the only reference and it has no type. */
 static bool take_unreferenced(struct page_info *pg)
 {
 	unsigned long x = read_once(pg->count_info);

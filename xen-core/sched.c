@@ -577,9 +577,7 @@ void idle_loop(void)
 			do_softirq();
 			continue;
 		}
-		/*
-		 * dom0 takes its memory as it is: before that, scrubbing is wasted and in the way.
-		 */
+		/* dom0 takes its memory as it is: before that, scrubbing is wasted and in the way. */
 		if (hardware_domain && hardware_domain->creation_finished && heap_scrub_idle())
 			continue;
 		local_irq_disable();

@@ -72,9 +72,7 @@ void vcpu_replace(struct vcpu *v);
 void c2_init_vcpu(struct vcpu *v);
 void c2_enqueue(struct runqueue *rq, struct vcpu *v);
 void c2_dequeue(struct runqueue *rq, struct vcpu *v);
-/*
- * Leaves its queue rq for another CPU's: what it has counts there, what it missed there does not.
- */
+/* Leaves its queue rq for another CPU's: what it has counts there, what it missed there does not. */
 void c2_change_queue(const struct runqueue *rq, struct vcpu *v, unsigned int cpu);
 /* Charges v, which runs on rq's CPU, for the time until now. May park it. */
 void c2_burn(const struct runqueue *rq, struct vcpu *v, s_time_t now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Debug key 'Z': who keeps the memory of dying domains, by grants and by mappings without a grant.
- * Tools read it from the message ring, so each line tells all:
+ * Debug key 'Z': who keeps the memory of dying domains, by grants and by mappings without a grant. Tools
+ * read it from the message ring, so each line tells all:
  *	dying d5: 3 pages
  *	dying d5: 2 grants mapped by d0, first reference 8
  *	dying d5: 1 mappings by d0

@@ -153,10 +153,7 @@ static long get_cpu_levelling_caps(struct xen_sysctl *op, bool *copyback)
 
 /* ---- devices ---- */
 
-/*
- * No device's node is known; tools want to hear which devices are. Continued by the caller from
- * num_devs.
- */
+/* No device's node is known; tools want to hear which devices are. Continued by the caller from num_devs. */
 static long pcitopoinfo(struct xen_sysctl *op, bool *copyback)
 {
 	struct xen_sysctl_pcitopoinfo *ti = &op->u.pcitopoinfo;

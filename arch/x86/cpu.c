@@ -163,8 +163,8 @@ void __init cpu_identify_bsp(void)
 
 /*
  * Makes CPUID fault outside ring 0, so that a guest's user programs too see its policy and not this
- * machine; emul_priv.c answers. Every vcpu is a PV guest's, so it stays on. Intel: SDM 2.1.7 of
- * volume 4 (MSRs 0CEH, 140H); AMD: APM volume 3, leaf 8000_0021h, CpuidUserDis.
+ * machine; emul_priv.c answers. Every vcpu is a PV guest's, so it stays on. Intel: SDM 2.1.7 of volume 4
+ * (MSRs 0CEH, 140H); AMD: APM volume 3, leaf 8000_0021h, CpuidUserDis.
  */
 static void enable_cpuid_faulting(void)
 {

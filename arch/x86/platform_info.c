@@ -32,9 +32,7 @@
 /* Where the BIOS keeps the state of Shift, Ctrl, Caps Lock and so on. */
 static uint8_t bios_kbd_flags(void)
 {
-	/*
-	 * Below 640 KiB all is in the direct map; an ioremap would use up addresses at each call.
-	 */
+	/* Below 640 KiB all is in the direct map; an ioremap would use up addresses at each call. */
 	const uint8_t *low = mfn_to_virt(_mfn(0));
 
 	return read_once(low[0x417]);

@@ -73,9 +73,7 @@ static void fill_time_info(const struct vcpu *v, struct vcpu_time_info *t)
 	t->tsc_timestamp = r->tsc;
 	t->system_time = (uint64_t)r->stime;
 	if (d->arch.vtsc) {
-		/*
-		 * Our record may be from before the domain's TSC began, and the scale is not exact.
-		 */
+		/* Our record may be from before the domain's TSC began, and the scale is not exact. */
 		now = NOW();
 		scale = vtsc_scale(d);
 		t->system_time = (uint64_t)now;

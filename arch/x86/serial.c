@@ -109,8 +109,8 @@ static void uart_puts(struct uart *u, const char *s, size_t n)
 }
 
 /*
- * Panic, or the machine's end: whoever held the lock will not run again. Comes back when the last
- * byte has left, which a reset would otherwise swallow.
+ * Panic, or the machine's end: whoever held the lock will not run again. Comes back when the last byte
+ * has left, which a reset would otherwise swallow.
  */
 static void uart_sync(struct uart *u)
 {

@@ -142,8 +142,8 @@ static void serve(void)
 }
 
 /*
- * Instructions per turn: the median of CHUNKS parts, for dom0 may be busy during some, and in
- * others a yield may have found nobody.
+ * Instructions per turn: the median of CHUNKS parts, for dom0 may be busy during some, and in others
+ * a yield may have found nobody.
  */
 static unsigned long measure(unsigned int mode, unsigned long loops, bool first)
 {

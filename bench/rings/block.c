@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block drivers' hot path alone, for callgrind: reads of 4 KiB at depth 32 (and then of 64 KiB)
- * between blkfront and blkback in the fake world. bench/rings/run counts what the drivers' own
- * files execute.
+ * The block drivers' hot path alone, for callgrind: reads of 4 KiB at depth 32 (and then of 64 KiB) between
+ * blkfront and blkback in the fake world. bench/rings/run counts what the drivers' own files execute.
  *
  *	block REQUESTS BYTES PERSISTENT
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network rings' hot path without an operating system: frames between netfront and netback in
- * the fake world, for callgrind to count (bench/rings/run-net).
+ * The network rings' hot path without an operating system: frames between netfront and netback in the
+ * fake world, for callgrind to count (bench/rings/run-net).
  *
  *	net KIND BYTES FRAMES BATCH DIRECTION	KIND raw, tcp or gso; DIRECTION out or in
  */

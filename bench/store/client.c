@@ -4,8 +4,8 @@
  *
  *	client SOCKET PID COUNT IDLE [TRACE]
  *
- * IDLE other clients with six watches each are connected meanwhile and say nothing, as quiet
- * domains are. TRACE is a file of requests to replay as the mix: a line each, "TYPE TX PATH VALUE".
+ * IDLE other clients with six watches each are connected meanwhile and say nothing, as quiet domains
+ * are. TRACE is a file of requests to replay as the mix: a line each, "TYPE TX PATH VALUE".
  * Prints a line for each kind of request: its name, requests per CPU second, microseconds each.
  */
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lets other xenstored programs start on a machine without a hypervisor, for comparison: preloaded,
- * it stands in for what they ask of libxenctrl, libxenevtchn and libxengnttab, and for dom0's ring.
+ * Lets other xenstored programs start on a machine without a hypervisor, for comparison: preloaded, it
+ * stands in for what they ask of libxenctrl, libxenevtchn and libxengnttab, and for dom0's ring.
  */
 #include <fcntl.h>
 #include <stdarg.h>

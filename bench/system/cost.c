@@ -6,15 +6,15 @@
  *
  * runs it, waits until the machine is at rest again, and prints (or writes to FILE) "BENCH: <ns>
  * NAME: tool" (user and system time of the command, its daemons apart), "... store" (run time of
- * xenstored), "... busy" (time that passed less the hypervisor's idle time: all domains, daemons
- * and the guest's own start) and "... memory" (KiB, most that one of its processes had). Under
- * -icount with one CPU a nanosecond is an instruction. Exits as the command did.
+ * xenstored), "... busy" (time that passed less the hypervisor's idle time: all domains, daemons and
+ * the guest's own start) and "... memory" (KiB, most that one of its processes had). Under -icount
+ * with one CPU a nanosecond is an instruction. Exits as the command did.
  *
- * -w: the command is `kl --json migrate` with a receiver that shares its standard error. What they
- * say is passed on, and tells the moments: "... stopped" is what was busy from the request to
- * suspend to the word that the domain runs again, "... sender" the sender's KiB when the stream was
- * out, "... hypervisor" the most KiB of the hypervisor's own heap that were gone at any line. At
- * both ends of the stop it makes a mark, for a plugin that takes profiles (see count.c).
+ * -w: the command is `kl --json migrate` with a receiver that shares its standard error. What they say
+ * is passed on, and tells the moments: "... stopped" is what was busy from the request to suspend to
+ * the word that the domain runs again, "... sender" the sender's KiB when the stream was out,
+ * "... hypervisor" the most KiB of the hypervisor's own heap that were gone at any line. At both ends of
+ * the stop it makes a mark, for a plugin that takes profiles (see count.c).
  */
 #include <stdbool.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
  * row (66 87 db 66 87 db), which nothing else executes. The line is "MARK <n> <hypervisor> <other>"
  * on standard error. Whole blocks are counted as they are entered: one that a fault leaves early
  * counts in full, which is below one part in a hundred here and makes a run several times faster
- * than counting each instruction. QEMU has no installed header for plugins; the few declarations
- * below follow its documented interface, version 1.
+ * than counting each instruction. QEMU has no installed header for plugins; the few declarations below follow
+ * its documented interface, version 1.
  */
 #include <inttypes.h>
 #include <stdbool.h>

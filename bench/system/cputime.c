@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * In dom0: prints how long the vcpus of domain DOMID have run, in ns, the hypervisor's work for
- * them with it.
- */
+/* In dom0: prints how long the vcpus of domain DOMID have run, in ns, the hypervisor's work for them with it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "privcmd.h"

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Load on a disk for the rows that compare block backends: direct reads or writes, several under
- * way at a time (the kernel's AIO), between marks of the counting plugin.
+ * Load on a disk for the rows that compare block backends: direct reads or writes, several under way at a
+ * time (the kernel's AIO), between marks of the counting plugin.
  *
  *	disk NAME DEVICE read|write random|sequential BYTES DEPTH COUNT
- *	disk direct LOOP		in dom0: the loop device goes past the page cache from now
- *	on
+ *	disk direct LOOP		in dom0: the loop device goes past the page cache from now on
  *
  * Warms up first, then executes the mark (see count.c), the load, and the mark again, and prints
  * "LOAD <name> <count>".

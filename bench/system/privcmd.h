@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A sysctl from dom0 without any library: for the benchmark programs, which run under Debian's
- * tools as well as under ours and shall not depend on either.
+ * A sysctl from dom0 without any library: for the benchmark programs, which run under Debian's tools as
+ * well as under ours and shall not depend on either.
  *
  *	struct sysctl_room room;	memory that stays mapped, and /dev/xen/privcmd
  *	if (sysctl_open(&room)) ...

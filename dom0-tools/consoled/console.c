@@ -83,10 +83,7 @@ static unsigned int drain(struct console *console)
 	return (unsigned int)n;
 }
 
-/*
- * Lets go of the log; one that nothing was ever written to (a name on the way to another) leaves no
- * file.
- */
+/* Lets go of the log; one that nothing was ever written to (a name on the way to another) leaves no file. */
 static void close_log(struct console *console)
 {
 	struct spool *log = console->log;
@@ -146,10 +143,7 @@ static bool someone_elses(struct console *console)
 	return other;
 }
 
-/*
- * guest-NAME.log; characters that would leave the folder become '_'. False: it has no name, the
- * path is by number.
- */
+/* guest-NAME.log; characters that would leave the folder become '_'. False: it has no name, the path is by number. */
 static bool log_path(struct console *console, char *path, size_t room)
 {
 	const struct daemon_options *options = &console->daemon->options;
@@ -195,10 +189,7 @@ void console_renamed(struct console *console)
 	console->log = log;
 }
 
-/*
- * By frame if that is possible: the kernel's first grant of all costs it some 42 million
- * instructions.
- */
+/* By frame if that is possible: the kernel's first grant of all costs it some 42 million instructions. */
 static int map(struct console *console, unsigned long frame)
 {
 	struct daemon *daemon = console->daemon;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All domains' consoles: found through xenstored's special watches and the hypervisor's list, told
- * of their events, rid of when their domain dies. daemon_start(), then daemon_turn() for ever.
+ * All domains' consoles: found through xenstored's special watches and the hypervisor's list, told of
+ * their events, rid of when their domain dies. daemon_start(), then daemon_turn() for ever.
  *
- * Everything that must survive is in the rings, the logs and one record (spool.h): a new life
- * begins like the first one.
+ * Everything that must survive is in the rings, the logs and one record (spool.h): a new life begins
+ * like the first one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -116,10 +116,7 @@ static void enumerate(struct daemon *daemon)
 			first = list[i].domain + 1;
 			if (list[i].flags & XEN_DOMINF_dying)
 				continue;
-			/*
-			 * Another domain under this number, or one that was given another uuid:
-			 * anew.
-			 */
+			/* Another domain under this number, or one that was given another uuid: anew. */
 			if (console && memcmp(console->handle, list[i].handle, 16) != 0) {
 				forget(daemon, console);
 				console = NULL;
@@ -252,8 +249,8 @@ static void watch_ready(struct source *source, unsigned int what)
 }
 
 /*
- * What a previous life had in flight: its log is completed first, then its domain's ring, before
- * any other console may take the record.
+ * What a previous life had in flight: its log is completed first, then its domain's ring, before any
+ * other console may take the record.
  */
 static void recover(struct daemon *daemon)
 {

@@ -4,8 +4,8 @@
  *
  * The record in shared memory is a redo log: it holds the bytes themselves, so that completing the
  * log needs no ring and no domain, and doing it twice changes nothing. Order of a chunk:
- * rotate, record, arm, log, ring's index, disarm. Before "arm" nothing has happened; after it the
- * log is completed from the record; and the ring's index tells by itself whether it was moved.
+ * rotate, record, arm, log, ring's index, disarm. Before "arm" nothing has happened; after it the log
+ * is completed from the record; and the ring's index tells by itself whether it was moved.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * opens). Each is a cursor into the log, so that a slow one costs no memory and holds up nobody: it
  * skips what lies further back than the domain's limit.
  *
- * The terminal gets output only while somebody has it open; whoever comes first gets the replay, as
- * on the socket.
+ * The terminal gets output only while somebody has it open; whoever comes first gets the replay, as on
+ * the socket.
  */
 #include <errno.h>
 #include <stdio.h>

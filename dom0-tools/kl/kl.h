@@ -94,9 +94,7 @@ void kl_close(struct kl *kl);
 int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const struct option *longs,
 	      int required);
 
-/*
- * For verbs without options of their own: false: leave with kl->status. The rest is from optind on.
- */
+/* For verbs without options of their own: false: leave with kl->status. The rest is from optind on. */
 bool kl_arguments(struct kl *kl, int argc, char **argv, int required);
 
 /*
@@ -107,10 +105,7 @@ bool kl_arguments(struct kl *kl, int argc, char **argv, int required);
 int kl_error(struct kl *kl, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int kl_fail(struct kl *kl, const struct tools_error *error);
-/*
- * The verb was called wrongly: what is wrong (may be empty), then how it is called. Returns
- * @status.
- */
+/* The verb was called wrongly: what is wrong (may be empty), then how it is called. Returns @status. */
 int kl_misuse(struct kl *kl, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* @result >= 0: KL_OK. Else the message, what the errno means appended: KL_FAILED. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The domain monitor's loop: one process for all domains. xenstored's @releaseDomain wakes it, the
- * hypervisor's list tells who has ended, a child does the work (worker.c), so that nothing waits
- * behind a slow domain.
+ * hypervisor's list tells who has ended, a child does the work (worker.c), so that nothing waits behind
+ * a slow domain.
  *
- * Nothing is kept here that a fresh start would not find again: domains that ended are still
- * listed, plans are on disk. Only domains marked by kl's create are acted on: real xl's have a
- * process each.
+ * Nothing is kept here that a fresh start would not find again: domains that ended are still listed,
+ * plans are on disk. Only domains marked by kl's create are acted on: real xl's have a process each.
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,8 +30,7 @@
 /* A domain that has ended, by uuid. */
 struct job {
 	struct job *next;
-	/* .handle is the key; the rest may be stale or zero */
-	struct xen_domctl_getdomaininfo info;
+	struct xen_domctl_getdomaininfo info;	/* .handle is the key; the rest may be stale or zero */
 	pid_t pid;			/* its worker; 0: none */
 	uint64_t due;			/* when to start one; 0: never (not ours, or preserved) */
 	unsigned int tries, kills;
@@ -157,8 +155,7 @@ static void worker_ended(struct monitor *monitor, struct job *job, int status)
 		return;
 	}
 	if (WIFSIGNALED(status) && job->kills++ == 0) {
-		/* killed, or a fault of ours: from there on in time */
-		job->due = tools_now_ms();
+		job->due = tools_now_ms();	/* killed, or a fault of ours: from there on in time */
 		return;
 	}
 	if (++job->tries >= TRIES_MAX) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The domain monitor: what its files share. monitor.c waits for domains to end and starts a worker
- * (a short-lived child) for each that did; worker.c does what the configuration says; intent.c
- * keeps on disk what a worker has begun; report.c keeps why a domain ended; policy.c decides, and
- * touches nothing.
+ * The domain monitor: what its files share. monitor.c waits for domains to end and starts a worker (a
+ * short-lived child) for each that did; worker.c does what the configuration says; intent.c keeps on
+ * disk what a worker has begun; report.c keeps why a domain ended; policy.c decides, and touches nothing.
  */
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
@@ -88,9 +87,7 @@ void path_for_name(char *path, size_t room, const char *folder, const char *name
 #define WORKER_AGAIN	1	/* something failed: try later */
 #define WORKER_BUSY	2	/* another worker is at it */
 
-/*
- * Does what is to be done about domain @domid (@info: as the hypervisor has it), which has ended.
- */
+/* Does what is to be done about domain @domid (@info: as the hypervisor has it), which has ended. */
 int worker_death(struct light *light, const struct monitor_options *options,
 		 const struct xen_domctl_getdomaininfo *info);
 /* Completes what a worker had begun for @uuid. */

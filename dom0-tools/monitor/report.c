@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a domain ended, for who asks later: its reason, what was done about it, and the last lines
- * that the hypervisor wrote about it (a crash of a guest is told nowhere else). One file for a
- * name; the latest death counts.
+ * Why a domain ended, for who asks later: its reason, what was done about it, and the last lines that
+ * the hypervisor wrote about it (a crash of a guest is told nowhere else). One file for a name; the
+ * latest death counts.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -3,9 +3,9 @@
  * What is done about a domain that has ended. Runs in a child of the monitor, as destroying and
  * creating take their time and other domains do not wait for it.
  *
- * Crash-only: before the first step that cannot be undone, the whole plan is on disk (intent.c); a
- * lock on the uuid keeps two workers apart; each step looks first whether it is done already. A
- * worker killed anywhere is followed by one that resumes.
+ * Crash-only: before the first step that cannot be undone, the whole plan is on disk (intent.c); a lock
+ * on the uuid keeps two workers apart; each step looks first whether it is done already. A worker killed
+ * anywhere is followed by one that resumes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -148,9 +148,7 @@ static int destroy(struct light *light, uint32_t domid, const uint8_t uuid[16], 
 	return 0;
 }
 
-/*
- * rename-restart: the dead one stays, under another name and uuid, and nobody watches it any more.
- */
+/* rename-restart: the dead one stays, under another name and uuid, and nobody watches it any more. */
 static int preserve(struct light *light, const struct intent *intent)
 {
 	struct tools_error error = { 0 };
@@ -188,9 +186,8 @@ static int create(struct light *light, struct light_config *config, uint32_t *do
 }
 
 /*
- * Waits as restart_delay() wants; the intent is on disk, so a kill only makes it start at once.
- * False: somebody has removed the intent meanwhile, which is how to stop a domain that restarts for
- * ever.
+ * Waits as restart_delay() wants; the intent is on disk, so a kill only makes it start at once. False:
+ * somebody has removed the intent meanwhile, which is how to stop a domain that restarts for ever.
  */
 static bool take_a_rest(const struct monitor_options *options, const uint8_t uuid[16], const char *name)
 {
@@ -295,9 +292,7 @@ static int plan_restart(struct light *light, const struct monitor_options *optio
 	return error;
 }
 
-/*
- * From the configuration that it is to have from now on (config-update may have left another one).
- */
+/* From the configuration that it is to have from now on (config-update may have left another one). */
 static int restart(struct light *light, const struct monitor_options *options,
 		   const struct xen_domctl_getdomaininfo *info, int action)
 {

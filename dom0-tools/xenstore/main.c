@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenstore: the store from a shell, for hotplug scripts and curious people where Xen's own tools
- * are not installed. Called as xenstore-read, xenstore-write and so on, or as `xenstore read`.
+ * xenstore: the store from a shell, for hotplug scripts and curious people where Xen's own tools are not
+ * installed. Called as xenstore-read, xenstore-write and so on, or as `xenstore read`.
  */
 #include <ctype.h>
 #include <errno.h>

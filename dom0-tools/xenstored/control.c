@@ -167,8 +167,8 @@ static int ctl_quota_soft(struct request *r, unsigned int argc,
 }
 
 /*
- * The keeper process starts the new binary on the same journal and sockets, so that there is
- * nothing to wait for: transactions stay open over it.
+ * The keeper process starts the new binary on the same journal and sockets, so that there is nothing to
+ * wait for: transactions stay open over it.
  */
 static int ctl_live_update(struct request *r, unsigned int argc, const char **argv)
 {

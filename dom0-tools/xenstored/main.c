@@ -172,9 +172,7 @@ static void to_null(void)
 		close(fd);
 }
 
-/*
- * The caller's process waits until clients can come, then ends; the rest goes on in the background.
- */
+/* The caller's process waits until clients can come, then ends; the rest goes on in the background. */
 static int background(struct options *o)
 {
 	int ready[2];

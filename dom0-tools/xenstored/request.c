@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests: a table of what each message type does, each handler checking everything before it
- * changes anything. The protocol is docs/misc/xenstore.txt of Xen.
+ * Requests: a table of what each message type does, each handler checking everything before it changes
+ * anything. The protocol is docs/misc/xenstore.txt of Xen.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -88,9 +88,7 @@ static unsigned int base_path(struct request *r, char *to)
 	return sprintf(to, "/local/domain/%u/", r->conn->domain->domid);
 }
 
-/*
- * @name, made absolute, taken apart into x->path; the base's length if it was relative, or -EINVAL.
- */
+/* @name, made absolute, taken apart into x->path; the base's length if it was relative, or -EINVAL. */
 static int parse(struct request *r, const char *name)
 {
 	struct xsd *x = r->x;
@@ -310,9 +308,7 @@ static int do_set_perms(struct request *r)
 
 /* --- Watches --- */
 
-/*
- * The path of WATCH and UNWATCH in x->path_text: special names as they are. The base, or -EINVAL.
- */
+/* The path of WATCH and UNWATCH in x->path_text: special names as they are. The base, or -EINVAL. */
 static int watch_path(struct request *r, const char *name)
 {
 	if (!name || name[0] != '@')

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From records to state and back: replaying the journal at start, and writing all state as the
- * first record of a fresh journal.
+ * From records to state and back: replaying the journal at start, and writing all state as the first
+ * record of a fresh journal.
  *
- * Items change state through the same functions as requests do, so that a replayed store is the
- * store that was; only what reaches outside (rings, sockets, watch events) is left to others. The
- * journal is our own, but a damaged one must not do harm: lengths are checked, what makes no sense
- * ends the replay.
+ * Items change state through the same functions as requests do, so that a replayed store is the store
+ * that was; only what reaches outside (rings, sockets, watch events) is left to others. The journal is
+ * our own, but a damaged one must not do harm: lengths are checked, what makes no sense ends the replay.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -2,11 +2,10 @@
 /*
  * When /run is full: the store goes on with what it has.
  *
- * Each request finds a reserve ahead of it in the journal, which is there before the request is
- * looked at. Once the reserve cannot be had any more, whatever adds to the store is refused with
- * ENOSPC; what reads or removes is served from the reserve, and clients and domains may go. When
- * that is used as well only reads are served: they leave nothing in the journal. All goes on by
- * itself as soon as there is room.
+ * Each request finds a reserve ahead of it in the journal, which is there before the request is looked at. Once the
+ * reserve cannot be had any more, whatever adds to the store is refused with ENOSPC; what reads or removes is
+ * served from the reserve, and clients and domains may go. When that is used as well only reads are served: they
+ * leave nothing in the journal. All goes on by itself as soon as there is room.
  */
 #include "port.h"
 #include "xsd.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nodes as a request sees and changes them: the committed tree, or with the entries of its
- * transaction laid over it.
+ * Nodes as a request sees and changes them: the committed tree, or with the entries of its transaction
+ * laid over it.
  */
 #include <errno.h>
 #include <string.h>

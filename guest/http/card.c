@@ -2,8 +2,8 @@
 /*
  * The network card: netfront as an interface of lwIP, and lwIP's clock.
  *
- * Checksums are left to the other side both ways where the backend takes part: a frame that never
- * leaves the machine is never summed.
+ * Checksums are left to the other side both ways where the backend takes part: a frame that never leaves the
+ * machine is never summed.
  */
 #include <guest/console.h>
 #include <guest/cpu.h>
@@ -91,10 +91,7 @@ static err_t transmit(struct netif *netif, struct pbuf *p)
 		pv_packet_seed(out, &t);
 		pv_packet_locate(&t, &offload);
 		offload.partial = true;
-		/*
-		 * By the peer's port, so that each connection keeps its order; Linux takes even
-		 * ones.
-		 */
+		/* By the peer's port, so that each connection keeps its order; Linux takes even ones. */
 		queue = out[t.start + 3] >> 1;
 	}
 	switch (netfront_send(&card, queue, out, p->tot_len, &offload, false)) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server: GET and HEAD of HTTP/1.0 and 1.1 (RFC 9112), one request per connection, on lwIP's
- * raw interface; POST is answered with the body's checksum and length as cksum(1) prints them. A
- * connection's buffers are pages of its own; what is read from the disk waits there until the
- * client has acknowledged it.
+ * The server: GET and HEAD of HTTP/1.0 and 1.1 (RFC 9112), one request per connection, on lwIP's raw
+ * interface; POST is answered with the body's checksum and length as cksum(1) prints them. A connection's buffers are pages of its own; what is read from the disk waits there until the client has
+ * acknowledged it.
  */
 #include <guest/string.h>
 #include <lwip/tcp.h>
@@ -20,8 +19,7 @@ struct client {
 	const uint8_t *chunk;		/* what is left of what was read */
 	uint32_t chunk_left;
 	uint64_t at;			/* in the file: what was read so far */
-	/* bytes handed to lwIP that point into the chunk or the head */
-	uint32_t unacked;
+	uint32_t unacked;		/* bytes handed to lwIP that point into the chunk or the head */
 	bool answering, ended;
 	uint8_t polls;
 	uint64_t body_left, body_bytes;	/* of a POST: still to come; came */

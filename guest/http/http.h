@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A web server that is a whole guest: pages from a tar archive on its disk (site.c), HTTP (http.c)
- * over lwIP on netfront (card.c). No operating system, one thread; everything runs from main.c's
- * loop.
+ * A web server that is a whole guest: pages from a tar archive on its disk (site.c), HTTP (http.c) over
+ * lwIP on netfront (card.c). No operating system, one thread; everything runs from main.c's loop.
  */
 #ifndef GUEST_HTTP_H
 #define GUEST_HTTP_H
@@ -31,8 +30,8 @@ void site_resume(void);
 #define SITE_CHUNK	65536U
 
 /*
- * Reads up to SITE_CHUNK bytes of @file from @at; done(arg, data, bytes) is called later, bytes
- * negative if the disk failed; @data is good until the next read with this handle. NULL: no memory.
+ * Reads up to SITE_CHUNK bytes of @file from @at; done(arg, data, bytes) is called later, bytes negative if the
+ * disk failed; @data is good until the next read with this handle. NULL: no memory.
  */
 struct site_read *site_read_new(struct pv_domain *domain,
 				void (*done)(void *arg, const void *data, long bytes), void *arg);
@@ -47,9 +46,7 @@ uint64_t http_served(void);
 
 /* --- card.c: lwIP's network interface --- */
 
-/*
- * Brings up the card with @queues at most; @address as "10.0.0.2" (netmask /24), or NULL for DHCP.
- */
+/* Brings up the card with @queues at most; @address as "10.0.0.2" (netmask /24), or NULL for DHCP. */
 int card_open(struct pv_domain *domain, const char *path, const char *address, unsigned int queues,
 	      bool no_split);
 /* Prints the address each time that there is a new one. */

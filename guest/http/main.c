@@ -2,11 +2,10 @@
 /*
  * The web server guest: disk, card, server, and then the loop for ever (or for `requests=N`).
  *
- * control/shutdown in the store is obeyed: the guest ends, or suspends and goes on serving wherever
- * it wakes up.
+ * control/shutdown in the store is obeyed: the guest ends, or suspends and goes on serving wherever it wakes up.
  *
- * Words of the command line: ip=10.0.0.2 (else DHCP), vbd=51712, vif=0, requests=N; of the card:
- * queues=N, and nosplit for one event channel per queue.
+ * Words of the command line: ip=10.0.0.2 (else DHCP), vbd=51712, vif=0, requests=N; of the card: queues=N,
+ * and nosplit for one event channel per queue.
  */
 #include <guest/console.h>
 #include <guest/start.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The site: a tar archive (POSIX ustar, regular files) that lies on the disk as it is. Its headers
- * are read once, at the start; contents when they are asked for.
+ * The site: a tar archive (POSIX ustar, regular files) that lies on the disk as it is. Its headers are
+ * read once, at the start; contents when they are asked for.
  */
 #include <guest/console.h>
 #include <guest/string.h>

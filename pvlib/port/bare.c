@@ -3,8 +3,8 @@
  * The port by hypercalls, for the guests that are built on guest/.
  *
  * The upcall only notes which ports are pending and masks them; the loop calls their handlers and
- * unmasks. The store's ring is read in the loop too; a request waits for its answer by yielding,
- * and watch events that come meanwhile are kept for the loop.
+ * unmasks. The store's ring is read in the loop too; a request waits for its answer by yielding, and
+ * watch events that come meanwhile are kept for the loop.
  */
 #include <guest/console.h>
 #include <guest/event.h>
@@ -135,8 +135,7 @@ static int copy_batch(struct pv_copy *pieces, unsigned int count)
 		struct gnttab_copy *op = &ops[i];
 
 		if ((PTR(p->local) & ~PAGE_MASK) + p->bytes > PAGE_SIZE)
-			/* this port wants pieces within a page at both ends */
-			return -XEN_EINVAL;
+			return -XEN_EINVAL;	/* this port wants pieces within a page at both ends */
 		memset(op, 0, sizeof(*op));
 		op->len = p->bytes;
 		op->flags = p->to_grant ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
@@ -554,10 +553,7 @@ bool pv_bare_suspend(struct pv_domain *d)
 	if (rc)
 		panic("cannot go on after a suspend: %ld", rc);
 	event_enable();
-	/*
-	 * Each fires once; one whose path is no more of ours belongs to a device that will be
-	 * resumed.
-	 */
+	/* Each fires once; one whose path is no more of ours belongs to a device that will be resumed. */
 	for (const struct pv_watch *w = d->watches; w && moved; w = w->next)
 		watch_request(d, w, XS_WATCH);
 	return moved;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The port for backends in dom0's user space, on the libraries of dom0-tools: an epoll loop over
- * the event channel device, the store and the backend's own descriptors.
+ * The port for backends in dom0's user space, on the libraries of dom0-tools: an epoll loop over the
+ * event channel device, the store and the backend's own descriptors.
  *
- * A store that restarts is reconnected to, and all watches are set again (each fires once then,
- * which drivers take as "look again"). A request meanwhile waits for it, STORE_PATIENCE at most.
+ * A store that restarts is reconnected to, and all watches are set again (each fires once then, which
+ * drivers take as "look again"). A request meanwhile waits for it, STORE_PATIENCE at most.
  */
 #include <errno.h>
 #include <signal.h>
@@ -75,9 +75,7 @@ static domid_t self(struct pv_domain *d)
 	return d->self;
 }
 
-/*
- * Larger areas are what frames or blocks are copied to and from: those are where copies are fast.
- */
+/* Larger areas are what frames or blocks are copied to and from: those are where copies are fast. */
 void *pv_pages_alloc(struct pv_domain *d, unsigned int count)
 {
 	void *p;
@@ -590,9 +588,7 @@ int pv_linux_run(struct pv_domain *d, const volatile int *stop)
 	sigset_t blocked, before;
 	int n, rc = 0;
 
-	/*
-	 * Signals come while the loop waits and at no other time: none is overlooked before a wait.
-	 */
+	/* Signals come while the loop waits and at no other time: none is overlooked before a wait. */
 	sigfillset(&blocked);
 	sigprocmask(SIG_BLOCK, &blocked, &before);
 	while (!*stop && !rc) {

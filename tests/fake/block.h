@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A block frontend and a block backend with a disk between them, and traffic that knows what every
- * sector must hold: what the tests of blkfront and blkback share.
+ * A block frontend and a block backend with a disk between them, and traffic that knows what every sector
+ * must hold: what the tests of blkfront and blkback share.
  *
  * Traffic keeps operations of one wave apart (their ranges do not overlap), so contents are certain
  * whatever the order: a read is compared with the model when it completes.
@@ -67,14 +67,10 @@ bool block_traffic(struct block *b, unsigned int count, unsigned long steps);
 /* Starts up to BLOCK_MAX_IO operations out of @count without waiting. */
 void block_start(struct block *b, unsigned int count);
 
-/*
- * Ends both ends in order (removal by the toolstack), then the world: what was left over or wrong.
- */
+/* Ends both ends in order (removal by the toolstack), then the world: what was left over or wrong. */
 unsigned int block_end(struct block *b);
 
-/*
- * The toolstack's part of a move to another host: fresh nodes, no records. After block_kill_back().
- */
+/* The toolstack's part of a move to another host: fresh nodes, no records. After block_kill_back(). */
 void block_move(struct block *b);
 
 /* The backend's process dies; block_open_back() starts it again. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fake medium: bytes in memory, completions by a timer of the backend's domain, locks that a
- * dead instance holds a little longer, and named memory for records.
+ * The fake medium: bytes in memory, completions by a timer of the backend's domain, locks that a dead
+ * instance holds a little longer, and named memory for records.
  */
 #include <stdio.h>
 #include <stdlib.h>

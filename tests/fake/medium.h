@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks in memory for the block backend in the fake world, behind blkback/medium.h: operations
- * complete later, in an order and in groups drawn from the world's seed. Also the memory that
- * outlives a backend (its records), and what becomes of a dead one's operations.
+ * Disks in memory for the block backend in the fake world, behind blkback/medium.h: operations complete
+ * later, in an order and in groups drawn from the world's seed. Also the memory that outlives a
+ * backend (its records), and what becomes of a dead one's operations.
  */
 #ifndef FAKE_MEDIUM_H
 #define FAKE_MEDIUM_H
@@ -20,10 +20,7 @@ unsigned int fake_host_free(struct medium_host *host);
 unsigned char *fake_disk(struct medium_host *host, const char *path, uint64_t bytes,
 			 uint32_t sector);
 
-/*
- * It lies behind @before bytes that must not be touched: a large disk of which only the end is
- * used.
- */
+/* It lies behind @before bytes that must not be touched: a large disk of which only the end is used. */
 void fake_disk_move(struct medium_host *host, const char *path, uint64_t before);
 
 /* Its size from now on (up to the first one, whose memory it has). */
@@ -36,18 +33,15 @@ void fake_disk_fail(struct medium_host *host, const char *path, unsigned int cou
 unsigned int fake_disk_flushes(struct medium_host *host, const char *path);
 
 /*
- * The backend's process died: each operation under way reaches the disk or not, as the seed says.
- * The media are locked for some time yet (medium_open says -XEN_EAGAIN to the same fence).
+ * The backend's process died: each operation under way reaches the disk or not, as the seed says. The
+ * media are locked for some time yet (medium_open says -XEN_EAGAIN to the same fence).
  */
 void fake_host_killed(struct medium_host *host);
 
 /* Records in being; the device's end removes its own. */
 unsigned int fake_host_records(const struct medium_host *host);
 
-/*
- * Calls to medium_open() and blkback_record_map() fail like port calls: the n-th from now (0:
- * none).
- */
+/* Calls to medium_open() and blkback_record_map() fail like port calls: the n-th from now (0: none). */
 void fake_host_fail(struct medium_host *host, unsigned long nth);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A network frontend and backend with a wire behind it, and frames that know what they must be:
- * what the tests of netfront and netback share.
+ * A network frontend and backend with a wire behind it, and frames that know what they must be: what the
+ * tests of netfront and netback share.
  *
- * Every frame carries a number by which it can be built again: what arrives is compared byte by
- * byte. The backend's process can be made to die at any of its points, and is then opened again on
- * the same record and wire.
+ * Every frame carries a number by which it can be built again: what arrives is compared byte by byte. The
+ * backend's process can be made to die at any of its points, and is then opened again on the same
+ * record and wire.
  */
 #ifndef FAKE_NET_H
 #define FAKE_NET_H

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the files of the fake world share: world.c (life, delivery), world_grant.c, world_store.c.
- */
+/* What the files of the fake world share: world.c (life, delivery), world_grant.c, world_store.c. */
 #ifndef FAKE_PRIVATE_H
 #define FAKE_PRIVATE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fake world: domains, events, timers, the order of deliveries, and the counting of all
- * resources. Memory and grants are in world_grant.c, the store in world_store.c.
+ * The fake world: domains, events, timers, the order of deliveries, and the counting of all resources.
+ * Memory and grants are in world_grant.c, the store in world_store.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,8 @@
  *
  * A real frontend in one domain meets a real backend in another. Grants, event channels and the
  * store behave as on Xen (mapped pages stay in use, closing one end unbinds the other, copies check
- * bounds and permissions), deliveries happen in an order drawn from the seed, the n-th port call
- * can be made to fail, and everything is counted: world_end() complains about whatever was not
- * given back.
+ * bounds and permissions), deliveries happen in an order drawn from the seed, the n-th port call can be
+ * made to fail, and everything is counted: world_end() complains about whatever was not given back.
  *
  *	struct world *w = world_new(seed);
  *	struct pv_domain *dom0 = world_domain(w, 0), *guest = world_domain(w, 1);
@@ -34,14 +33,10 @@ struct pv_domain *world_domain(struct world *world, domid_t domid);
 
 struct world *world_of(const struct pv_domain *domain);
 
-/*
- * Delivers one pending thing (event, watch or, when nothing else is, the next timer). False: none.
- */
+/* Delivers one pending thing (event, watch or, when nothing else is, the next timer). False: none. */
 bool world_step(struct world *world);
 
-/*
- * Steps until done(arg), at most @steps times. False: it never was, or nothing was left to deliver.
- */
+/* Steps until done(arg), at most @steps times. False: it never was, or nothing was left to deliver. */
 bool world_run(struct world *world, bool (*done)(void *arg), void *arg, unsigned long steps);
 
 /* Steps until nothing is pending; timers do not count. */
@@ -51,15 +46,15 @@ void world_settle(struct world *world);
 uint32_t world_random(struct world *world, uint32_t below);
 
 /*
- * From now on the @nth call (1: the next) of a port function that can fail, by this domain, fails.
- * 0: none. world_calls(): how many there have been, to know how far to count.
+ * From now on the @nth call (1: the next) of a port function that can fail, by this domain, fails. 0: none.
+ * world_calls(): how many there have been, to know how far to count.
  */
 void world_fail_call(struct pv_domain *domain, unsigned long nth);
 unsigned long world_calls(const struct pv_domain *domain);
 
 /*
- * The domain's process dies: maps and ports go as the kernel would do it, watches and timers with
- * them. Its pages, grants and the store stay. For crash-only backends (and guests that vanish).
+ * The domain's process dies: maps and ports go as the kernel would do it, watches and timers with them.
+ * Its pages, grants and the store stay. For crash-only backends (and guests that vanish).
  */
 void world_kill(struct pv_domain *domain);
 
@@ -68,9 +63,7 @@ struct world_count {
 };
 void world_counts(const struct pv_domain *domain, struct world_count *count);
 
-/*
- * The store without a port: what a toolstack would do. write: NULL removes; read: NULL if absent.
- */
+/* The store without a port: what a toolstack would do. write: NULL removes; read: NULL if absent. */
 void world_store_write(struct world *world, const char *path, const char *value);
 const char *world_store_read(struct world *world, const char *path);
 

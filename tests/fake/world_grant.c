@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and grants of the fake world. All pages lie in one memory file, so that a granted page can
- * be mapped at another address, and an access after unmapping faults as it would on Xen.
+ * Memory and grants of the fake world. All pages lie in one memory file, so that a granted page can be
+ * mapped at another address, and an access after unmapping faults as it would on Xen.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include "private.h"
 
-/*
- * First of @count adjacent pages of the file; single ones are used again, so long tests stay small.
- */
+/* First of @count adjacent pages of the file; single ones are used again, so long tests stay small. */
 static unsigned int take_pages(struct world *w, unsigned int count)
 {
 	unsigned int first = w->free_single;

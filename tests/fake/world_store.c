@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The fake world's store: a sorted array of paths, transactions that work on a copy, watches with a
- * queue for each domain (so their order is kept, as a connection keeps it). A guest may write its
- * own home only; transactions fail when anything changed meanwhile, more often than a real store's.
+ * queue for each domain (so their order is kept, as a connection keeps it). A guest may write its own
+ * home only; transactions fail when anything changed meanwhile, more often than a real store's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,8 +196,7 @@ void store_deliver(struct pv_domain *d)
 	while (p && p->id != e->id)
 		p = p->next;
 	snprintf(path, sizeof(path), "%s", e->path);
-	/* before the handler: a test's kill may not return from it */
-	free(e);
+	free(e);			/* before the handler: a test's kill may not return from it */
 	if (p)
 		p->fn(p->arg, path);
 }
@@ -300,10 +299,7 @@ static int list(const struct tree *t, const char *path, char *reply, size_t room
 	return used;
 }
 
-/*
- * From byte @from on, as much as an answer has room for; the number of nodes stands for the
- * generation.
- */
+/* From byte @from on, as much as an answer has room for; the number of nodes stands for the generation. */
 static int list_part(const struct tree *t, const char *path, size_t from, char *reply, size_t room)
 {
 	static char all[1 << 18];

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hostile backend against the block frontend: random and nearly right keys, states, answers (to
- * requests that wait, that do not, twice, wrong operations), indexes, pages kept mapped. It must
- * not crash, touch memory that is not its own, complete an operation twice or never, or leak.
+ * requests that wait, that do not, twice, wrong operations), indexes, pages kept mapped. It must not crash,
+ * touch memory that is not its own, complete an operation twice or never, or leak.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c pvlib/store.c
- * pvlib/xenbus.c blkfront/ring.c blkfront/device.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -337,8 +336,8 @@ static unsigned int finish(struct fuzz *f)
 }
 
 /*
- * Pages that were mapped when the frontend gave up are lost to it for good; nothing else may be.
- * The backend's own books must balance.
+ * Pages that were mapped when the frontend gave up are lost to it for good; nothing else may be. The
+ * backend's own books must balance.
  */
 static unsigned int end_world(struct fuzz *f)
 {

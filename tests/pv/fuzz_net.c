@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seeded fuzzing of network devices from both sides: rings and store keys are scribbled on while
- * frames flow, backends die and frontends part. Whatever happens, nobody crashes, no turn is
- * endless and each counted resource comes back.
+ * Seeded fuzzing of network devices from both sides: rings and store keys are scribbled on while frames
+ * flow, backends die and frontends part. Whatever happens, nobody crashes, no turn is endless and
+ * each counted resource comes back.
  *
- * FUZZ_CASES cases (100,000) from FUZZ_SEED (1) on; a case is one disturbance amid traffic, and
- * what comes of it. A world lives through CASES_PER_WORLD of them; one that fails is run again
- * alone by FUZZ_SEED=n FUZZ_CASES=64.
+ * FUZZ_CASES cases (100,000) from FUZZ_SEED (1) on; a case is one disturbance amid traffic, and what comes of
+ * it. A world lives through CASES_PER_WORLD of them; one that fails is run again alone by FUZZ_SEED=n
+ * FUZZ_CASES=64.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c
- * pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c
- * netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkfront against blkback in the fake world: data through every form of request, negotiation,
- * errors, removal; each resource counted at the end.
+ * blkfront against blkback in the fake world: data through every form of request, negotiation, errors,
+ * removal; each resource counted at the end.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c
- * tests/fake/block.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c
- * blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/move.c
- * blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c tests/fake/block.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/move.c blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -74,10 +71,7 @@ static void large_sectors(void **state)
 			.seed = seed, .sector = 4096, .front.large_units = seed % 2 }, 300);
 }
 
-/*
- * Sector numbers that 32 bits do not hold, in both units; the end of the disk is where it should
- * be.
- */
+/* Sector numbers that 32 bits do not hold, in both units; the end of the disk is where it should be. */
 static void beyond_two_tebibytes(void **state)
 {
 	struct block_setup s = { .before = 5ULL << 40 };
@@ -113,8 +107,8 @@ static bool none_is_busy(void *arg)
 }
 
 /*
- * Linux's frontend goes to Closed with requests in its ring, and waits for each of them. The
- * backend may be killed in that very moment.
+ * Linux's frontend goes to Closed with requests in its ring, and waits for each of them. The backend may
+ * be killed in that very moment.
  */
 static void closed_under_load(void **state)
 {

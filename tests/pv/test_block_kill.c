@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block backend killed at any instant: between two deliveries, or between two stores to a
- * ring's record. The next instance takes over, nothing is lost or answered twice, data is right,
- * and the frontend sees nothing but a pause. Also the n-th call of a port failing, at either end.
+ * The block backend killed at any instant: between two deliveries, or between two stores to a ring's
+ * record. The next instance takes over, nothing is lost or answered twice, data is right, and the
+ * frontend sees nothing but a pause. Also the n-th call of a port failing, at either end.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c
- * tests/fake/block.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c
- * blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/move.c
- * blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c tests/fake/block.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/move.c blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -95,8 +92,8 @@ static void killed(void **state)
 }
 
 /*
- * The guest goes on elsewhere, as after a migration: another backend that knows nothing, rings and
- * grants void; what was under way is sent again.
+ * The guest goes on elsewhere, as after a migration: another backend that knows nothing, rings and grants
+ * void; what was under way is sent again.
  */
 static void resumed(void **state)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The medium on real files: both engines, whole and partial sectors, many operations at once, the
- * end of the file, sharing modes, the fence between two instances, growing, records.
+ * The medium on real files: both engines, whole and partial sectors, many operations at once, the end
+ * of the file, sharing modes, the fence between two instances, growing, records.
  *
- * LINK: blkback/file_io.c blkback/image.c blkback/image_process.c blkback/nbd.c blkback/uring.c
- * blkback/workers.c LINK: blkback/write_log.c
+ * LINK: blkback/file_io.c blkback/image.c blkback/image_process.c blkback/nbd.c blkback/uring.c blkback/workers.c
+ * LINK: blkback/write_log.c
  * LIBS: -lpthread -Wl,--wrap=syscall
  */
 #include <stdarg.h>
@@ -188,8 +188,7 @@ static void traffic(struct medium *m)
 		for (unsigned int k = 0; k < 8192 - 2 * odd; k++)
 			assert_int_equal(back[k], i + 1);
 	}
-	/* not every file system can */
-	if (run(m, MEDIUM_DISCARD, 8192, NULL, 4096) != -EOPNOTSUPP) {
+	if (run(m, MEDIUM_DISCARD, 8192, NULL, 4096) != -EOPNOTSUPP) {	/* not every file system can */
 		assert_int_equal(run(m, MEDIUM_READ, 8192, back, 4096), 0);
 		assert_int_equal(back[4095], 0);
 	}
@@ -197,10 +196,7 @@ static void traffic(struct medium *m)
 	assert_true(run(m, MEDIUM_READ, BYTES, back, 512) < 0);
 }
 
-/*
- * The medium's own memory: in its registered beginning, across the border, behind it, and after its
- * end.
- */
+/* The medium's own memory: in its registered beginning, across the border, behind it, and after its end. */
 static void own_memory(struct medium *m)
 {
 	const size_t bytes = 1U << 20, places[] = { 0, 8192, (512U << 10) - 4096, (1U << 20) - 8192 };
@@ -254,9 +250,7 @@ static void default_engine(void **state)
 	with_engine(NULL);
 }
 
-/*
- * The ring fails at once, or in the middle of many operations: all are done, and it is said once.
- */
+/* The ring fails at once, or in the middle of many operations: all are done, and it is said once. */
 static void ring_fails(void **state)
 {
 	static const long takes[] = { 0, 1, 40 };

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images through a real qemu-nbd: reads, writes, flushes and discards of a qcow2 with a backing
- * file; servers killed under load, together with the daemon too; growing under load; what is
- * refused; the write log by itself.
+ * Images through a real qemu-nbd: reads, writes, flushes and discards of a qcow2 with a backing file; servers killed
+ * under load, together with the daemon too; growing under load; what is refused; the write log by itself.
  *
- * LINK: blkback/file_io.c blkback/image.c blkback/image_process.c blkback/nbd.c blkback/uring.c
- * blkback/workers.c LINK: blkback/write_log.c
+ * LINK: blkback/file_io.c blkback/image.c blkback/image_process.c blkback/nbd.c blkback/uring.c blkback/workers.c
+ * LINK: blkback/write_log.c
  * LIBS: -lpthread
  */
 #include <stdarg.h>

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netfront against netback in the fake world: frames of every form both ways, negotiation, rate
- * limit, slow guests, link state, parting and coming back; each resource counted at the end.
+ * netfront against netback in the fake world: frames of every form both ways, negotiation, rate limit, slow
+ * guests, link state, parting and coming back; each resource counted at the end.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c
- * pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c
- * netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -187,10 +185,7 @@ static void rate_change(void **state)
 	net_settle(&n);
 	took = send_timed(&n, 1000);
 	assert_true(took > 350 && took < 600);
-	/*
-	 * What waits goes at once when the limit goes: this one lets a frame pass in a thousand
-	 * seconds.
-	 */
+	/* What waits goes at once when the limit goes: this one lets a frame pass in a thousand seconds. */
 	world_store_write(n.world, NET_BACK "/rate", "1000,1000000000");
 	net_settle(&n);
 	for (unsigned int i = 0; i < 100; i++)
@@ -287,10 +282,7 @@ static void useless_frames(void **state)
 	assert_int_equal(net_end(&n), 0);
 }
 
-/*
- * Unplugged with frames under way both ways, and plugged in again: nothing is left over, all works
- * anew.
- */
+/* Unplugged with frames under way both ways, and plugged in again: nothing is left over, all works anew. */
 static void replug(void **state)
 {
 	struct net_setup setup = { .front.queues = 2 };
@@ -332,8 +324,8 @@ static void replug(void **state)
 }
 
 /*
- * The guest goes on elsewhere, as after a migration: a backend that knows nothing, its own
- * directory as a toolstack writes it, rings and grants void.
+ * The guest goes on elsewhere, as after a migration: a backend that knows nothing, its own directory as a toolstack
+ * writes it, rings and grants void.
  */
 static void moved(void **state)
 {

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile peers on a network device's rings and in the store: netback and netfront close the device
- * with one log line that names field and value; frames that merely make no sense are dropped.
+ * Hostile peers on a network device's rings and in the store: netback and netfront close the device with one
+ * log line that names field and value; frames that merely make no sense are dropped.
  *
- * Both ends are real; a case forges what its end would have written, straight into the shared
- * pages.
+ * Both ends are real; a case forges what its end would have written, straight into the shared pages.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c
- * pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c
- * netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -222,9 +219,7 @@ static void hostile_keys(void **state)
 		struct net n;
 
 		start(&n);
-		/*
-		 * A daemon whose record is new meets what a good frontend wrote, but for one key.
-		 */
+		/* A daemon whose record is new meets what a good frontend wrote, but for one key. */
 		net_kill_back(&n);
 		memset(n.record, 0, sizeof(*n.record));
 		n.record->queues = 4;

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netback killed at any instant, and calls that fail: nothing but frames may be lost, and no
- * resource.
+ * netback killed at any instant, and calls that fail: nothing but frames may be lost, and no resource.
  *
- * A death comes at a point drawn from the seed, also between two writes to the record or the rings;
- * a new process then takes over. Failing calls are tried one after the other, from the first to the
- * last.
+ * A death comes at a point drawn from the seed, also between two writes to the record or the rings; a
+ * new process then takes over. Failing calls are tried one after the other, from the first to the last.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c
- * pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c
- * netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
  */
 #include <stdarg.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Headers and checksums of frames (pv/packet.h): what is found in good ones, that bad ones are
- * errors, and that nothing is read beyond the end of either.
+ * Headers and checksums of frames (pv/packet.h): what is found in good ones, that bad ones are errors, and that
+ * nothing is read beyond the end of either.
  *
  * LINK: pvlib/packet.c
  */
@@ -14,10 +14,7 @@
 #include <cmocka.h>
 #include <pv/packet.h>
 
-/*
- * An ICMP-free classic: a DNS-like UDP datagram of 4 payload bytes, its checksum worked out by
- * hand.
- */
+/* An ICMP-free classic: a DNS-like UDP datagram of 4 payload bytes, its checksum worked out by hand. */
 static const uint8_t udp4[] = {
 	0, 0x16, 0x3e, 0, 0, 1, 0, 0x16, 0x3e, 0, 0, 2, 0x08, 0x00,
 	0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,

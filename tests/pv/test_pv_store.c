@@ -2,8 +2,7 @@
 /*
  * The store's helpers against the fake world's store: directories that are too long for one answer.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c pvlib/store.c
- * pvlib/xenbus.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c pvlib/store.c pvlib/xenbus.c
  */
 #include <stdarg.h>
 #include <setjmp.h>

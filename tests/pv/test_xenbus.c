@@ -2,8 +2,7 @@
 /*
  * One end of a device against a peer that fails it over and over: dom0's log stays small.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c pvlib/store.c
- * pvlib/xenbus.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c pvlib/store.c pvlib/xenbus.c
  */
 #include <stdarg.h>
 #include <setjmp.h>

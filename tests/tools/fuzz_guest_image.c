@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzzes what reads guests' kernels: ELF headers, notes and segments, the layout that follows from
- * them, and packed payloads. What is accepted must keep its promises; the sanitizers watch the
- * rest.
+ * Fuzzes what reads guests' kernels: ELF headers, notes and segments, the layout that follows from them,
+ * and packed payloads. What is accepted must keep its promises; the sanitizers watch the rest.
  */
-/*
- * LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/unpack.c dom0-tools/libs/guest/layout.c
- */
+/* LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/unpack.c dom0-tools/libs/guest/layout.c */
 /* LINK: dom0-tools/libs/util/core.c */
 /* LIBS: -llzma -lzstd -lz -llz4 */
 #include <stdint.h>

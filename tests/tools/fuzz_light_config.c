@@ -3,12 +3,7 @@
  * The configuration's parsers against rubbish: texts of real shapes, mutated by seed. Whatever is
  * accepted must survive JSON and back unchanged; whatever is refused must come with a message.
  *
- * LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c
- * dom0-tools/libs/light/config_json.c dom0-tools/libs/light/config_sxp.c
- * dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c
- * dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c
- * dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c
- * dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c
+ * LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c
  */
 #include <errno.h>
 #include <stdio.h>
@@ -150,10 +145,7 @@ static int one(char *text, size_t length, int json)
 	return ok;
 }
 
-/*
- * The values that verbs take from their arguments; what is accepted means the same when written
- * again.
- */
+/* The values that verbs take from their arguments; what is accepted means the same when written again. */
 static int values(const char *text, size_t length)
 {
 	char word[24], name[32];

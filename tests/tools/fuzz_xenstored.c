@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rubbish and near-rubbish into the store daemon, through rings and sockets, with restarts in
- * between.
+ * Rubbish and near-rubbish into the store daemon, through rings and sockets, with restarts in between.
  *
  * After each batch the daemon's own check must find nothing; after each restart nodes, watches and
  * transactions must be what they were. FUZZ_CASES messages (100,000), FUZZ_SEED.
- * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c
- * dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c
- * dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c
- * dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c
- * dom0-tools/xenstored/restore.c dom0-tools/xenstored/room.c dom0-tools/xenstored/core.c
- * tests/tools/xenstored_world.c
+ * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c dom0-tools/xenstored/restore.c dom0-tools/xenstored/room.c dom0-tools/xenstored/core.c tests/tools/xenstored_world.c
  */
 #include <stdio.h>
 #include <stdlib.h>

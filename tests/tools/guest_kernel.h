@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small kernel images for tests of the guest builder: an ELF file with Xen notes, as a test wants
- * it.
+ * Small kernel images for tests of the guest builder: an ELF file with Xen notes, as a test wants it.
  */
 #ifndef TESTS_TOOLS_GUEST_KERNEL_H
 #define TESTS_TOOLS_GUEST_KERNEL_H

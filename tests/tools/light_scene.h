@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests of libs/light have around them: a folder with files, and backends in the fake store
- * that answer. Include it once, after <tools/kill_point.h> and <fake_store.h>.
+ * What tests of libs/light have around them: a folder with files, and backends in the fake store that
+ * answer. Include it once, after <tools/kill_point.h> and <fake_store.h>.
  */
 #ifndef TESTS_TOOLS_LIGHT_SCENE_H
 #define TESTS_TOOLS_LIGHT_SCENE_H

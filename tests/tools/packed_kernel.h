@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bzImages for tests of the guest's image loader: an ELF file packed each way, behind a boot
- * sector.
+ * bzImages for tests of the guest's image loader: an ELF file packed each way, behind a boot sector.
  */
 #ifndef TESTS_TOOLS_PACKED_KERNEL_H
 #define TESTS_TOOLS_PACKED_KERNEL_H

@@ -3,9 +3,7 @@
  * The console daemon against fake guests: logs, viewers, limits, hostile rings, and kills at every
  * point where an order of steps matters.
  *
- * LINK: tests/tools/consoled_world.c dom0-tools/consoled/daemon.c dom0-tools/consoled/console.c
- * dom0-tools/consoled/viewer.c dom0-tools/consoled/spool.c dom0-tools/consoled/ring.c
- * dom0-tools/consoled/hypervisor.c dom0-tools/consoled/linux.c
+ * LINK: tests/tools/consoled_world.c dom0-tools/consoled/daemon.c dom0-tools/consoled/console.c dom0-tools/consoled/viewer.c dom0-tools/consoled/spool.c dom0-tools/consoled/ring.c dom0-tools/consoled/hypervisor.c dom0-tools/consoled/linux.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -510,10 +508,7 @@ static bool short_life(const char *print_first, const char *newcomer, const char
 	return waitpid(child, &status, 0) == child && status == 0;
 }
 
-/*
- * The daemon is killed, its domain dies, another one comes: it is not shown what the first one
- * printed.
- */
+/* The daemon is killed, its domain dies, another one comes: it is not shown what the first one printed. */
 static void test_replay_of_the_dead(void **state)
 {
 	(void)state;

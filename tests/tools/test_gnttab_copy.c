@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies that go straight to the hypervisor, against one played here: pieces are cut at our pages'
- * borders, each status finds its piece, large batches take several calls, our own pages are named
- * by frame where that means anything and by reference elsewhere, and where the way is barred the
- * kernel is asked.
+ * Copies that go straight to the hypervisor, against one played here: pieces are cut at our pages' borders, each
+ * status finds its piece, large batches take several calls, our own pages are named by frame where that means
+ * anything and by reference elsewhere, and where the way is barred the kernel is asked.
  *
  * LINK: dom0-tools/libs/gnttab/copy.c
  */
@@ -261,10 +260,7 @@ static void many(void **state)
 	finish(&g);
 }
 
-/*
- * Other memory, or memory that only begins in the staging area, is the kernel's task, which is not
- * there.
- */
+/* Other memory, or memory that only begins in the staging area, is the kernel's task, which is not there. */
 static void elsewhere(void **state)
 {
 	static uint8_t other[64];

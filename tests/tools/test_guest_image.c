@@ -2,9 +2,7 @@
 /*
  * Kernel images: every packing that Linux has, ELF files and their notes, and what is refused why.
  */
-/*
- * LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/unpack.c dom0-tools/libs/guest/layout.c
- */
+/* LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/unpack.c dom0-tools/libs/guest/layout.c */
 /* LINK: dom0-tools/libs/guest/image.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c */
 /* LIBS: -llzma -lzstd -lz -llz4 */
 #include <errno.h>

@@ -3,42 +3,21 @@
  * kl's verbs against a small hypervisor and the fake store: what they print to the byte, how they
  * refuse, how few requests they make, and what happens when the store or the hypervisor fails.
  */
-/*
- * LINK: dom0-tools/kl/commands.c dom0-tools/kl/console.c dom0-tools/kl/cpupool_create.c
- * dom0-tools/kl/cpupool_list.c
- */
-/*
- * LINK: dom0-tools/kl/cpupool_ops.c dom0-tools/kl/cpupool_split.c dom0-tools/kl/cpupools.c
- * dom0-tools/kl/cpus.c
- */
+/* LINK: dom0-tools/kl/commands.c dom0-tools/kl/console.c dom0-tools/kl/cpupool_create.c dom0-tools/kl/cpupool_list.c */
+/* LINK: dom0-tools/kl/cpupool_ops.c dom0-tools/kl/cpupool_split.c dom0-tools/kl/cpupools.c dom0-tools/kl/cpus.c */
 /* LINK: dom0-tools/kl/block.c dom0-tools/kl/devices.c dom0-tools/kl/network.c */
 /* LINK: dom0-tools/kl/destroy.c dom0-tools/libs/light/holders.c */
 /* LINK: dom0-tools/kl/dmesg.c dom0-tools/kl/domains.c dom0-tools/kl/events.c dom0-tools/kl/gc.c */
-/*
- * LINK: dom0-tools/kl/handles.c dom0-tools/kl/help.c dom0-tools/kl/info.c dom0-tools/kl/info_numa.c
- */
+/* LINK: dom0-tools/kl/handles.c dom0-tools/kl/help.c dom0-tools/kl/info.c dom0-tools/kl/info_numa.c */
 /* LINK: dom0-tools/kl/metrics_more.c dom0-tools/kl/metrics_json.c */
-/*
- * LINK: dom0-tools/kl/list.c dom0-tools/kl/memory.c dom0-tools/kl/metrics.c dom0-tools/kl/names.c
- */
-/*
- * LINK: dom0-tools/kl/pause.c dom0-tools/kl/report.c dom0-tools/kl/sched.c
- * dom0-tools/kl/set_parameters.c
- */
-/*
- * LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/uptime.c
- * dom0-tools/kl/vcpu_list.c
- */
+/* LINK: dom0-tools/kl/list.c dom0-tools/kl/memory.c dom0-tools/kl/metrics.c dom0-tools/kl/names.c */
+/* LINK: dom0-tools/kl/pause.c dom0-tools/kl/report.c dom0-tools/kl/sched.c dom0-tools/kl/set_parameters.c */
+/* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
 /* LINK: dom0-tools/kl/vcpu_pin.c dom0-tools/kl/vcpu_set.c */  
-/*
- * LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c
- * dom0-tools/libs/light/config_json.c
- */
+/* LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c */
 /* LINK: dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/values.c */
 /* LINK: dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c */
-/*
- * LINK: dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c
- */
+/* LINK: dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c */
 /* LINK: dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c */
 /* LINK: dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c tests/tools/fake_kl.c */
 /* LINK: dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
@@ -661,10 +640,7 @@ static int raw_terminal(int *slave, char *name)
 	return master;
 }
 
-/*
- * A guest that reads nothing of what is typed: the keyboard is heard all the same, so the escape
- * character is.
- */
+/* A guest that reads nothing of what is typed: the keyboard is heard all the same, so the escape character is. */
 static void test_console_of_the_deaf(void **state __attribute__((unused)))
 {
 	char name[64], bytes[1024];

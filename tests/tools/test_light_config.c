@@ -3,12 +3,7 @@
  * What users write and what the tools print: xl.cfg's language and keys, disks, interfaces, CPU
  * lists, the JSON form (byte for byte as 4.17's xl prints it), and the messages for mistakes.
  *
- * LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c
- * dom0-tools/libs/light/config_json.c dom0-tools/libs/light/config_sxp.c
- * dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c
- * dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c
- * dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c
- * dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c
+ * LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

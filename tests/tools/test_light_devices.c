@@ -1,58 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes of running domains that meet others: names that a creation is about to take, devices that
- * are plugged in anew and cannot be, disks that another guest has through the other backend.
+ * Changes of running domains that meet others: names that a creation is about to take, devices that are
+ * plugged in anew and cannot be, disks that another guest has through the other backend.
  */
-/*
- * LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c
- * dom0-tools/libs/light/batch.c
- */
-/*
- * LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c
- * dom0-tools/libs/light/create_nodes.c
- */
-/*
- * LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c
- * dom0-tools/libs/light/device_list.c
- */
-/*
- * LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c
- * dom0-tools/libs/light/holders.c dom0-tools/libs/light/limits.c
- */
-/*
- * LINK: dom0-tools/libs/light/marker.c dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c
- */
+/* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
+/* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
+/* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
+/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/holders.c dom0-tools/libs/light/limits.c */
+/* LINK: dom0-tools/libs/light/marker.c dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c */
 /* LINK: dom0-tools/libs/light/prepare.c */
-/*
- * LINK: dom0-tools/libs/light/reconnect.c dom0-tools/libs/light/script.c
- * dom0-tools/libs/light/shutdown.c
- */
-/*
- * LINK: dom0-tools/libs/light/userdata.c dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c
- */
-/*
- * LINK: dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c
- * dom0-tools/libs/light/defaults.c
- */
-/*
- * LINK: dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c
- * dom0-tools/libs/light/nic_spec.c
- */
+/* LINK: dom0-tools/libs/light/reconnect.c dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c */
+/* LINK: dom0-tools/libs/light/userdata.c dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c */
+/* LINK: dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c */
+/* LINK: dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c */
 /* LINK: dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c */
 /* LINK: dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c */
 /* LINK: dom0-tools/libs/json/tree.c dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
 /* LINK: dom0-tools/libs/ctl/core.c dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c */
 /* LINK: dom0-tools/libs/ctl/host.c dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/call/fake.c */
-/*
- * LINK: dom0-tools/libs/call/fake_ops.c dom0-tools/libs/foreignmemory/fake.c
- * dom0-tools/libs/guest/build.c
- */
-/*
- * LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c
- */
-/*
- * LINK: dom0-tools/libs/guest/tables.c dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c
- */
+/* LINK: dom0-tools/libs/call/fake_ops.c dom0-tools/libs/foreignmemory/fake.c dom0-tools/libs/guest/build.c */
+/* LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c */
+/* LINK: dom0-tools/libs/guest/tables.c dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c */
 /* LIBS: -llzma -lzstd -lz -llz4 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,9 +42,7 @@
 #include <light_host.h>
 #include "../../dom0-tools/libs/light/domain.h"
 
-/*
- * Domain 1, called "g", with a configuration that has a disk and an interface, neither plugged in.
- */
+/* Domain 1, called "g", with a configuration that has a disk and an interface, neither plugged in. */
 static int setup(void **state)
 {
 	struct xen_domctl_createdomain create = { .max_vcpus = 1, .max_evtchn_port = 1023 };
@@ -185,10 +151,7 @@ static unsigned int configured_disks(void)
 	return n;
 }
 
-/*
- * The backend does not take it again: it is unplugged, but not forgotten, and the next attempt is
- * like the first.
- */
+/* The backend does not take it again: it is unplugged, but not forgotten, and the next attempt is like the first. */
 static void test_reconnect_fails(void **state)
 {
 	static const char front[] = "/local/domain/1/device/vbd/51712";
@@ -262,10 +225,7 @@ static int open_backing(int backend, int readwrite, int shared)
 	return rc;
 }
 
-/*
- * One guest has the file by the kernel's backend, another wants it by ours; and the other way
- * round.
- */
+/* One guest has the file by the kernel's backend, another wants it by ours; and the other way round. */
 static void test_both_backends(void **state)
 {
 	char disk[96], alias[96], raw[112];

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Which domids were in use a moment ago: what is put down is found, for a minute; rubbish does no
- * harm.
- */
+/* Which domids were in use a moment ago: what is put down is found, for a minute; rubbish does no harm. */
 /* LINK: dom0-tools/libs/light/history.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,58 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What light does where things go wrong around it: a boot loader that names files of others or
- * leaves its own, scripts that do not end, a configuration that cannot be saved, remains in the
- * store.
+ * What light does where things go wrong around it: a boot loader that names files of others or leaves
+ * its own, scripts that do not end, a configuration that cannot be saved, remains in the store.
  */
-/*
- * LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c
- * dom0-tools/libs/light/batch.c
- */
-/*
- * LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c
- * dom0-tools/libs/light/create_nodes.c
- */
-/*
- * LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c
- * dom0-tools/libs/light/device_list.c
- */
-/*
- * LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c
- * dom0-tools/libs/light/holders.c dom0-tools/libs/light/limits.c
- */
-/*
- * LINK: dom0-tools/libs/light/marker.c dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c
- */
-/*
- * LINK: dom0-tools/libs/light/prepare.c dom0-tools/libs/light/script.c
- * dom0-tools/libs/light/shutdown.c
- */
-/*
- * LINK: dom0-tools/libs/light/userdata.c dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c
- */
-/*
- * LINK: dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c
- * dom0-tools/libs/light/defaults.c
- */
-/*
- * LINK: dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c
- * dom0-tools/libs/light/nic_spec.c
- */
+/* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
+/* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
+/* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
+/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/holders.c dom0-tools/libs/light/limits.c */
+/* LINK: dom0-tools/libs/light/marker.c dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c */
+/* LINK: dom0-tools/libs/light/prepare.c dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c */
+/* LINK: dom0-tools/libs/light/userdata.c dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c */
+/* LINK: dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c */
+/* LINK: dom0-tools/libs/light/disk_spec.c dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c */
 /* LINK: dom0-tools/libs/light/parse.c dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c */
 /* LINK: dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c */
 /* LINK: dom0-tools/libs/json/tree.c dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
 /* LINK: dom0-tools/libs/ctl/core.c dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c */
 /* LINK: dom0-tools/libs/ctl/host.c dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/call/fake.c */
-/*
- * LINK: dom0-tools/libs/call/fake_ops.c dom0-tools/libs/foreignmemory/fake.c
- * dom0-tools/libs/guest/build.c
- */
-/*
- * LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c
- */
-/*
- * LINK: dom0-tools/libs/guest/tables.c dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c
- */
+/* LINK: dom0-tools/libs/call/fake_ops.c dom0-tools/libs/foreignmemory/fake.c dom0-tools/libs/guest/build.c */
+/* LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c */
+/* LINK: dom0-tools/libs/guest/tables.c dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c */
 /* LIBS: -llzma -lzstd -lz -llz4 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,9 +216,7 @@ static void test_stubborn_script(void **state)
 	assert_null(fake_store_get("/libxl/1/device/vif/0"));
 }
 
-/*
- * Programs of others are started as a shell would start them, though we ignore SIGPIPE ourselves.
- */
+/* Programs of others are started as a shell would start them, though we ignore SIGPIPE ourselves. */
 static void test_scripts_signals(void **state)
 {
 	struct light_nic nic;

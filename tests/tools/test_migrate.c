@@ -3,68 +3,31 @@
  * The two ends of a migration, each against another end that goes away, refuses, lies or is xl, at
  * every step: a domain is never lost and never left running twice, and nothing else is left.
  */
-/*
- * LINK: dom0-tools/libs/move/apart.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c
- * dom0-tools/libs/move/pages.c
- */
+/* LINK: dom0-tools/libs/move/apart.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
 /* LINK: dom0-tools/libs/move/restore.c dom0-tools/libs/move/restore_pages.c */
 /* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
 /* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
-/*
- * LINK: dom0-tools/libs/move/suspend.c dom0-tools/libs/move/send.c dom0-tools/libs/move/receive.c
- */
-/*
- * LINK: dom0-tools/libs/move/preflight.c dom0-tools/libs/move/brake.c
- * dom0-tools/libs/move/features.c dom0-tools/libs/move/lock.c dom0-tools/libs/stream/rules.c
- */
+/* LINK: dom0-tools/libs/move/suspend.c dom0-tools/libs/move/send.c dom0-tools/libs/move/receive.c */
+/* LINK: dom0-tools/libs/move/preflight.c dom0-tools/libs/move/brake.c dom0-tools/libs/move/features.c dom0-tools/libs/move/lock.c dom0-tools/libs/stream/rules.c */
 /* LINK: dom0-tools/libs/stream/reader.c dom0-tools/libs/stream/framing.c */
 /* LINK: dom0-tools/libs/stream/writer.c dom0-tools/libs/stream/tables.c */
 /* LINK: dom0-tools/libs/stream/context.c dom0-tools/libs/ctl/policy.c */
-/*
- * LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c
- * dom0-tools/libs/light/batch.c
- */
-/*
- * LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c
- * dom0-tools/libs/light/create_nodes.c
- */
-/*
- * LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c
- * dom0-tools/libs/light/device_list.c
- */
-/*
- * LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c
- * dom0-tools/libs/light/holders.c dom0-tools/libs/light/limits.c dom0-tools/libs/light/marker.c
- */
-/*
- * LINK: dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c dom0-tools/libs/light/prepare.c
- * dom0-tools/libs/light/reconnect.c
- */
-/*
- * LINK: dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c
- * dom0-tools/libs/light/userdata.c
- */
+/* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
+/* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
+/* LINK: dom0-tools/libs/light/destroy.c dom0-tools/libs/light/device.c dom0-tools/libs/light/device_list.c */
+/* LINK: dom0-tools/libs/light/device_wait.c dom0-tools/libs/light/history.c dom0-tools/libs/light/holders.c dom0-tools/libs/light/limits.c dom0-tools/libs/light/marker.c */
+/* LINK: dom0-tools/libs/light/memory.c dom0-tools/libs/light/open.c dom0-tools/libs/light/prepare.c dom0-tools/libs/light/reconnect.c */
+/* LINK: dom0-tools/libs/light/script.c dom0-tools/libs/light/shutdown.c dom0-tools/libs/light/userdata.c */
 /* LINK: dom0-tools/libs/light/wait.c dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c */
-/*
- * LINK: dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c
- * dom0-tools/libs/light/disk_spec.c
- */
-/*
- * LINK: dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c
- */
+/* LINK: dom0-tools/libs/light/config_json.c dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c */
+/* LINK: dom0-tools/libs/light/keys.c dom0-tools/libs/light/nic_spec.c dom0-tools/libs/light/parse.c */
 /* LINK: dom0-tools/libs/light/values.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c */
 /* LINK: dom0-tools/libs/json/write.c dom0-tools/libs/json/parse.c dom0-tools/libs/json/tree.c */
 /* LINK: dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c dom0-tools/libs/ctl/core.c */
 /* LINK: dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c dom0-tools/libs/ctl/host.c */
 /* LINK: dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/call/fake.c dom0-tools/libs/call/fake_ops.c */
-/*
- * LINK: dom0-tools/libs/foreignmemory/fake.c dom0-tools/libs/guest/build.c
- * dom0-tools/libs/guest/elf.c
- */
-/*
- * LINK: dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c
- * dom0-tools/libs/guest/tables.c
- */
+/* LINK: dom0-tools/libs/foreignmemory/fake.c dom0-tools/libs/guest/build.c dom0-tools/libs/guest/elf.c */
+/* LINK: dom0-tools/libs/guest/layout.c dom0-tools/libs/guest/memory.c dom0-tools/libs/guest/tables.c */
 /* LINK: dom0-tools/libs/guest/image.c dom0-tools/libs/guest/unpack.c */
 /* LIBS: -llzma -lzstd -lz -llz4 */
 #include <errno.h>

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The domain monitor: its decisions, and its workers against fake domains in memory that outlives a
- * process; workers are killed at every point where an order of steps matters, and followed by
- * others.
+ * process; workers are killed at every point where an order of steps matters, and followed by others.
  *
- * LINK: dom0-tools/monitor/policy.c dom0-tools/monitor/intent.c dom0-tools/monitor/report.c
- * dom0-tools/monitor/worker.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c
- * dom0-tools/libs/json/write.c
+ * LINK: dom0-tools/monitor/policy.c dom0-tools/monitor/intent.c dom0-tools/monitor/report.c dom0-tools/monitor/worker.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c dom0-tools/libs/json/write.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

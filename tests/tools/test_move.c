@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest of the fake hypervisor is saved and restored: every byte of its memory, its tables and
- * its vcpus are the same again, also when it writes meanwhile; nothing stays mapped whichever call
+ * A guest of the fake hypervisor is saved and restored: every byte of its memory, its tables and its
+ * vcpus are the same again, also when it writes meanwhile; nothing stays mapped whichever call
  * fails, wherever the stream ends and whenever the caller gives up.
  */
-/*
- * LINK: dom0-tools/libs/move/apart.c dom0-tools/libs/move/brake.c dom0-tools/libs/move/channel.c
- * dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c
- */
+/* LINK: dom0-tools/libs/move/apart.c dom0-tools/libs/move/brake.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
 /* LINK: dom0-tools/libs/move/restore.c dom0-tools/libs/move/restore_pages.c */
 /* LINK: dom0-tools/libs/move/restore_state.c dom0-tools/libs/move/save.c */
 /* LINK: dom0-tools/libs/move/save_state.c dom0-tools/libs/move/source.c */
@@ -16,9 +13,7 @@
 /* LINK: dom0-tools/libs/stream/framing.c dom0-tools/libs/stream/writer.c */
 /* LINK: dom0-tools/libs/stream/tables.c dom0-tools/libs/stream/context.c */
 /* LINK: dom0-tools/libs/guest/build.c dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c */
-/*
- * LINK: dom0-tools/libs/guest/memory.c dom0-tools/libs/guest/tables.c dom0-tools/libs/util/core.c
- */
+/* LINK: dom0-tools/libs/guest/memory.c dom0-tools/libs/guest/tables.c dom0-tools/libs/util/core.c */
 /* LINK: dom0-tools/libs/ctl/core.c dom0-tools/libs/ctl/domain.c dom0-tools/libs/ctl/memory.c */
 /* LINK: dom0-tools/libs/ctl/host.c dom0-tools/libs/ctl/vcpu.c dom0-tools/libs/ctl/policy.c */
 /* LINK: dom0-tools/libs/call/fake.c dom0-tools/libs/call/fake_ops.c */
@@ -358,10 +353,7 @@ static void test_live(void **state)
 	assert_in_range(w->save.round_pages[1], 40, 400);
 }
 
-/*
- * Without the brake the live phase ends soon; with it the guest is slowed down, and only for so
- * long.
- */
+/* Without the brake the live phase ends soon; with it the guest is slowed down, and only for so long. */
 static void test_brake(void **state)
 {
 	struct world *w = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenstored's keeper with workers that die at once: who waits for the daemon to serve learns of the
- * worker that does, or that there will be none.
+ * xenstored's keeper with workers that die at once: who waits for the daemon to serve learns of the worker that
+ * does, or that there will be none.
  */
 /* LINK: dom0-tools/xenstored/keeper.c */
 #include <setjmp.h>

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store daemon killed 1,000 times: at every kind of instant, under load, nothing is lost or
- * doubled.
+ * The store daemon killed 1,000 times: at every kind of instant, under load, nothing is lost or doubled.
  *
- * Clients (rings and sockets) send long scripts of requests, cut anywhere; each knows every byte
- * that it must be told, in order, events and answers, whatever happens to the daemon. The daemon
- * runs in a forked child that SIGKILLs itself at a chosen point between two stores to shared memory
- * (or between a system call and noting its result); the next child takes over. KILLS and SEED in
- * the environment. LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c
- * dom0-tools/xenstored/perms.c dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c
- * dom0-tools/xenstored/domain.c dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c
- * dom0-tools/xenstored/output.c dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c
- * dom0-tools/xenstored/control.c dom0-tools/xenstored/restore.c dom0-tools/xenstored/room.c
- * dom0-tools/xenstored/core.c tests/tools/xenstored_world.c
+ * Clients (rings and sockets) send long scripts of requests, cut anywhere; each knows every byte that
+ * it must be told, in order, events and answers, whatever happens to the daemon. The daemon runs in a
+ * forked child that SIGKILLs itself at a chosen point between two stores to shared memory (or between a
+ * system call and noting its result); the next child takes over. KILLS and SEED in the environment.
+ * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c dom0-tools/xenstored/restore.c dom0-tools/xenstored/room.c dom0-tools/xenstored/core.c tests/tools/xenstored_world.c
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -162,9 +156,7 @@ static void do_rm(struct client *c, unsigned int key, uint32_t tx)
 	expect(c, XS_RM, tx, "OK", 3);
 }
 
-/*
- * A node that nobody made before, below a watch of its own: exactly one event, before the answer.
- */
+/* A node that nobody made before, below a watch of its own: exactly one event, before the answer. */
 static void do_unique(struct client *c)
 {
 	char path[80];

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store daemon with /run entirely full: what it has is kept and read, what would add to it is
- * refused by name, and all goes on as soon as there is room.
- * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c
- * dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c
- * dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c
- * dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c
- * dom0-tools/xenstored/restore.c dom0-tools/xenstored/room.c dom0-tools/xenstored/core.c
- * tests/tools/xenstored_world.c LIBS: -Wl,--wrap=fallocate
+ * The store daemon with /run entirely full: what it has is kept and read, what would add to it is refused by
+ * name, and all goes on as soon as there is room.
+ * LINK: dom0-tools/xenstored/table.c dom0-tools/xenstored/journal.c dom0-tools/xenstored/perms.c dom0-tools/xenstored/tree.c dom0-tools/xenstored/watch.c dom0-tools/xenstored/domain.c dom0-tools/xenstored/transaction.c dom0-tools/xenstored/view.c dom0-tools/xenstored/output.c dom0-tools/xenstored/connection.c dom0-tools/xenstored/request.c dom0-tools/xenstored/control.c dom0-tools/xenstored/restore.c dom0-tools/xenstored/room.c dom0-tools/xenstored/core.c tests/tools/xenstored_world.c
+ * LIBS: -Wl,--wrap=fallocate
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -42,10 +38,7 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
 	for (i = 0; i < n_had; i++)
 		if (had[i].file == st.st_ino && had[i].from <= offset && had[i].to >= offset + length)
 			break;
-	/*
-	 * The state file has its size from the start, but not all memory behind it; the others
-	 * grow.
-	 */
+	/* The state file has its size from the start, but not all memory behind it; the others grow. */
 	if (full && i == n_had && (offset + length > st.st_size || st.st_size > 64 << 20)) {
 		errno = ENOSPC;
 		return -1;
@@ -83,10 +76,7 @@ static const char *write_big(unsigned int times)
 	return answer;
 }
 
-/*
- * A restart without room goes on with the journal as it is; and compacts it as soon as there is
- * some.
- */
+/* A restart without room goes on with the journal as it is; and compacts it as soon as there is some. */
 static void test_restart(void **state)
 {
 	size_t tail;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests of the store daemon have around them: a daemon on a world of its own, a client of
- * dom0's, and requests that wait for their answer. Include it once, after <cmocka.h>.
+ * What tests of the store daemon have around them: a daemon on a world of its own, a client of dom0's, and
+ * requests that wait for their answer. Include it once, after <cmocka.h>.
  */
 #ifndef TESTS_XENSTORED_SCENE_H
 #define TESTS_XENSTORED_SCENE_H

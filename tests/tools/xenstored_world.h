@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world for the store daemon in tests: domains with rings, clients' sockets, a clock and a log,
- * in memory that a forked and killed daemon shares with its successor and with the test.
+ * A world for the store daemon in tests: domains with rings, clients' sockets, a clock and a log, in
+ * memory that a forked and killed daemon shares with its successor and with the test.
  *
- * In process: world_start(), clients' calls, world_run(). For kills: world_start() and world_run()
- * in a forked child with world->kill_at set, the test being the clients and the kernel that keeps
- * sockets open.
+ * In process: world_start(), clients' calls, world_run(). For kills: world_start() and world_run() in a
+ * forked child with world->kill_at set, the test being the clients and the kernel that keeps sockets open.
  */
 #ifndef TESTS_XENSTORED_WORLD_H
 #define TESTS_XENSTORED_WORLD_H

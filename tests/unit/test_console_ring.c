@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring of console output as XEN_SYSCTL_readconsole shows it: pieces from where the last one
- * ended, clearing of what was read and of nothing else, positions that no reader was given.
+ * The ring of console output as XEN_SYSCTL_readconsole shows it: pieces from where the last one ended,
+ * clearing of what was read and of nothing else, positions that no reader was given.
  *
  * LINK: xen-core/console_ring.c
  */

@@ -319,9 +319,7 @@ static void test_limits_and_reset(void **state __maybe_unused)
 	unmake_domains();
 }
 
-/*
- * A domain ends while its reset is preempted: ports opened behind that one's back are closed, too.
- */
+/* A domain ends while its reset is preempted: ports opened behind that one's back are closed, too. */
 static void test_destroy_in_reset(void **state __maybe_unused)
 {
 	struct evtchn_status st;

@@ -4,8 +4,8 @@
  * or nothing by chunk, continuations make progress, errnos are the ABI's.
  */
 /*
- * LINK: xen-core/memory_op.c xen-core/memory_exchange.c xen-core/grant_table.c
- * xen-core/zombie_dump.c LINK: xen-core/grant_map.c xen-core/grant_copy.c arch/x86/mm/page_ref.c
+ * LINK: xen-core/memory_op.c xen-core/memory_exchange.c xen-core/grant_table.c xen-core/zombie_dump.c
+ * LINK: xen-core/grant_map.c xen-core/grant_copy.c arch/x86/mm/page_ref.c
  */
 #include "harness.h"
 #include <arch/map.h>

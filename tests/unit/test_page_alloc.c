@@ -127,9 +127,7 @@ static void test_no_stale_memory(void **state __maybe_unused)
 	assert_int_equal(total_free_pages(), 1);
 }
 
-/*
- * Runs up, down and broken ones come back whole; a page that is referred to, or has a type, stays.
- */
+/* Runs up, down and broken ones come back whole; a page that is referred to, or has a type, stays. */
 static void test_free_unreferenced(void **state __maybe_unused)
 {
 	struct domain *d = host_domain_create(1, 1, false);
@@ -137,9 +135,7 @@ static void test_free_unreferenced(void **state __maybe_unused)
 	struct page_info *pg = alloc_domheap_pages(d, 6, 0), *more;
 
 	assert_non_null(pg);
-	/*
-	 * List order: 0..15 up, then 31..16 down, then every second of the rest, then what is left.
-	 */
+	/* List order: 0..15 up, then 31..16 down, then every second of the rest, then what is left. */
 	for (int i = 16; i < 32; i++) {
 		page_list_del(&pg[47 - i], &d->page_list);
 		page_list_add_tail(&pg[47 - i], &d->page_list);

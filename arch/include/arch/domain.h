@@ -74,10 +74,7 @@ long arch_hypercall_iret(void);
 /* Shows a vcpu's registers and a bit of its stack on the console. */
 void arch_dump_vcpu(struct vcpu *v);
 void arch_dump_domain(struct domain *d);
-/*
- * Calls each for every page table entry of another domain that names memory of d. Slow: looks at
- * all.
- */
+/* Calls each for every page table entry of another domain that names memory of d. Slow: looks at all. */
 void arch_each_mapping(const struct domain *d, void (*each)(const struct domain *by, void *data),
 		       void *data);
 

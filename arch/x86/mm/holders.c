@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who maps a domain's memory, for a debug key: there is no way back from a frame to the entries
- * that name it, so all level 1 tables are looked through. Each frame is held meanwhile, but its
- * type is not: a table that ceases to be one is read as memory, and what it says is a count on a
- * console.
+ * Who maps a domain's memory, for a debug key: there is no way back from a frame to the entries that
+ * name it, so all level 1 tables are looked through. Each frame is held meanwhile, but its type is not: a
+ * table that ceases to be one is read as memory, and what it says is a count on a console.
  */
 #include "private.h"
 

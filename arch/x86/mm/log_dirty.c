@@ -142,9 +142,7 @@ static long set_allocation(struct domain *d, struct xen_domctl_shadow_op *op)
 		domain_pause(d);
 		leave_shadows(d);
 		rc = enter_shadows(d);
-		/*
-		 * Without shadows stores would go unseen: the log ends, and its reader is told so.
-		 */
+		/* Without shadows stores would go unseen: the log ends, and its reader is told so. */
 		if (rc)
 			log_dirty_end(d);
 		domain_unpause(d);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control operations of the hypervisor: domctl, sysctl and the memory operations of a toolstack,
- * one function each, arguments checked by the hypervisor. Structures are those of <xen/domctl.h>
- * and <xen/sysctl.h>: interface versions of Xen 4.17, verified by ctl_open().
+ * Control operations of the hypervisor: domctl, sysctl and the memory operations of a toolstack, one
+ * function each, arguments checked by the hypervisor. Structures are those of <xen/domctl.h> and
+ * <xen/sysctl.h>: interface versions of Xen 4.17, verified by ctl_open().
  */
 #ifndef TOOLS_CTL_H
 #define TOOLS_CTL_H
@@ -30,9 +30,7 @@ int ctl_domctl(struct ctl *ctl, struct xen_domctl *op);
 int ctl_sysctl(struct ctl *ctl, struct xen_sysctl *op);
 
 /* --- Domains --- */
-/*
- * @config's flags, limits etc. as in <xen/domctl.h>; *domid 0 chooses one. Returns 0, *domid set.
- */
+/* @config's flags, limits etc. as in <xen/domctl.h>; *domid 0 chooses one. Returns 0, *domid set. */
 int ctl_createdomain(struct ctl *ctl, domid_t *domid, const struct xen_domctl_createdomain *config);
 int ctl_destroydomain(struct ctl *ctl, domid_t domid);
 int ctl_pausedomain(struct ctl *ctl, domid_t domid);
@@ -95,9 +93,7 @@ int ctl_get_vcpu_msrs(struct ctl *ctl, domid_t domid, unsigned int vcpu,
 int ctl_set_vcpu_msrs(struct ctl *ctl, domid_t domid, unsigned int vcpu,
 		      const struct xen_domctl_vcpu_msr *msrs, uint32_t count);
 
-/*
- * --- Scheduling: credit2 and its relatives; @op's scheduler id says whose member of the union ---
- */
+/* --- Scheduling: credit2 and its relatives; @op's scheduler id says whose member of the union --- */
 int ctl_sched_get(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op);
 int ctl_sched_put(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op);
 
@@ -144,9 +140,7 @@ int ctl_set_cpu_policy(struct ctl *ctl, domid_t domid, const struct ctl_cpu_poli
 /* XEN_SYSCTL_cpu_featureset_*: the count of words. */
 int ctl_cpu_featureset(struct ctl *ctl, uint32_t index, uint32_t *features, unsigned int max);
 
-/*
- * --- xen_version: @buffer sized for the XENVER_* answer, in and out; the result is the call's ---
- */
+/* --- xen_version: @buffer sized for the XENVER_* answer, in and out; the result is the call's --- */
 int ctl_version(struct ctl *ctl, unsigned int what, void *buffer, size_t bytes);
 
 /* --- Memory --- */
@@ -160,17 +154,14 @@ long ctl_maximum_ram_page(struct ctl *ctl);
 int ctl_getpageframeinfo(struct ctl *ctl, domid_t domid, unsigned int count, xen_pfn_t *frames);
 /* The highest pfn the domain has; for PV as its shared info says. */
 long ctl_maximum_gpfn(struct ctl *ctl, domid_t domid);
-/*
- * The first frame of each 2 MiB of the machine-to-physical table, to be mapped from DOMID_XEN.
- * Count.
- */
+/* The first frame of each 2 MiB of the machine-to-physical table, to be mapped from DOMID_XEN. Count. */
 int ctl_machphys_mfn_list(struct ctl *ctl, unsigned int max, xen_pfn_t *frames);
 /* The E820 map that @domid is told: entries of @entry_bytes (20). */
 int ctl_set_memory_map(struct ctl *ctl, domid_t domid, const void *entries, unsigned int count,
 		       size_t entry_bytes);
 /*
- * XEN_DOMCTL_SHADOW_OP_*: log-dirty mode. @bitmap of *pages bits (CLEAN, PEEK) or NULL; *pages out
- * is how many the domain has. -EOPNOTSUPP: this hypervisor cannot for such a domain.
+ * XEN_DOMCTL_SHADOW_OP_*: log-dirty mode. @bitmap of *pages bits (CLEAN, PEEK) or NULL; *pages out is
+ * how many the domain has. -EOPNOTSUPP: this hypervisor cannot for such a domain.
  */
 int ctl_shadow_op(struct ctl *ctl, domid_t domid, uint32_t what, uint32_t mode, void *bitmap,
 		  uint64_t *pages, struct xen_domctl_shadow_op_stats *stats);

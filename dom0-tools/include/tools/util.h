@@ -21,20 +21,14 @@ struct tools_error {
 	char log[256];		/* file that says more, or empty */
 };
 
-/*
- * Fills @error (may be NULL) and returns @result: `return tools_fail(e, -EINVAL, "bad-config",
- * ...)`.
- */
+/* Fills @error (may be NULL) and returns @result: `return tools_fail(e, -EINVAL, "bad-config", ...)`. */
 int tools_fail(struct tools_error *error, int result, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Adds a hint; returns @result unchanged. */
 int tools_hint(struct tools_error *error, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/*
- * A string that grows. Zero-initialised is empty. After failed allocation it stays NULL and
- * @failed.
- */
+/* A string that grows. Zero-initialised is empty. After failed allocation it stays NULL and @failed. */
 struct strbuf {
 	char *text;		/* NUL-terminated, or NULL while empty */
 	size_t length;
@@ -60,13 +54,13 @@ int tools_write_file(const char *path, const void *bytes, size_t length, unsigne
 int tools_read_file(const char *path, size_t limit, char **bytes, size_t *length);
 
 /*
- * Into the background: returns in the child, with a descriptor for tools_report_started(); the
- * parent exits with 0 once that is called, or with 1 if the child ends before.
+ * Into the background: returns in the child, with a descriptor for tools_report_started(); the parent
+ * exits with 0 once that is called, or with 1 if the child ends before.
  */
 int tools_into_background(const char *name);
 /*
- * Writes @pid_file (NULL: none); unless @parent is -1, lets go of the terminal and tells the
- * parent. @keep_errors: not of standard error, which is the log.
+ * Writes @pid_file (NULL: none); unless @parent is -1, lets go of the terminal and tells the parent.
+ * @keep_errors: not of standard error, which is the log.
  */
 void tools_report_started(const char *pid_file, int parent, bool keep_errors);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control operations on the host: what it has, CPU pools, the schedulers' parameters, the console
- * ring. Source: <xen/sysctl.h>.
+ * Control operations on the host: what it has, CPU pools, the schedulers' parameters, the console ring.
+ * Source: <xen/sysctl.h>.
  */
 #include <errno.h>
 #include <string.h>
@@ -48,8 +48,8 @@ int ctl_getcpuinfo(struct ctl *ctl, uint64_t *idle, unsigned int max)
 }
 
 /*
- * The hypervisor tells the number it has, which may be more than it was asked for: what was filled
- * in is the smaller one.
+ * The hypervisor tells the number it has, which may be more than it was asked for: what was filled in
+ * is the smaller one.
  */
 static int filled(uint32_t told, unsigned int max)
 {

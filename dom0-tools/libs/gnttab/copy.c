@@ -2,11 +2,11 @@
 /*
  * Grant copies under Linux, by one of two ways.
  *
- * gntdev's ioctl takes any memory here, but has to find and pin the page behind each piece, which
- * under a paravirtualized kernel costs more than the copy. Staging memory (gnttab_staging()) is
- * granted to this very domain when it is made, so that the hypervisor finds its pages by reference:
- * pieces go to GNTTABOP_copy as they are, through privcmd. The pages belong to gntalloc, which
- * neither moves them nor gives them away before this process is gone.
+ * gntdev's ioctl takes any memory here, but has to find and pin the page behind each piece, which under a
+ * paravirtualized kernel costs more than the copy. Staging memory (gnttab_staging()) is granted to this very domain when it
+ * is made, so that the hypervisor finds its pages by reference: pieces go to GNTTABOP_copy as they are,
+ * through privcmd. The pages belong to gntalloc, which neither moves them nor gives them away before
+ * this process is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,10 +29,7 @@
 #define LIMIT_FILE	"/sys/module/xen_gntalloc/parameters/limit"
 #define LIMIT		"24000"
 
-/*
- * Pages whose frames are asked for at once: what a process killed in between leaves pinned for
- * ever.
- */
+/* Pages whose frames are asked for at once: what a process killed in between leaves pinned for ever. */
 #define FRAMES_BATCH	16U
 
 /* Memory made by gnttab_staging(). */
@@ -42,8 +39,8 @@ struct staging {
 	size_t bytes;
 	bool shared;		/* refs are valid; else it is plain memory */
 	/*
-	 * How the hypervisor is told its pages, and by what flags: their frames, or, where it does
-	 * not know those as ours, references.
+	 * How the hypervisor is told its pages, and by what flags: their frames, or, where it does not know those as
+	 * ours, references.
 	 */
 	xen_pfn_t *names;
 	uint16_t to_flags, from_flags;
@@ -65,10 +62,7 @@ static int raise_limit(void)
 	return done < 0 ? -EIO : 0;
 }
 
-/*
- * Does the hypervisor copy between references to one's own pages? Known by trying it on the first
- * page.
- */
+/* Does the hypervisor copy between references to one's own pages? Known by trying it on the first page. */
 static bool copies_own(struct gnttab *gnttab, grant_ref_t ref)
 {
 	struct gnttab_copy_ptr page = { .u.ref = ref, .domid = DOMID_SELF };
@@ -117,10 +111,7 @@ static bool ask_frames(struct gnttab *gnttab, domid_t self, const grant_ref_t *r
 	return (!mapped || !grant_op(gnttab, GNTTABOP_unmap_grant_ref, mapped)) && mapped == count;
 }
 
-/*
- * Is it this page that a copy from @frame reads? Not so where frames are not what a domain's own
- * number means.
- */
+/* Is it this page that a copy from @frame reads? Not so where frames are not what a domain's own number means. */
 static bool is_frame(struct gnttab *gnttab, const struct staging *staging, unsigned int page)
 {
 	volatile uint64_t *from = (void *)(staging->address + page * PAGE), *to = from + 1;
@@ -137,8 +128,8 @@ static bool is_frame(struct gnttab *gnttab, const struct staging *staging, unsig
 }
 
 /*
- * Decides how its pages are named: by frame if this is a domain that may, as the hypervisor reaches
- * them in fewer steps than by reference.
+ * Decides how its pages are named: by frame if this is a domain that may, as the hypervisor reaches them in fewer
+ * steps than by reference.
  */
 static void choose_names(struct gnttab *gnttab, domid_t self, struct staging *staging,
 			 unsigned int count)
@@ -157,8 +148,7 @@ static void choose_names(struct gnttab *gnttab, domid_t self, struct staging *st
 		return;
 	staging->to_flags = staging->from_flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
 	for (unsigned int page = 0; page < count; page++)
-		/* they share their place in the operation */
-		staging->names[page] = staging->refs[page];
+		staging->names[page] = staging->refs[page];	/* they share their place in the operation */
 }
 
 static int share_with_self(struct gnttab *gnttab, domid_t self, struct staging *staging,
@@ -232,10 +222,7 @@ int gnttab_staging_free(struct gnttab *gnttab, void *address)
 	return 0;
 }
 
-/*
- * The shared staging memory that holds all of @bytes at @local; put first, as it will be asked for
- * again.
- */
+/* The shared staging memory that holds all of @bytes at @local; put first, as it will be asked for again. */
 static struct staging *find_staging(struct gnttab *gnttab, const char *local, size_t bytes)
 {
 	for (struct staging **link = &gnttab->staging; *link; link = &(*link)->next) {
@@ -289,8 +276,8 @@ static inline void put_op(struct gnttab_copy *op, const struct gnttab_copy_piece
 }
 
 /*
- * Lists the operations of a piece, one for each page here that it touches; as if all will succeed.
- * Their number; 0: not in staging memory.
+ * Lists the operations of a piece, one for each page here that it touches; as if all will succeed. Their number; 0:
+ * not in staging memory.
  */
 static inline unsigned int list_ops(struct gnttab *gnttab, struct gnttab_copy_piece *piece,
 				    struct gnttab_copy *op)
@@ -341,10 +328,7 @@ static const struct gnttab_copy *take_status(struct gnttab_copy_piece *piece,
 	return op + 1;
 }
 
-/*
- * Copies as many pieces as one hypercall takes. Their number; 0: the first is not in staging
- * memory; -errno.
- */
+/* Copies as many pieces as one hypercall takes. Their number; 0: the first is not in staging memory; -errno. */
 static int copy_direct(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count)
 {
 	const struct gnttab_copy *op = gnttab->ops;

@@ -34,9 +34,7 @@ struct builder {
 
 /* ---- files ---- */
 
-/*
- * @bytes at @offset of an image into the guest: from the file, if there is one, else from memory.
- */
+/* @bytes at @offset of an image into the guest: from the file, if there is one, else from memory. */
 static int copy_in(struct builder *b, const struct guest_image *image, uint64_t offset, void *to,
 		   uint64_t bytes)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first page tables of a PV guest, and its frame list. Tables lie in one run of pfns: the L4,
- * then the L3, L2 and L1 tables of the initial mapping, which maps them read-only. A frame list
- * outside of that mapping has its own run, hung into the same L4, and is followed by those tables.
+ * The first page tables of a PV guest, and its frame list. Tables lie in one run of pfns: the L4, then
+ * the L3, L2 and L1 tables of the initial mapping, which maps them read-only. A frame list outside of
+ * that mapping has its own run, hung into the same L4, and is followed by those tables.
  */
 #include <string.h>
 #include "private.h"

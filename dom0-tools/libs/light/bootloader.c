@@ -7,9 +7,8 @@
  * It runs before the domain exists, with a deadline. What it prints goes to a log, or to the user's
  * terminal with its menu if that was asked for; otherwise pygrub is told not to show one.
  *
- * It reads what a guest wrote, so it may be made to do that as somebody else than root, by 4.17's
- * contract: with LIBXL_BOOTLOADER_RESTRICT or LIBXL_BOOTLOADER_USER in the environment it gets
- * --runas=UID and --quiet.
+ * It reads what a guest wrote, so it may be made to do that as somebody else than root, by 4.17's contract:
+ * with LIBXL_BOOTLOADER_RESTRICT or LIBXL_BOOTLOADER_USER in the environment it gets --runas=UID and --quiet.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -118,10 +117,7 @@ static void free_args(char **args)
 	free(args);
 }
 
-/*
- * pygrub opens its output for writing, but does not create it: libxl gives it a FIFO. A file will
- * do.
- */
+/* pygrub opens its output for writing, but does not create it: libxl gives it a FIFO. A file will do. */
 static int make_output(const struct run *run)
 {
 	int fd;
@@ -166,10 +162,7 @@ static int fail(const struct run *run, int rc, const char *what)
 	return rc;
 }
 
-/*
- * A user of this host; false: there is none of that name. (getpwnam() wants shared libraries of
- * glibc.)
- */
+/* A user of this host; false: there is none of that name. (getpwnam() wants shared libraries of glibc.) */
 static bool find_user(const char *name, uid_t *user)
 {
 	FILE *file = fopen("/etc/passwd", "re");
@@ -186,8 +179,8 @@ static bool find_user(const char *name, uid_t *user)
 }
 
 /*
- * Whom to run it as, if that is asked for: the user named, else one of the range that no domain's
- * own helpers have (those are base + domid, and there is no domid yet), else the shared one.
+ * Whom to run it as, if that is asked for: the user named, else one of the range that no domain's own helpers
+ * have (those are base + domid, and there is no domid yet), else the shared one.
  */
 static int choose_user(struct run *run)
 {
@@ -290,8 +283,7 @@ static void remove_folder(const char *path)
 
 	while (folder && (entry = readdir(folder)))
 		if (unlinkat(dirfd(folder), entry->d_name, 0))
-			/* a restricted one's root */
-			unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR);
+			unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR);	/* a restricted one's root */
 	if (folder)
 		closedir(folder);
 	rmdir(path);

@@ -71,8 +71,8 @@ static domid_t random_domid(void)
 }
 
 /*
- * Makes the domain under the number that is wished for, any (domid_policy="random"), or the
- * hypervisor's next one; never one that was in use a moment ago: -EADDRINUSE if that was the wish.
+ * Makes the domain under the number that is wished for, any (domid_policy="random"), or the hypervisor's
+ * next one; never one that was in use a moment ago: -EADDRINUSE if that was the wish.
  */
 static int new_domid(struct creation *c, struct xen_domctl_createdomain *config, domid_t *domid)
 {
@@ -213,9 +213,8 @@ static bool comes_from_here(struct creation *c)
 }
 
 /*
- * While a stream comes, the guest may still run where it comes from: what this host keeps of a
- * disk's contents by then (a page cache, the tables of an image) would be old. Block devices are
- * not cached.
+ * While a stream comes, the guest may still run where it comes from: what this host keeps of a disk's
+ * contents by then (a page cache, the tables of an image) would be old. Block devices are not cached.
  */
 static bool is_late(struct creation *c, const struct light_disk *disk)
 {

@@ -105,10 +105,7 @@ static int wait_gone(struct light *light, uint32_t domid, struct xen_domctl_getd
 	return 0;
 }
 
-/*
- * A domain that moved within this host: another with its uuid is here, which /vm/UUID then belongs
- * to.
- */
+/* A domain that moved within this host: another with its uuid is here, which /vm/UUID then belongs to. */
 static bool lives_on(struct light *light, uint32_t domid, const char *vm)
 {
 	struct xen_domctl_getdomaininfo list[32];
@@ -205,8 +202,7 @@ int domain_remove(struct light *light, struct removal *removal, struct tools_err
 		removal->report->zombie = true;
 		removal->report->pages_held = info.tot_pages + info.shr_pages;
 		name_holder(&group, removal->report);
-		/* what it does not tell is not known */
-		light_holders(light, domid, removal->report);
+		light_holders(light, domid, removal->report);	/* what it does not tell is not known */
 	}
 	rc = remove_nodes(light, removal, &group, rc);
 	if (rc && !result)

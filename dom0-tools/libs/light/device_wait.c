@@ -84,8 +84,8 @@ static const char *daemon_of(const struct member *m)
 }
 
 /*
- * Is the device's backend a program of this domain that does not run? Such a program holds a lock
- * as long as it lives.
+ * Is the device's backend a program of this domain that does not run? Such a program holds a lock as
+ * long as it lives.
  */
 static bool daemon_absent(const struct group *group, const struct member *m)
 {

@@ -161,8 +161,8 @@ struct removal {
 int domain_remove(struct light *light, struct removal *removal, struct tools_error *error);
 
 /*
- * A device leaves and comes back, in the configuration all the time: whoever is killed in between,
- * or fails, has lost no disk. -ENODEV: it is not plugged in.
+ * A device leaves and comes back, in the configuration all the time: whoever is killed in between, or fails, has
+ * lost no disk. -ENODEV: it is not plugged in.
  */
 int device_unplug(struct light *light, uint32_t domid, const char *kind, const char *which, bool force,
 		  struct tools_error *error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who keeps the memory of a dead domain: the hypervisor knows, but has no operation that tells. It
- * prints it on its console when a debug key is pressed, and the console can be read.
+ * Who keeps the memory of a dead domain: the hypervisor knows, but has no operation that tells. It prints it on
+ * its console when a debug key is pressed, and the console can be read.
  *
  * Krypton's key 'Z' prints a line per fact, of dying domains only:
  *	dying d5: 3 pages

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Devices of running domains that change: a disk whose file has grown, and a device whose two ends
- * must negotiate anew (other features, another backend, a backend that lost its memory): it is
- * unplugged as soon as the guest lets go, and plugged in again with the domain's configuration as
- * it is now.
+ * Devices of running domains that change: a disk whose file has grown, and a device whose two ends must
+ * negotiate anew (other features, another backend, a backend that lost its memory): it is unplugged as soon
+ * as the guest lets go, and plugged in again with the domain's configuration as it is now.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +16,8 @@
 #include "domain.h"
 
 /*
- * Between out and in: Linux looks whether the nodes are there when it comes to handle their
- * removal, and keeps its closed device if they are back by then. No sign in the store says that it
- * has looked.
+ * Between out and in: Linux looks whether the nodes are there when it comes to handle their removal, and keeps its
+ * closed device if they are back by then. No sign in the store says that it has looked.
  */
 #define GONE_MS 1000
 
@@ -50,8 +48,8 @@ static struct light_nic *find_nic(struct light_config *config, const char *which
 }
 
 /*
- * The first letter of the backend that the device has now, 0: none. What a configuration leaves
- * open stays as it is: one of real xl's means the kernel's backends, whatever our default.
+ * The first letter of the backend that the device has now, 0: none. What a configuration leaves open stays as it
+ * is: one of real xl's means the kernel's backends, whatever our default.
  */
 static char backend_now(struct light *light, uint32_t domid, const char *kind, int devid)
 {
@@ -74,8 +72,8 @@ static int no_device(uint32_t domid, const char *kind, const char *which, struct
 }
 
 /*
- * Out and in again. What an earlier attempt could not plug in again is in the configuration still:
- * then that is all there is to do.
+ * Out and in again. What an earlier attempt could not plug in again is in the configuration still: then that is
+ * all there is to do.
  */
 static int reconnect(struct light *light, uint32_t domid, const char *which, struct light_disk *disk,
 		     struct light_nic *nic, struct tools_error *error)
@@ -146,9 +144,7 @@ int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
 	return rc;
 }
 
-/*
- * The kernel's backend looks at its device's size by itself; a loop device must look at its file's.
- */
+/* The kernel's backend looks at its device's size by itself; a loop device must look at its file's. */
 static int resize_loop(const char *loop)
 {
 	int fd = open(loop, O_RDWR | O_CLOEXEC), rc;

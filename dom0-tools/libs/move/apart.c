@@ -3,10 +3,9 @@
  * Memory of a guest that stands still, sent by child processes, one after the other: each maps some
  * of it, writes it and ends.
  *
- * Taking a mapping away is most of what it costs: in a process that lives on, Linux clears entry
- * after entry of a page table that the hypervisor guards, and each store is emulated. The tables of
- * a process that ends are given up as a whole first, then they are plain memory. So the process
- * ends.
+ * Taking a mapping away is most of what it costs: in a process that lives on, Linux clears entry after
+ * entry of a page table that the hypervisor guards, and each store is emulated. The tables of a process
+ * that ends are given up as a whole first, then they are plain memory. So the process ends.
  */
 #include <errno.h>
 #include <signal.h>
@@ -55,10 +54,7 @@ static void child(struct saver *s, uint64_t first, uint64_t end, struct report *
 
 static int wait_for(pid_t pid, struct saver *s, struct report *report)
 {
-	/*
-	 * Where our caller lets its children go (SIGCHLD), this ends with ECHILD, and when they
-	 * have.
-	 */
+	/* Where our caller lets its children go (SIGCHLD), this ends with ECHILD, and when they have. */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (!report->complete)

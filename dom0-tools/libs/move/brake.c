@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Auto-convergence: a guest that writes faster than the link carries gets less and less of the CPUs
- * by the scheduler's cap, until a round leaves less than its predecessor.
+ * Auto-convergence: a guest that writes faster than the link carries gets less and less of the CPUs by
+ * the scheduler's cap, until a round leaves less than its predecessor.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a guest could live on another host's CPU, asked before it goes: its CPU features travel
- * as a member of the question's configuration, and the target compares them with the most that it
- * offers. A real migration needs no such member: the policy in its stream is tried before any
- * memory is there.
+ * Whether a guest could live on another host's CPU, asked before it goes: its CPU features travel as a
+ * member of the question's configuration, and the target compares them with the most that it offers.
+ * A real migration needs no such member: the policy in its stream is tried before any memory is there.
  */
 #include <errno.h>
 #include <inttypes.h>

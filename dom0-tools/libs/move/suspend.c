@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest is asked to suspend through the store (control/shutdown, docs/misc/xenstore-paths of
- * Xen), and lets itself go on when that was for nothing. A guest may refuse, answer and not act, or
- * never answer: each wait has an end, and a request nobody took is taken back.
+ * A guest is asked to suspend through the store (control/shutdown, docs/misc/xenstore-paths of Xen),
+ * and lets itself go on when that was for nothing. A guest may refuse, answer and not act, or never
+ * answer: each wait has an end, and a request nobody took is taken back.
  */
 #include <errno.h>
 #include <poll.h>

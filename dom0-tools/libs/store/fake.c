@@ -2,9 +2,9 @@
 /*
  * A xenstore in this process, for tests: the port that answers requests itself.
  *
- * The contract is tests/tools/fake_store.h. Kept as plain as can be: linear searches, a transaction
- * is a copy of the whole tree. Answers follow xenstored's: parents appear by themselves, removing
- * what is not there succeeds if its parent is, watches fire for what lies below and above them.
+ * The contract is tests/tools/fake_store.h. Kept as plain as can be: linear searches, a transaction is
+ * a copy of the whole tree. Answers follow xenstored's: parents appear by themselves, removing what
+ * is not there succeeds if its parent is, watches fire for what lies below and above them.
  */
 #include <assert.h>
 #include <errno.h>

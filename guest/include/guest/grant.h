@@ -18,10 +18,7 @@ extern struct grant_entry_v1 *grant_table;
 /* Set up and map nr_frames of the table (<= GRANT_MAX_FRAMES). 0 or the (negative) error. */
 long grant_init(unsigned int nr_frames);
 
-/*
- * Lets go of the table's frames before a suspend; grant_init() maps this domain's, or the next
- * one's.
- */
+/* Lets go of the table's frames before a suspend; grant_init() maps this domain's, or the next one's. */
 void grant_unmap_table(void);
 
 /* An unused reference; panics when all are taken. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Moving: the guest lets go of what is not its memory, stands still, and wakes up in this domain or
- * in another one. Memory, page tables, vcpus and their registers come along; devices, event
- * channels, grants, timers and registered areas are the caller's to set up anew.
+ * Moving: the guest lets go of what is not its memory, stands still, and wakes up in this domain or in
+ * another one. Memory, page tables, vcpus and their registers come along; devices, event channels,
+ * grants, timers and registered areas are the caller's to set up anew.
  *
  *	suspend_init();			once: the toolstack can save the guest from then on
  *	if (suspend() == SUSPEND_MOVED)	all other vcpus where they touch no shared_info

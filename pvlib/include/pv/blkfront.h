@@ -4,11 +4,11 @@
  * guest's side, on <pv/port.h>.
  *
  *	blkfront_open(&disk, domain, "device/vbd/51712", &options, ready, arg);
- *	... the loop runs; ready() is called when the disk can be used, and when it cannot any more
- *	... io->op = BLKFRONT_READ; ...; blkfront_submit(disk, io);		io->done(io) later
+ *	... the loop runs; ready() is called when the disk can be used, and when it cannot any more ...
+ *	io->op = BLKFRONT_READ; ...; blkfront_submit(disk, io);		io->done(io) later
  *
- * The backend is not trusted: an answer that is none of ours, twice ours, or too many ends the
- * device; its operations then complete with -XEN_EIO.
+ * The backend is not trusted: an answer that is none of ours, twice ours, or too many ends the device;
+ * its operations then complete with -XEN_EIO.
  */
 #ifndef PV_BLKFRONT_H
 #define PV_BLKFRONT_H
@@ -58,8 +58,7 @@ bool blkfront_info(const struct blkfront *front, struct blkfront_info *info);
 
 /*
  * Queues the operation, once the disk's shape is known (also while it reconnects); done() is never
- * called from inside. -XEN_EINVAL: not in the disk's bounds or alignment; -XEN_EIO: the device has
- * ended.
+ * called from inside. -XEN_EINVAL: not in the disk's bounds or alignment; -XEN_EIO: the device has ended.
  */
 int blkfront_submit(struct blkfront *front, struct blkfront_io *io);
 
@@ -73,9 +72,9 @@ void blkfront_kick(struct blkfront *front);
 void blkfront_resume(struct blkfront *front);
 
 /*
- * Ends the device: what is under way is waited for, then the state is Closed, then the backend lets
- * go of our pages. -XEN_EBUSY: not yet, call again from the loop; @force: at once, pages that the
- * backend keeps being lost. 0: *front is no more.
+ * Ends the device: what is under way is waited for, then the state is Closed, then the backend lets go of
+ * our pages. -XEN_EBUSY: not yet, call again from the loop; @force: at once, pages that the backend
+ * keeps being lost. 0: *front is no more.
  */
 int blkfront_close(struct blkfront *front, bool force);
 

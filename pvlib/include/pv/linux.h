@@ -13,10 +13,7 @@
 
 #include <pv/port.h>
 
-/*
- * Opens event channels, grants and the store; @name starts each log line. -errno of the one that
- * failed.
- */
+/* Opens event channels, grants and the store; @name starts each log line. -errno of the one that failed. */
 int pv_linux_open(struct pv_domain **domain, const char *name);
 
 /* Everything that was opened through the handle is gone then, as if the process had died. */

@@ -17,8 +17,7 @@
 
 /* What is left to do about a frame. All zero: nothing. */
 struct pv_offload {
-	/* checksum field holds the pseudo header's sum: the rest is to be added */
-	bool partial;
+	bool partial;		/* checksum field holds the pseudo header's sum: the rest is to be added */
 	bool validated;		/* checksum is known to be good (partial implies it) */
 	uint8_t gso_type;	/* XEN_NETIF_GSO_TYPE_*: TCP payload to be cut into pieces ... */
 	uint16_t gso_size;	/* ... of this many bytes */

@@ -3,12 +3,12 @@
  * The port: all that a frontend or backend asks of the world it runs in, in sixteen functions.
  *
  * port/bare.c implements them by hypercalls in a guest, port/linux.c by dom0's devices, and
- * tests/fake/world.c for several domains in one process; one is chosen at link time. The handle
- * says on whose behalf a call is made. A driver keeps no other tie to its environment.
+ * tests/fake/world.c for several domains in one process; one is chosen at link time. The handle says
+ * on whose behalf a call is made. A driver keeps no other tie to its environment.
  *
- * Everything runs in one thread per handle: handlers of events, watches and timers are called from
- * the environment's loop, never inside another handler and never inside a port function. A handler
- * may call everything here, also close or cancel what it was called for.
+ * Everything runs in one thread per handle: handlers of events, watches and timers are called from the
+ * environment's loop, never inside another handler and never inside a port function. A handler may call
+ * everything here, also close or cancel what it was called for.
  *
  * Functions return 0 or a count, or a negative XEN_E* number; then nothing has changed.
  */
@@ -34,8 +34,8 @@ void pv_pages_free(struct pv_domain *domain, void *pages, unsigned int count);
 /* --- Grants: what we offer --- */
 
 /*
- * Lets domain @to access the one @page (from pv_pages_alloc). *ref out. -XEN_ENOSPC: no reference
- * is free; -XEN_EOPNOTSUPP: this environment runs backends only (port/linux.c).
+ * Lets domain @to access the one @page (from pv_pages_alloc). *ref out. -XEN_ENOSPC: no reference is
+ * free; -XEN_EOPNOTSUPP: this environment runs backends only (port/linux.c).
  */
 int pv_grant_share(struct pv_domain *domain, domid_t to, void *page, bool writable,
 		   grant_ref_t *ref);
@@ -69,9 +69,9 @@ int pv_grant_copy(struct pv_domain *domain, struct pv_copy *pieces, unsigned int
 /* --- Events --- */
 
 /*
- * Called when the port was notified, once for many. The port is masked until it returns. True:
- * there is more to do than one turn's budget; the call is repeated, without a new event, after all
- * others had their turn.
+ * Called when the port was notified, once for many. The port is masked until it returns. True: there
+ * is more to do than one turn's budget; the call is repeated, without a new event, after all others had
+ * their turn.
  */
 typedef bool (*pv_event_fn)(void *arg, evtchn_port_t port);
 
@@ -91,11 +91,11 @@ void pv_event_close(struct pv_domain *domain, evtchn_port_t port);
 /* --- The store (helpers: pv/store.h) --- */
 
 /*
- * One request of the store's protocol: @payload of @length bytes (strings with their NULs) in
- * transaction @tx (0: none); the answer, NUL-terminated, in @reply of @room bytes. The answer's
- * length. Types: READ, WRITE, MKDIR, RM, DIRECTORY, DIRECTORY_PART, TRANSACTION_START,
- * TRANSACTION_END, SET_PERMS. -XEN_ENOENT, -XEN_EACCES, -XEN_EAGAIN (transaction lost), -XEN_E2BIG
- * (the answer exceeds @room), -XEN_EIO (no store).
+ * One request of the store's protocol: @payload of @length bytes (strings with their NULs) in transaction @tx
+ * (0: none); the answer, NUL-terminated, in @reply of @room bytes. The answer's length.
+ * Types: READ, WRITE, MKDIR, RM, DIRECTORY, DIRECTORY_PART, TRANSACTION_START, TRANSACTION_END, SET_PERMS.
+ * -XEN_ENOENT, -XEN_EACCES, -XEN_EAGAIN (transaction lost), -XEN_E2BIG (the answer exceeds @room),
+ * -XEN_EIO (no store).
  */
 int pv_store_request(struct pv_domain *domain, enum xsd_sockmsg_type type, uint32_t tx,
 		     const void *payload, size_t length, char *reply, size_t room);
@@ -129,10 +129,7 @@ struct pv_timer {
 	void *arg;
 };
 
-/*
- * Calls timer->fn once at @when (pv_now()'s scale) or soon after; replaces its earlier time; 0
- * cancels.
- */
+/* Calls timer->fn once at @when (pv_now()'s scale) or soon after; replaces its earlier time; 0 cancels. */
 void pv_timer_set(struct pv_domain *domain, struct pv_timer *timer, uint64_t when);
 
 /* One line (without its newline) for the operator. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shared rings as <xen/io/ring.h> lays them out, accessed so that the peer cannot surprise us: an
- * index is read once and checked against the ring's size, a slot is copied once and only the copy
- * used.
+ * index is read once and checked against the ring's size, a slot is copied once and only the copy used.
  *
  * One struct per end, for any message type: slot size and count are set at init. Loop of a backend:
  *
@@ -68,9 +67,7 @@ static inline void pv_ring_copy(void *to, const void *from, size_t bytes)
 	pv_barrier();
 }
 
-/*
- * Did moving the producer from @old to @now pass the index at which the other end wants a notice?
- */
+/* Did moving the producer from @old to @now pass the index at which the other end wants a notice? */
 static inline bool pv_ring_passed(uint32_t event, uint32_t old, uint32_t now)
 {
 	return (uint32_t)(now - event) < (uint32_t)(now - old);

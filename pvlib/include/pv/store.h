@@ -15,8 +15,8 @@ int pv_store_read(struct pv_domain *domain, uint32_t tx, const char *dir, const 
 		  char *value, size_t room);
 
 /*
- * A decimal number from @low to @high and nothing else. -XEN_ENOENT: no such key; -XEN_EINVAL:
- * other text, or out of range (*value is untouched in both cases, so it can hold a default).
+ * A decimal number from @low to @high and nothing else. -XEN_ENOENT: no such key; -XEN_EINVAL: other
+ * text, or out of range (*value is untouched in both cases, so it can hold a default).
  */
 int pv_store_read_number(struct pv_domain *domain, uint32_t tx, const char *dir, const char *key,
 			 uint64_t low, uint64_t high, uint64_t *value);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few types and functions that every file of pvlib and of the drivers needs, freestanding or
- * not.
+ * The few types and functions that every file of pvlib and of the drivers needs, freestanding or not.
  *
- * Errors are negative XEN_E* numbers of <xen/errno.h>, which on Linux are the errno values. The
- * mem* and print functions below are the C library's on Linux and guest/string.c's in a bare guest.
+ * Errors are negative XEN_E* numbers of <xen/errno.h>, which on Linux are the errno values. The mem*
+ * and print functions below are the C library's on Linux and guest/string.c's in a bare guest.
  */
 #ifndef PV_TYPES_H
 #define PV_TYPES_H

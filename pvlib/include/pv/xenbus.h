@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One end of a device on xenbus: its directory, the peer's, both states (<xen/io/xenbus.h>), and
- * the watch on the peer's state.
+ * One end of a device on xenbus: its directory, the peer's, both states (<xen/io/xenbus.h>), and the
+ * watch on the peer's state.
  *
- * A driver embeds struct pv_xenbus, calls pv_xenbus_open(), and is called back for every change of
- * the peer's state (also once at the start, and with XenbusStateUnknown when the peer's directory
- * is gone). What it does in which state is the driver's; the diagrams are in <xen/io/blkif.h> and
- * netif.h.
+ * A driver embeds struct pv_xenbus, calls pv_xenbus_open(), and is called back for every change of the
+ * peer's state (also once at the start, and with XenbusStateUnknown when the peer's directory is
+ * gone). What it does in which state is the driver's; the diagrams are in <xen/io/blkif.h> and netif.h.
  */
 #ifndef PV_XENBUS_H
 #define PV_XENBUS_H
@@ -28,10 +27,7 @@ struct pv_xenbus {
 	struct pv_timer retry;		/* of reading the peer's state */
 };
 
-/*
- * Which end we are: it names the keys that lead to the other ("backend", "backend-id"; "frontend",
- * ...).
- */
+/* Which end we are: it names the keys that lead to the other ("backend", "backend-id"; "frontend", ...). */
 enum pv_xenbus_end { PV_FRONTEND, PV_BACKEND };
 
 /*
@@ -49,10 +45,10 @@ void pv_xenbus_close(struct pv_xenbus *bus);
 int pv_xenbus_switch(struct pv_xenbus *bus, enum xenbus_state state);
 
 /*
- * The device cannot go on: logs one line ("domain D device PATH: text"), leaves the text under the
- * key "error", and goes to Closing. Only the first call counts, until the driver clears `failed`
- * for a new attempt; a peer that fails again and again does not fill the log: after SAY_ALL times
- * it is told of at every doubling. Returns -XEN_EINVAL.
+ * The device cannot go on: logs one line ("domain D device PATH: text"), leaves the text under the key
+ * "error", and goes to Closing. Only the first call counts, until the driver clears `failed` for a new
+ * attempt; a peer that fails again and again does not fill the log: after SAY_ALL times it is told of at
+ * every doubling. Returns -XEN_EINVAL.
  */
 int pv_xenbus_fail(struct pv_xenbus *bus, const char *format, ...) PV_PRINTF(2, 3);
 

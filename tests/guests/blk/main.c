@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Block device of our own making: blkfront on the disk named by vbd=N (51728: xvdb) writes
- * patterns, reads them back, flushes and discards, several operations at a time, for ms=N
- * milliseconds. Any wrong byte or failed operation is a failure; backends may be killed meanwhile.
+ * Block device of our own making: blkfront on the disk named by vbd=N (51728: xvdb) writes patterns,
+ * reads them back, flushes and discards, several operations at a time, for ms=N milliseconds. Any
+ * wrong byte or failed operation is a failure; backends may be killed meanwhile.
  *
- * It is told "wait" to report only when dom0 removes the disk at the end. When control/shutdown
- * asks it to suspend it does so with operations under way, and goes on with them wherever it wakes
- * up.
+ * It is told "wait" to report only when dom0 removes the disk at the end. When control/shutdown asks it to
+ * suspend it does so with operations under way, and goes on with them wherever it wakes up.
  */
 #include <guest/console.h>
 #include <guest/ktest.h>

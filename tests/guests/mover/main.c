@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small guest that is made to move: it suspends when control/shutdown says so, sets itself up
- * again afterwards and looks whether everything came along. Each vcpu writes into pages of its own
- * and checks them; the wall clock must never go back.
+ * A small guest that is made to move: it suspends when control/shutdown says so, sets itself up again
+ * afterwards and looks whether everything came along. Each vcpu writes into pages of its own and
+ * checks them; the wall clock must never go back.
  *
  * dom0 reads how it fares in the domain's own nodes: data/beat counts up while it runs, data/moves
  * counts the new domains it woke up in, data/resumed the suspends that were called off, data/wrong
  * what it found damaged.
  *
  * Words: ignore (never looks at the request), refuse (takes it and does not act), balloon (gives
- * memory back and takes new, all the time), dirty=N (pages each vcpu writes between two looks at
- * the clock, default 8).
+ * memory back and takes new, all the time), dirty=N (pages each vcpu writes between two looks at the
+ * clock, default 8).
  */
 #include <guest/console.h>
 #include <guest/event.h>
@@ -43,9 +43,7 @@ static void damaged(const char *what, unsigned long a, unsigned long b)
 
 /* --- Memory --- */
 
-/*
- * Every word of a page tells where it is and how often it was written; the first one has the count.
- */
+/* Every word of a page tells where it is and how often it was written; the first one has the count. */
 static void write_page(uint64_t *page)
 {
 	uint64_t round = page[0] + 1;

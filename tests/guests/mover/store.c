@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store client that outlives moves: reads and writes, one at a time, without watches. A daemon
- * that is started anew meanwhile answers all the same; only a wrong answer is an error.
+ * A store client that outlives moves: reads and writes, one at a time, without watches. A daemon that
+ * is started anew meanwhile answers all the same; only a wrong answer is an error.
  */
 #include <guest/console.h>
 #include <guest/event.h>

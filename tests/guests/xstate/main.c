@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Extended state (XSAVE) belongs to one vcpu: two of them on one CPU fill every component that the
- * CPU policy offers with patterns of their own, take turns, and must find them unchanged. XCR0 as
- * well: one runs with all components, the other with x87 and SSE only, and its XGETBV says so.
+ * CPU policy offers with patterns of their own, take turns, and must find them unchanged. XCR0 as well:
+ * one runs with all components, the other with x87 and SSE only, and its XGETBV says so.
  *
  * Arguments: need=MASK fails if XCR0 cannot have these bits (0xe7 where the CPU has AVX-512).
  * Bug class 13: register state leaking between vcpus.

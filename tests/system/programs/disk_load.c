@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mixed load on a disk that checks every byte: random reads, writes of 4 to 64 KiB, flushes and
- * discards, sixteen under way at a time. For guests under test, so it is static and needs nothing.
+ * A mixed load on a disk that checks every byte: random reads, writes of 4 to 64 KiB, flushes and discards, sixteen under way at
+ * a time. For guests under test, so it is static and needs nothing.
  *
  *	disk_load DEVICE SECONDS SEED [MIB]
  *
- * Works on the first MIB (default 32) of the disk. What a block holds follows from its number and
- * how often it was written; two operations under way never share a block. At the end all that was
- * written is read again. Prints "LOAD-RIGHT reads N writes N flushes N discards N", "LOAD-WRONG
- * ..." (status 1) or "LOAD-ERROR ..." (status 2).
+ * Works on the first MIB (default 32) of the disk. What a block holds follows from its number and how often it was
+ * written; two operations under way never share a block. At the end all that was written is read again. Prints
+ * "LOAD-RIGHT reads N writes N flushes N discards N", "LOAD-WRONG ..." (status 1) or "LOAD-ERROR ..." (status 2).
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The link of a migration, with somebody in the middle of it: passes on what both ends say until
- * the talk has come to a certain point, holds it there, runs a command, and goes on.
+ * The link of a migration, with somebody in the middle of it: passes on what both ends say until the
+ * talk has come to a certain point, holds it there, runs a command, and goes on.
  *
  *	kl migrate -s '' d1 "link_relay POINT COMMAND 'kl migrate-receive'"
  *
- * POINT: banner, answer, memory (2 MiB are through), ready, go, report. The bytes that make the
- * point are held while COMMAND runs (by sh -c; $SENDER and $RECEIVER are the two processes).
- * COMMAND "cut" breaks the link. All of it once only: /tmp/relay.done exists from then on, and a
- * relay that finds it is but a pipe.
+ * POINT: banner, answer, memory (2 MiB are through), ready, go, report. The bytes that make the point
+ * are held while COMMAND runs (by sh -c; $SENDER and $RECEIVER are the two processes). COMMAND "cut"
+ * breaks the link. All of it once only: /tmp/relay.done exists from then on, and a relay that finds it
+ * is but a pipe.
  */
 #define _GNU_SOURCE
 #include <errno.h>

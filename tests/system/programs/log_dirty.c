@@ -2,13 +2,11 @@
 /*
  * Log-dirty mode as a migrating tool uses it, for system tests; in dom0, without any library.
  *
- *	log_dirty churn DOMID	enables it and cleans every few milliseconds until the domain is
- *	gone
+ *	log_dirty churn DOMID	enables it and cleans every few milliseconds until the domain is gone
  *				or shut down; on and off now and then
  *	log_dirty keep DOMID MS	enables it and cleans every MS until it is ended; then it is off
  *	log_dirty verify DOMID	plays the other side of tests/guests/log-dirty: for each step of the
- *				guest's, all the pages that it says it wrote must be dirty, and few
- *				others
+ *				guest's, all the pages that it says it wrote must be dirty, and few others
  *
  * The guest of `verify` suspends after each step with the machine frame of its report page in rdx.
  */

@@ -26,8 +26,7 @@ struct arch_domain {
 	spinlock_t e820_lock;
 	struct e820_entry *e820;	/* XENMEM_set_memory_map; NULL = none */
 	unsigned int nr_e820;
-	/* (domctl) XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION; 0 = our choice */
-	uint32_t shadow_mb;
+	uint32_t shadow_mb;		/* (domctl) XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION; 0 = our choice */
 
 	/* pirqs: irq.c, physdev.c */
 	spinlock_t pirq_lock;		/* guards all below */
@@ -92,10 +91,7 @@ struct arch_vcpu {
 	/* mm */
 	mfn_t guest_table;		/* kernel's L4, type and reference held; INVALID_MFN none */
 	mfn_t guest_table_user;		/* user's L4, INVALID_MFN none */
-	/*
-	 * What CR3 is while it runs, [TF_kernel_mode]: the machine address of these, or of a
-	 * shadow.
-	 */
+	/* What CR3 is while it runs, [TF_kernel_mode]: the machine address of these, or of a shadow. */
 	unsigned long load_cr3[2];
 	struct shadow *shadow;		/* (o) in use; NULL: it runs on the guest's own tables */
 	struct shadow *shadow_mem;	/* (domctl) allocated */

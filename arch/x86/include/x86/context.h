@@ -69,10 +69,7 @@ void fpu_destroy(struct vcpu *v);
 void fpu_reset(struct vcpu *v);		/* the image becomes that of a CPU after reset */
 void fpu_save(struct vcpu *v);		/* v is loaded on this CPU; CR0.TS is clear afterwards */
 void fpu_load(struct vcpu *v);
-/*
- * Does XCR0 as it is loaded now have AVX, and not AVX-512, whose registers a VEX write clears
- * above?
- */
+/* Does XCR0 as it is loaded now have AVX, and not AVX-512, whose registers a VEX write clears above? */
 bool fpu_avx_enabled(void);
 void fpu_resume(struct vcpu *v);	/* the registers are still v's: just XCR0 and CR0.TS */
 /* The 512 bytes of FXSAVE format of a vcpu that does not run. */
