@@ -16,13 +16,14 @@
 set -eu
 
 CACHE=${KRYPTON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/krypton}
-STAMP=5		# raise when the lists below change
+STAMP=5		# raise when GUEST below changes
 LWIP_STAMP=1
 
 TOOLS="gcc make clang python3 libc6-dev libxen-dev libcmocka-dev liblzma-dev libzstd-dev
 	zlib1g-dev liblz4-dev musl-tools qemu-system-x86 qemu-utils grub-common grub-pc-bin
 	grub-efi-amd64-bin xorriso mtools ovmf seabios bochs bochsbios e2fsprogs cpio zstd
-	lz4 xz-utils kmod socat bash util-linux bsdutils patch systemd valgrind"
+	lz4 xz-utils kmod socat bash util-linux bsdutils patch systemd valgrind
+	openssl"
 
 GUEST="linux-image-amd64 xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common
 	xenstore-utils grub-xen-bin grub-xen-host busybox-static libyajl2 libncurses6 libtinfo6
