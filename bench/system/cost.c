@@ -109,21 +109,18 @@ static uint64_t ns_of(struct timeval t)
 static uint64_t own_pages(void)
 {
 	xen_domctl_getdomaininfo_t *info = room.buffer;
-	uint64_t pages = 0;
+	uint64_t pages;
+	int domains;
 
 	memset(room.op, 0, sizeof(*room.op));
 	room.op->cmd = XEN_SYSCTL_physinfo;
 	if (sysctl_call(&room))
 		die("physinfo");
 	pages = room.op->u.physinfo.total_pages - room.op->u.physinfo.free_pages;
-	memset(room.op, 0, sizeof(*room.op));
-	room.op->cmd = XEN_SYSCTL_getdomaininfolist;
-	room.op->u.getdomaininfolist.first_domain = 1;
-	room.op->u.getdomaininfolist.max_domains = MAX_DOMAINS;
-	set_xen_guest_handle(room.op->u.getdomaininfolist.buffer, info);
-	if (sysctl_call(&room))
+	domains = sysctl_domains(&room, 1, MAX_DOMAINS);
+	if (domains < 0)
 		die("getdomaininfolist");
-	for (unsigned int i = 0; i < room.op->u.getdomaininfolist.num_domains; i++)
+	for (int i = 0; i < domains; i++)
 		pages -= info[i].tot_pages;
 	return pages;
 }

@@ -12,12 +12,7 @@ int main(int argc, char **argv)
 	if (argc != 2 || sysctl_open(&room))
 		return 1;
 	info = room.buffer;
-	room.op->cmd = XEN_SYSCTL_getdomaininfolist;
-	room.op->u.getdomaininfolist.first_domain = (domid_t)atoi(argv[1]);
-	room.op->u.getdomaininfolist.max_domains = 1;
-	set_xen_guest_handle(room.op->u.getdomaininfolist.buffer, info);
-	if (sysctl_call(&room) || !room.op->u.getdomaininfolist.num_domains ||
-	    info->domain != atoi(argv[1]))
+	if (sysctl_domains(&room, (domid_t)atoi(argv[1]), 1) != 1 || info->domain != atoi(argv[1]))
 		return 1;
 	printf("%llu\n", (unsigned long long)info->cpu_time);
 	return 0;

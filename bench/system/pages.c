@@ -14,6 +14,7 @@ int main(void)
 	unsigned long pages = 0, free_pages;
 	xen_domctl_getdomaininfo_t *info;
 	struct sysctl_room room;
+	int domains;
 
 	if (sysctl_open(&room))
 		return 1;
@@ -22,15 +23,11 @@ int main(void)
 	if (sysctl_call(&room))
 		return 1;
 	free_pages = room.op->u.physinfo.free_pages;
-	memset(room.op, 0, sizeof(*room.op));
-	room.op->cmd = XEN_SYSCTL_getdomaininfolist;
-	room.op->u.getdomaininfolist.first_domain = 1;
-	room.op->u.getdomaininfolist.max_domains = MAX_DOMAINS;
-	set_xen_guest_handle(room.op->u.getdomaininfolist.buffer, info);
-	if (sysctl_call(&room))
+	domains = sysctl_domains(&room, 1, MAX_DOMAINS);
+	if (domains < 0)
 		return 1;
-	for (unsigned int i = 0; i < room.op->u.getdomaininfolist.num_domains; i++)
+	for (int i = 0; i < domains; i++)
 		pages += info[i].tot_pages;
-	printf("%lu %lu %u\n", free_pages, pages, room.op->u.getdomaininfolist.num_domains);
+	printf("%lu %lu %d\n", free_pages, pages, domains);
 	return 0;
 }

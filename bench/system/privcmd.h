@@ -62,4 +62,19 @@ static inline int sysctl_call(struct sysctl_room *room)
 	return ioctl(room->fd, IOCTL_PRIVCMD_HYPERCALL, &call) < 0 ? -1 : 0;
 }
 
+/*
+ * What domains there are from number `first` on, at most `max` of them, into room->buffer. How many,
+ * or -1 with errno.
+ */
+static inline int sysctl_domains(struct sysctl_room *room, domid_t first, unsigned int max)
+{
+	memset(room->op, 0, sizeof(*room->op));
+	room->op->cmd = XEN_SYSCTL_getdomaininfolist;
+	room->op->u.getdomaininfolist.first_domain = first;
+	room->op->u.getdomaininfolist.max_domains = max;
+	set_xen_guest_handle(room->op->u.getdomaininfolist.buffer,
+			     (xen_domctl_getdomaininfo_t *)room->buffer);
+	return sysctl_call(room) ? -1 : (int)room->op->u.getdomaininfolist.num_domains;
+}
+
 #endif
