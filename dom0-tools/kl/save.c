@@ -123,7 +123,7 @@ static int write_image(struct save_verb *v, const char *config, struct tools_err
 				      .config = config,
 				      .put = move_channel_put,
 				      .cookie = &channel,
-				      .apart = true,
+				      .apart_pfns = MOVE_APART_PFNS,
 				      .suspend = suspend,
 				      .suspend_cookie = v,
 				      .progress = moving_progress,

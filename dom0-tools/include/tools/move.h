@@ -105,6 +105,7 @@ enum move_phase { MOVE_SETUP, MOVE_MEMORY, MOVE_SUSPEND, MOVE_LAST_MEMORY, MOVE_
 const char *move_phase_name(enum move_phase phase);
 
 #define MOVE_MAX_ROUNDS 32
+#define MOVE_APART_PFNS (512UL << 8) /* 512 MiB: 1 MiB of page tables in each child */
 
 struct move_progress {
 	enum move_phase phase;
@@ -128,10 +129,11 @@ struct move_save {
 	void *cookie;
 	bool live;		/* memory is sent while the guest runs */
 	/*
-	 * @put may be called in children of this process, which do not come back: right for a file.
-	 * Cheaper; without effect if live.
+	 * @put may be called in children of this process, which do not come back, one for each so many
+	 * pfns (a multiple of 64, MOVE_APART_PFNS is right for a file). Cheaper; without effect if live.
+	 * 0: there are no children.
 	 */
-	bool apart;
+	uint64_t apart_pfns;
 	unsigned int max_rounds;	/* live: before it is suspended; 0: 8, if braked 16 */
 	bool brake;	/* live: a guest that writes faster than is sent gets less CPU */
 	unsigned int few_pages;		/* live: so few are left that it is suspended; 0: 256 */

@@ -16,8 +16,7 @@
 #include <unistd.h>
 #include "private.h"
 
-#define CHUNK_PFNS (512UL << 8) /* 512 MiB in each child: 1 MiB of its page tables */
-#define FIRST_PFNS BATCH_PAGES	/* what we send ourselves */
+#define FIRST_PFNS BATCH_PAGES /* what we send ourselves */
 
 /* What a child leaves behind, in memory that is shared with it. */
 struct report {
@@ -92,7 +91,7 @@ int saver_send_apart(struct saver *s)
 {
 	struct report *report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	const uint64_t count = s->frames.count;
+	const uint64_t count = s->frames.count, each = s->save->apart_pfns;
 	uint64_t first = 0, end;
 	int rc = 0;
 
@@ -104,7 +103,7 @@ int saver_send_apart(struct saver *s)
 		rc = saver_send_range(s, first, end);
 	}
 	for (; first < count && !rc; first = end) {
-		end = count - first < CHUNK_PFNS ? count : first + CHUNK_PFNS;
+		end = count - first < each ? count : first + each;
 		rc = send_chunk(s, first, end, report);
 	}
 	munmap(report, sizeof(*report));

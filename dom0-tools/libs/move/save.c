@@ -105,7 +105,7 @@ static int send_round(struct saver *s, enum move_phase phase)
 	s->progress.pages_all = count_bits(s->to_send, s->frames.count);
 	rc = saver_progress(s, phase);
 	if (!rc)
-		rc = s->still && s->save->apart && !s->save->live ?
+		rc = s->still && s->save->apart_pfns && !s->save->live ?
 			     saver_send_apart(s) :
 			     saver_send_range(s, 0, s->frames.count);
 	if (n <= MOVE_MAX_ROUNDS)
