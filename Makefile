@@ -83,10 +83,15 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'make                build/krypton, build/krypton.gz, build/krypton-syms (CC=clang, DEBUG=1)'
+	@echo 'make                build/krypton, build/krypton.gz, build/krypton-syms (CC=clang, DEBUG=1, BUILD=folder)'
+	@echo 'make tools guests   what runs in dom0: build/tools; the test guests: build/guests'
+	@echo 'make setup          installs and downloads what building and testing need; run, check-system and iso do so themselves'
 	@echo 'make run            boot GRUB, Krypton, Debian as dom0 and a guest in QEMU'
-	@echo 'make check          all tests; check-unit, check-system, check-oracle, layers separately'
-	@echo 'make bench          micro-benchmarks beside Xen; bench-system'
+	@echo 'make check          all tests: check-unit check-tools check-tools-fuzz check-system (CASE=...)'
+	@echo '                    layers check-reading-order check-hypercalls'
+	@echo 'make check-oracle   the system tests on Debian'\''s Xen (CASE=...)'
 	@echo 'make soak fuzz      long campaigns'
-	@echo 'make iso            build/krypton.iso'
-	@echo 'make install        DESTDIR=...'
+	@echo 'make bench          micro-benchmarks beside Xen; bench-system: whole paths'
+	@echo 'make iso deb        build/krypton.iso, a demonstration; a Debian package'
+	@echo 'make install        DESTDIR=...; install-tools, uninstall'
+	@echo 'make clean          removes build'
