@@ -40,6 +40,8 @@ void fake_store_on_idle(bool (*hook)(void *arg), void *arg);
 void fake_store_on_write(void (*hook)(void *arg, const char *path, const char *value), void *arg);
 /* The @nth request from now (1: the next) is answered with @error; 0: none. */
 void fake_store_fail(unsigned int nth, int error);
+/* From the @nth request on nobody answers any (-EPIPE); 0: it is back, with all that it had. */
+void fake_store_die(unsigned int nth);
 /* The next @times commits end in EAGAIN. */
 void fake_store_conflict(unsigned int times);
 

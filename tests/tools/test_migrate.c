@@ -41,7 +41,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +52,7 @@
 #include "../../dom0-tools/libs/move/protocol.h"
 #include <fake_guest.h>
 #include <light_scene.h>
+#include <migrate_peers.h>
 
 #define MIB 12U
 
@@ -164,163 +164,6 @@ static int teardown(void **state)
 	fake_store_reset();
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
-}
-
-/* ---- a scripted other end, a process of its own ---- */
-
-static void out(int fd, const void *bytes, size_t length)
-{
-	if (write(fd, bytes, length) != (ssize_t)length)
-		_exit(0);
-}
-
-/* Exactly @length bytes, or the end. */
-static bool in(int fd, char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t n = read(fd, bytes, length);
-
-		if (n <= 0)
-			return false;
-		bytes += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
-/* Reads a stream to its end; false: it broke off. */
-static bool swallow(int fd)
-{
-	struct stream_reader *reader;
-	struct stream_item item;
-	static char buffer[65536];
-	size_t have = 0, used = 0, took;
-	int rc;
-
-	if (stream_reader_open(STREAM_XL, NULL, &reader))
-		return false;
-	while (!stream_reader_done(reader)) {
-		rc = stream_read(reader, buffer + used, have - used, &took, &item, NULL);
-		used += took;
-		if (rc < 0)
-			return false;
-		if (rc)
-			continue;
-		if (stream_reader_done(reader))
-			break;
-		have = stream_reader_wants(reader);
-		have = have < sizeof(buffer) ? have : sizeof(buffer);
-		used = 0;
-		if (!in(fd, buffer, have))
-			return false;
-	}
-	return true;
-}
-
-/* How far the receiver plays along before it goes away. */
-enum step {
-	NO_BANNER, WRONG_BANNER, BANNER_ONLY, REFUSES, IN_HEADER, IN_MEMORY, REFUSES_LATE, NO_READY,
-	WRONG_READY, READY_ONLY, GO_TAKEN, REPORTS_HALF, FAILS, FAILS_HALF, STARTS, STARTS_AS_XL,
-	STEPS
-};
-
-static void play_receiver(int fd, enum step step)
-{
-	char buffer[70000], one = 1, zero = 0;
-
-	if (step == NO_BANNER)
-		return;
-	if (step == WRONG_BANNER) {
-		out(fd, "Permission denied, please try again, or do not, but not here.\n", 62);
-		return;
-	}
-	out(fd, BANNER, BANNER_BYTES);
-	if (step == BANNER_ONLY)
-		return;
-	if (step == REFUSES) {
-		in(fd, buffer, 100);
-		out(fd, ANSWER_REFUSED "- device: no disk\n", ANSWER_BYTES + 18);
-		return;
-	}
-	if (step != STARTS_AS_XL)
-		out(fd, ANSWER_AGREED, ANSWER_BYTES);
-	if (step == IN_HEADER || step == IN_MEMORY || step == REFUSES_LATE) {
-		in(fd, buffer, 300);
-		for (int i = 0; step != IN_HEADER && i < 40; i++)
-			in(fd, buffer, 70000);
-		if (step == REFUSES_LATE)
-			out(fd, ANSWER_REFUSED "- no-memory: none\n", ANSWER_BYTES + 18);
-		return;
-	}
-	if (!swallow(fd) || step == NO_READY)
-		return;
-	if (step == WRONG_READY) {
-		out(fd, "something else altogether, longer than it should be", 51);
-		return;
-	}
-	out(fd, READY, sizeof(READY));
-	if (step == READY_ONLY || !in(fd, buffer, sizeof(GO)) || step == GO_TAKEN)
-		return;
-	out(fd, REPORT, sizeof(REPORT));
-	if (step == REPORTS_HALF)
-		return;
-	out(fd, step == FAILS || step == FAILS_HALF ? &one : &zero, 1);
-	if (step == FAILS)
-		out(fd, GO, sizeof(GO));
-}
-
-static pid_t spawn(struct move_link *link, void (*play)(int fd, int what), int what)
-{
-	int pair[2];
-	pid_t child;
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	child = fork();
-	if (!child) {
-		close(pair[0]);
-		play(pair[1], what);
-		_exit(0);
-	}
-	close(pair[1]);
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	*link = (struct move_link){ .in = pair[0], .out = pair[0] };
-	return child;
-}
-
-static void receiver_process(int fd, int step)
-{
-	play_receiver(fd, (enum step)step);
-}
-
-/* Asked later over a new link: 0: it does not run there; 1: it does; -1: nobody answers. */
-static int later;
-
-static void questioned(int fd, int what)
-{
-	char buffer[64];
-
-	out(fd, BANNER, BANNER_BYTES);
-	in(fd, buffer, 48);
-	if (what >= 0)
-		out(fd, what ? ANSWER_PRESENT : ANSWER_ABSENT, ANSWER_BYTES);
-	/* What is still on its way here must not turn into a reset there. */
-	while (in(fd, buffer, 1))
-		;
-}
-
-static int reconnect(void *cookie, struct move_link *link, struct tools_error *why)
-{
-	(void)cookie;
-	(void)why;
-	if (later < 0)
-		return -ECONNREFUSED;
-	spawn(link, questioned, later);
-	return 0;
-}
-
-void move_link_close(struct move_link *link)
-{
-	close(link->in);
 }
 
 static int send_to(enum step step, struct move_send *send)
@@ -495,6 +338,32 @@ static void test_guest_ignores(void **state)
 	runs_here();
 }
 
+/* The sender's own store dies at whichever request: it knows where the domain is, and can say it. */
+static void test_senders_store_dies(void **state)
+{
+	struct move_send send;
+	unsigned int nth = 0;
+
+	(void)state;
+	later = -1;
+	do {
+		fake_store_die(++nth);
+		assert_int_not_equal(send_to(STARTS, &send), 0);
+		fake_store_die(0);
+		assert_true(error.text[0]);
+		assert_int_equal(send.where, fake_hv_domain(1) ? MOVE_HERE : MOVE_THERE);
+		if (send.where == MOVE_HERE && send.save.suspended)
+			fake_guest_resumed(guest);
+		/* What is not to be written then is put right by whoever comes next. */
+		fake_store_set("/local/domain/1/name", "g");
+		store_close(store);
+		assert_int_equal(store_open(&store), 0);
+		light->store = store;
+	} while (send.where == MOVE_HERE);
+	assert_in_range(nth, 10, 100);
+	guest = NULL;
+}
+
 static int cancel_at(void *cookie, const struct move_progress *now)
 {
 	if (now->phase == *(enum move_phase *)cookie && write(cancel_pipe[1], "", 1) != 1)
@@ -590,15 +459,20 @@ static void sender_process(int fd, int step)
 	}
 	if (image_flags & MOVE_FLAG_ANSWER && step > AWAY_IN_CONFIG)
 		in(fd, buffer, ANSWER_BYTES);
-	if (step < AWAY_BEFORE_GO || !in(fd, buffer, sizeof(READY)) || step == AWAY_BEFORE_GO)
+	if (step < AWAY_BEFORE_GO || !in(fd, buffer, sizeof(READY)) || step == AWAY_BEFORE_GO ||
+	    memcmp(buffer, READY, sizeof(READY)))
 		return;
 	if (step == WRONG_GO)
 		out(fd, "domain is not yours, you are not cleared to unpause anything", 60);
 	else
 		out(fd, GO, sizeof(GO));
 	if (step != AWAY_AFTER_GO)
-		in(fd, buffer, sizeof(REPORT) + 1);
+		_exit(!in(fd, buffer, sizeof(REPORT) + 1) ? MOVE_UNKNOWN :
+		      buffer[sizeof(REPORT)]		  ? MOVE_HERE :
+							    MOVE_THERE);
 }
+
+static int told; /* its exit status: where the domain is, if it was told */
 
 static int receive_from(int step, struct move_receive *receive)
 {
@@ -610,7 +484,7 @@ static int receive_from(int step, struct move_receive *receive)
 	memset(&error, 0, sizeof(error));
 	rc = move_receive(receive, &error);
 	close(link.in);
-	waitpid(child, NULL, 0);
+	waitpid(child, &told, 0);
 	light->cancel_fd = -1;
 	assert_int_equal(fake_hv_mapped_pages(), 0);
 	return rc;
@@ -645,6 +519,41 @@ static void test_receiver(void **state)
 		assert_int_equal(light_name_to_domid(light, "g"), receive.domid);
 		assert_int_equal(light_destroy(light, receive.domid, NULL, &error), 0);
 	}
+	free(image);
+}
+
+/*
+ * The target's store dies at whichever request: what the sender is told is so, and once the store is
+ * back nothing else is left.
+ */
+static void test_store_dies(void **state)
+{
+	struct move_receive receive;
+	unsigned int nodes, before, nth = 0, started = 0;
+
+	(void)state;
+	image_flags = MOVE_FLAG_ANSWER;
+	record_image();
+	fake_store_set("/local/domain/0/backend/console", "");
+	nodes = fake_store_nodes();
+	do {
+		before = fake_store_requests();
+		fake_store_die(++nth);
+		receive_from(GIVES_LEAVE, &receive);
+		fake_store_die(0);
+		light_gc(light, NULL);
+		assert_int_equal(WEXITSTATUS(told), receive.started ? MOVE_THERE : MOVE_HERE);
+		assert_int_equal(fake_hv_domains(), receive.started);
+		if (receive.started) {
+			started++;
+			assert_int_equal(light_name_to_domid(light, "g"), receive.domid);
+			assert_int_equal(light_destroy(light, receive.domid, NULL, &error), 0);
+		}
+		assert_int_equal(fake_store_nodes(), nodes);
+		assert_int_equal(fake_store_watches(), 0);
+	} while (fake_store_requests() - before >= nth);
+	assert_in_range(nth, 100, 1000);
+	assert_true(started > 0 && started < nth / 2);
 	free(image);
 }
 
@@ -753,8 +662,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_to_xl),
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
-		CASE(one_at_a_time),
-		CASE(cancel), CASE(receiver), CASE(query), CASE(preflight),
+		CASE(one_at_a_time), CASE(senders_store_dies),
+		CASE(cancel), CASE(receiver), CASE(store_dies), CASE(query), CASE(preflight),
 		CASE(features),
 	};
 

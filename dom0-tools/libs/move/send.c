@@ -223,10 +223,11 @@ static void take_back(struct sender *s)
 		say(s, "migration sender: Resumed OK.");
 		return;
 	}
-	s->send->where = MOVE_STUCK;
+	s->send->where = move_is_suspended(s->send->light->ctl, s->send->domid) ? MOVE_STUCK :
+										 MOVE_HERE;
 	length = strlen(s->error->text);
-	snprintf(s->error->text + length, sizeof(s->error->text) - length, "; and it stays: %.200s",
-		 why.text);
+	snprintf(s->error->text + length, sizeof(s->error->text) - length, "; and %s%.200s",
+		 s->send->where == MOVE_STUCK ? "it stays: " : "", why.text);
 }
 
 /* The receiver's word on how it went; 1: it runs there, 0: it does not and is ours; -errno. */

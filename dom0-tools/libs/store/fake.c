@@ -60,7 +60,7 @@ static struct {
 	struct store *stores;
 	struct transaction *transactions;
 	store_tx last_tx;
-	unsigned int requests, fail_in, conflicts;
+	unsigned int requests, fail_in, dies_at, conflicts;
 	int fail_with;
 	bool introduced[DOMID_FIRST_RESERVED];
 	bool (*idle)(void *arg);
@@ -474,6 +474,8 @@ static int answer_request(struct store *store, store_tx tx, const struct store_r
 	char path[XENSTORE_ABS_PATH_MAX + 32];
 
 	fake.requests++;
+	if (fake.dies_at && fake.requests >= fake.dies_at)
+		return -EPIPE;
 	if (fake.fail_in && !--fake.fail_in)
 		return fake.fail_with;
 	if (tx && !transaction)
@@ -707,6 +709,11 @@ void fake_store_fail(unsigned int nth, int error)
 {
 	fake.fail_in = nth;
 	fake.fail_with = error;
+}
+
+void fake_store_die(unsigned int nth)
+{
+	fake.dies_at = nth ? fake.requests + nth : 0;
 }
 
 void fake_store_conflict(unsigned int times)
