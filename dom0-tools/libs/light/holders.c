@@ -10,8 +10,10 @@
  * Xen has no such key and prints nothing; its 'g' lists all grants in use of all domains:
  *	grant-table for remote d5 (v1)
  *	[0x008]      0 0x12345 0x00000001          0 0x012345 0x19
- * Others may print in between, so each line is looked at by itself.
+ * Others may print in between, so each line is looked at by itself, and guests' lines, "(d3) ...", not at all: they could
+ * say the same.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +41,23 @@ static int read_on(struct light *light, uint32_t *index, struct strbuf *text)
 	return got < 0 ? got : text && text->failed ? -ENOMEM : 0;
 }
 
-/* What the console says to @key, in @text. */
+/* Takes the lines out that are guests' own. */
+static void drop_guests(char *text)
+{
+	char *to = text, *line, *end;
+
+	for (line = text; *line; line = end) {
+		end = line + strcspn(line, "\n");
+		end += *end == '\n';
+		if (!strncmp(line, "(d", 2) && isdigit((unsigned char)line[2]))
+			continue;
+		memmove(to, line, (size_t)(end - line));
+		to += end - line;
+	}
+	*to = '\0';
+}
+
+/* What the hypervisor says to @key, in @text. */
 static int press(struct light *light, const char *key, struct strbuf *text)
 {
 	uint32_t index = 0;
@@ -48,7 +66,10 @@ static int press(struct light *light, const char *key, struct strbuf *text)
 	rc = rc ? rc : ctl_debug_keys(light->ctl, key);
 	if (!rc)
 		strbuf_add(text, "", 0);	/* so that there is a text */
-	return rc ? rc : read_on(light, &index, text);
+	rc = rc ? rc : read_on(light, &index, text);
+	if (!rc)
+		drop_guests(text->text);
+	return rc;
 }
 
 /* One more of them; those beyond the room of the report are left out. */
