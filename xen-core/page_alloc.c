@@ -622,21 +622,18 @@ static bool take_unreferenced(struct page_info *pg)
 unsigned int free_unreferenced_pages(struct domain *d, unsigned int max)
 {
 	unsigned long start = 0, end = 0;	/* frames free but not given back yet */
-	uint32_t stamp = flush_stamp();
-	struct page_info *pg;
+	struct page_info *pg, *next;
 	unsigned int n;
 	bool last;
 
 	spin_lock(&d->page_alloc_lock);
-	for (n = 0; n < max; n++) {
-		unsigned long mfn;
+	pg = page_list_first(&d->page_list);
+	for (n = 0; n < max && pg && take_unreferenced(pg); n++) {
+		unsigned long mfn = mfn_x(page_to_mfn(pg));
 
-		pg = page_list_first(&d->page_list);
-		if (!pg || !take_unreferenced(pg))
-			break;
-		page_list_del(pg, &d->page_list);
-		mark_free(pg, 0, stamp);
-		mfn = mfn_x(page_to_mfn(pg));
+		next = page_list_next(pg);
+		/* The clock is read now: others may have dropped their mapping a moment ago. */
+		mark_free(pg, 0, flush_stamp());
 		if (mfn == end) {
 			end++;
 		} else if (mfn + 1 == start) {
@@ -646,7 +643,9 @@ unsigned int free_unreferenced_pages(struct domain *d, unsigned int max)
 			start = mfn;
 			end = mfn + 1;
 		}
+		pg = next;
 	}
+	page_list_cut_head(&d->page_list, pg, n);
 	last = n && domain_adjust_tot_pages(d, -(long)n) == 0;
 	spin_unlock(&d->page_alloc_lock);
 	release_run(start, end);

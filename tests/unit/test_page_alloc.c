@@ -172,6 +172,34 @@ static void test_free_unreferenced(void **state __maybe_unused)
 	free_domheap_pages(more, 6);
 }
 
+/* Lists as arrays: a list is turned and cut at every place. */
+static void test_list_rotate_and_cut(void **state __maybe_unused)
+{
+	struct page_info *pg = alloc_domheap_pages(NULL, 3, MEMF_no_scrub);
+
+	assert_non_null(pg);
+	for (unsigned int at = 0; at < 8; at++) {
+		struct page_list l = { 0 };
+
+		for (unsigned int i = 0; i < 8; i++)
+			page_list_add_tail(&pg[i], &l);
+		page_list_rotate(&l, &pg[at]);
+		assert_int_equal(l.count, 8);
+		for (unsigned int i = 0; i < 8; i++)
+			assert_ptr_equal(page_list_remove_head(&l), &pg[(at + i) % 8]);
+		assert_int_equal(l.head | l.tail | l.count, 0);
+
+		for (unsigned int i = 0; i < 8; i++)
+			page_list_add_tail(&pg[i], &l);
+		page_list_cut_head(&l, &pg[at], at);
+		assert_ptr_equal(page_list_first(&l), &pg[at]);
+		for (unsigned int i = 8; i-- > at; )
+			page_list_del(&pg[i], &l);
+		assert_int_equal(l.head | l.tail | l.count, 0);
+	}
+	free_domheap_pages(pg, 3);
+}
+
 /* ---- what others do while a block that was taken is cleared, without the lock ---- */
 
 static void (*while_clearing)(void);
@@ -297,6 +325,7 @@ int main(void)
 		host_test(test_owner_rules),
 		host_test(test_no_stale_memory),
 		host_test(test_free_unreferenced),
+		host_test(test_list_rotate_and_cut),
 		host_test(test_buddy_freed_while_cleared),
 		host_test(test_claims),
 		host_test(test_clean_pages),

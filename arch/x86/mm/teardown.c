@@ -2,18 +2,21 @@
 /*
  * Taking a dead domain's memory back, in steps that may be preempted anywhere.
  *
- * Its base pointers go first, then every page is looked at once: a pinned table
- * loses its pin, a table that was left half checked is dissolved, and the
- * owner's reference goes, which frees the page unless somebody else (a grant,
- * a foreign mapping) still refers to it: the last of these frees it then.
+ * Its base pointers go first. Then a pass over its memory looks only for tables:
+ * a pinned one loses its pin, one that was left half checked is dissolved. After
+ * it a page has no other reference than its owner's, unless somebody else (a
+ * grant, a foreign mapping) has one, so the last pass frees whole runs at once,
+ * and of the others drops the owner's reference: their last user frees them then.
  */
 #include "private.h"
 
 #include <core/hypercall.h>
 
-#define RUN_PAGES	64UL	/* freed at a time, between two looks at what is pending */
+/* Between two looks at what is pending: */
+#define RUN_PAGES	64UL	/* freed */
+#define LOOK_PAGES	256UL	/* looked at in search of tables */
 
-enum { STEP_START, STEP_SHARED, STEP_EXTRA, STEP_MEMORY, STEP_DONE };
+enum { STEP_START, STEP_SHARED, STEP_EXTRA, STEP_TABLES, STEP_MEMORY, STEP_DONE };
 
 /*
  * Undoes what the domain's own page tables hold through pg, to which the caller
@@ -38,6 +41,51 @@ static int release_table(struct page_info *pg)
 	while (read_once(pg->type_info) & PGT_partial) {
 		rc = page_type_put(pg, true, true);
 		if (rc)
+			return -ERESTART;
+	}
+	return 0;
+}
+
+/*
+ * The first page of d's memory with a pin or a table left half checked, with a reference, among
+ * the next LOOK_PAGES of d->arch.relmem_left. Those before it go to the list's end and are not
+ * looked at again. NULL: none of them, or none at all (then relmem_left is 0).
+ */
+static struct page_info *next_table(struct domain *d)
+{
+	unsigned long *left = &d->arch.relmem_left, n = min(*left, LOOK_PAGES);
+	struct page_info *pg, *found = NULL;
+
+	spin_lock(&d->page_alloc_lock);
+	*left -= n;
+	for (pg = page_list_first(&d->page_list); n && pg; n--, pg = page_list_next(pg)) {
+		if (likely(!(read_once(pg->type_info) & (PGT_pinned | PGT_partial))))
+			continue;
+		if (get_page(pg, d)) {
+			found = pg;
+			break;
+		}
+	}
+	if (pg) {
+		*left += n;
+		page_list_rotate(&d->page_list, pg);
+	} else {
+		*left = 0;
+	}
+	spin_unlock(&d->page_alloc_lock);
+	return found;
+}
+
+/* 0 or -ERESTART. A page that is not done yet stays the first, so it is met again. */
+static int relinquish_tables(struct domain *d)
+{
+	while (d->arch.relmem_left) {
+		struct page_info *pg = next_table(d);
+		int rc = pg ? release_table(pg) : 0;
+
+		if (pg)
+			put_page(pg);
+		if (rc || (d->arch.relmem_left && hypercall_preempt_check()))
 			return -ERESTART;
 	}
 	return 0;
@@ -145,6 +193,12 @@ int mm_relinquish_memory(struct domain *d)
 		/* fall through */
 	case STEP_EXTRA:
 		rc = relinquish_list(d, &d->extra_page_list);
+		if (rc)
+			return rc;
+		begin_step(d, STEP_TABLES, &d->page_list);
+		/* fall through */
+	case STEP_TABLES:
+		rc = relinquish_tables(d);
 		if (rc)
 			return rc;
 		begin_step(d, STEP_MEMORY, &d->page_list);

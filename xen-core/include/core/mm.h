@@ -238,6 +238,29 @@ static inline void page_list_del(struct page_info *pg, struct page_list *l)
 	pg->next = pg->prev = 0;
 	l->count--;
 }
+/* pg becomes the first; those before it go to the end, in their order. */
+static inline void page_list_rotate(struct page_list *l, struct page_info *pg)
+{
+	if (!pg->prev)
+		return;
+	mfn_to_page(_mfn(l->tail - 1))->next = l->head;
+	mfn_to_page(_mfn(l->head - 1))->prev = l->tail;
+	l->tail = pg->prev;
+	mfn_to_page(_mfn(l->tail - 1))->next = 0;
+	l->head = (uint32_t)mfn_x(page_to_mfn(pg)) + 1;
+	pg->prev = 0;
+}
+/* The first nr leave the list, so that pg (NULL: none) is the first; their own links are stale. */
+static inline void page_list_cut_head(struct page_list *l, struct page_info *pg, unsigned long nr)
+{
+	l->count -= nr;
+	if (pg) {
+		l->head = (uint32_t)mfn_x(page_to_mfn(pg)) + 1;
+		pg->prev = 0;
+	} else {
+		l->head = l->tail = 0;
+	}
+}
 static inline struct page_info *page_list_remove_head(struct page_list *l)
 {
 	struct page_info *pg = page_list_first(l);
