@@ -12,6 +12,38 @@
 struct e820_entry host_e820[BOOT_MAX_E820] __ro_after_init;
 unsigned int host_e820_nr __ro_after_init;
 
+/* What there was no room for. */
+static struct {
+	unsigned int nr;
+	uint64_t from, ram;		/* lowest address; bytes */
+} left_out __section(".bss.init");
+
+static void __init leave_out(uint64_t addr, uint64_t size, uint32_t type)
+{
+	left_out.from = left_out.nr ? min(left_out.from, addr) : addr;
+	left_out.nr++;
+	if (type == E820_RAM)
+		left_out.ram += size;
+}
+
+void __init e820_say_left_out(const char *whose)
+{
+	if (!left_out.nr)
+		return;
+	printk(XENLOG_ERR "%s memory map has over %u entries: %u left out, at %#lx and above; "
+	       "%lu MiB of RAM there will not be used\n", whose, BOOT_MAX_E820, left_out.nr,
+	       (unsigned long)left_out.from, (unsigned long)(left_out.ram >> 20));
+	left_out.nr = 0;
+	left_out.ram = 0;
+}
+
+void __init e820_start_again(struct boot_info *bi)
+{
+	bi->nr_e820 = 0;
+	left_out.nr = 0;
+	left_out.ram = 0;
+}
+
 void __init e820_add(struct boot_info *bi, uint64_t addr, uint64_t size, uint32_t type)
 {
 	struct e820_entry *last = bi->nr_e820 ? &bi->e820[bi->nr_e820 - 1] : NULL;
@@ -26,6 +58,8 @@ void __init e820_add(struct boot_info *bi, uint64_t addr, uint64_t size, uint32_
 	}
 	if (bi->nr_e820 < BOOT_MAX_E820)
 		bi->e820[bi->nr_e820++] = (struct e820_entry){ addr, size, type };
+	else
+		leave_out(addr, size, type);
 }
 
 /* Which of two types a piece claimed by both gets. */
@@ -104,6 +138,8 @@ unsigned int __init e820_sanitise(struct e820_entry *map, unsigned int nr, unsig
 			out[n - 1].size += next - at;
 		else if (n < min(max, (unsigned int)BOOT_MAX_E820))
 			out[n++] = (struct e820_entry){ at, next - at, type };
+		else
+			leave_out(at, next - at, type);
 	}
 	memcpy(map, out, n * sizeof(*map));
 	return n;
@@ -126,8 +162,12 @@ void __init host_e820_reserve(paddr_t start, paddr_t end)
 {
 	unsigned int ignored;
 
-	if (host_e820_nr == BOOT_MAX_E820)
-		return;
-	host_e820[host_e820_nr++] = (struct e820_entry){ start, end - start, E820_RESERVED };
-	host_e820_nr = e820_sanitise(host_e820, host_e820_nr, BOOT_MAX_E820, &ignored);
+	if (host_e820_nr < BOOT_MAX_E820) {
+		host_e820[host_e820_nr++] =
+			(struct e820_entry){ start, end - start, E820_RESERVED };
+		host_e820_nr = e820_sanitise(host_e820, host_e820_nr, BOOT_MAX_E820, &ignored);
+	} else {
+		leave_out(start, end - start, E820_RESERVED);
+	}
+	e820_say_left_out("dom0's");
 }

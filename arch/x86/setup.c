@@ -39,6 +39,7 @@ static void __init say_hello(void)
 	printk(XENLOG_INFO "Built with %s on %s\n", krypton_compiler, krypton_compile_date);
 	printk(XENLOG_INFO "Bootloader: %s\n", boot_info.loader_name);
 	printk(XENLOG_INFO "Command line: %s\n", boot_info.cmdline);
+	boot_say_left_out(&boot_info);
 }
 
 static void __init bring_up_cpus(void)

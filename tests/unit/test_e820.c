@@ -12,6 +12,33 @@
 
 struct boot_info boot_info;
 
+static char said[512];
+
+void vprintk(const char *fmt, va_list ap)
+{
+	size_t n = strlen(said);
+
+	vsnprintf(said + n, sizeof(said) - n, fmt, ap);
+}
+
+/* What e820_say_left_out() says is one line with each of the texts, or nothing. */
+static void says_left_out(const char *whose, const char *a, const char *b)
+{
+	said[0] = '\0';
+	e820_say_left_out(whose);
+	if (!a) {
+		assert_string_equal(said, "");
+		return;
+	}
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	assert_non_null(strstr(said, whose));
+	assert_non_null(strstr(said, a));
+	assert_non_null(strstr(said, b));
+	said[0] = '\0';
+	e820_say_left_out(whose);
+	assert_string_equal(said, "");
+}
+
 static struct e820_entry map[BOOT_MAX_E820];
 static unsigned int overlaps;
 
@@ -99,7 +126,9 @@ static void full_map(void **state __maybe_unused)
 	for (unsigned int i = 0; i < BOOT_MAX_E820; i++)
 		map[i] = (struct e820_entry){ 0x2000ULL * i, 0x1000, E820_RAM };
 	assert_int_equal(e820_sanitise(map, BOOT_MAX_E820, 16, &overlaps), 16);
+	says_left_out("A", "240 left out, at 0x20000 and above", "0 MiB");
 	assert_int_equal(e820_sanitise(map, 0, 16, &overlaps), 0);
+	says_left_out("A", NULL, NULL);
 }
 
 static void adds_pieces(void **state __maybe_unused)
@@ -119,6 +148,13 @@ static void adds_pieces(void **state __maybe_unused)
 	for (unsigned int i = 0; i < BOOT_MAX_E820 + 8; i++)
 		e820_add(bi, 0x100000 + 0x2000ULL * i, 0x1000, E820_RAM);
 	assert_int_equal(bi->nr_e820, BOOT_MAX_E820);
+	e820_add(bi, 0x80000, 64 << 20, E820_RAM);
+	e820_add(bi, 0x10000000, 64 << 20, E820_RESERVED);
+	says_left_out("B", "12 left out, at 0x80000 and above", "; 64 MiB of RAM");
+	e820_add(bi, 0x10000000, 0x1000, E820_RAM);
+	e820_start_again(bi);		/* another map replaces it */
+	says_left_out("B", NULL, NULL);
+	assert_int_equal(bi->nr_e820, 0);
 }
 
 static void all_mapped(void **state __maybe_unused)
@@ -145,6 +181,15 @@ static void host_reserve(void **state __maybe_unused)
 	assert_int_equal(host_e820[1].type, E820_RESERVED);
 	host_e820_reserve(0xfee00000, 0xfee01000);
 	assert_int_equal(host_e820_nr, 4);
+	says_left_out("C", NULL, NULL);
+	for (unsigned int i = 0; i < BOOT_MAX_E820; i++)
+		host_e820[i] = (struct e820_entry){ 0x2000ULL * i, 0x1000, E820_RAM };
+	host_e820_nr = BOOT_MAX_E820;
+	said[0] = '\0';
+	host_e820_reserve(0xfee00000, 0xfee01000);
+	assert_int_equal(host_e820_nr, BOOT_MAX_E820);
+	assert_non_null(strstr(said, "dom0's memory map"));
+	assert_non_null(strstr(said, "1 left out, at 0xfee00000"));
 }
 
 int main(void)

@@ -38,12 +38,24 @@ void __init boot_add_module(struct boot_info *bi, uint64_t start, uint64_t end, 
 {
 	struct boot_module *m = &bi->modules[bi->nr_modules];
 
-	if (bi->nr_modules == BOOT_MAX_MODULES || end <= start)
+	if (end <= start)
 		return;
+	if (bi->nr_modules == BOOT_MAX_MODULES) {
+		bi->modules_left_out++;
+		return;
+	}
 	m->start = start;
 	m->size = end - start;
 	boot_copy_cmdline(m->cmdline, sizeof(m->cmdline), string, has_name);
 	bi->nr_modules++;
+}
+
+void __init boot_say_left_out(const struct boot_info *bi)
+{
+	if (bi->modules_left_out)
+		printk(XENLOG_ERR "The boot loader passed %u modules, of which only the first %u "
+		       "are used: the other %u are ignored\n", bi->nr_modules + bi->modules_left_out,
+		       bi->nr_modules, bi->modules_left_out);
 }
 
 void __init boot_info_parse(unsigned long magic, unsigned long info_phys)

@@ -114,7 +114,7 @@ void __init efi_fill_boot_info(struct boot_info *bi)
 	efi->memmap = efi_map;
 	if (efi->desc_size < sizeof(struct efi_memory_desc))
 		return;
-	bi->nr_e820 = 0;
+	e820_start_again(bi);
 	for (size_t at = 0; at + efi->desc_size <= efi->memmap_size; at += efi->desc_size) {
 		const struct efi_memory_desc *d = (const void *)(efi_map + at);
 

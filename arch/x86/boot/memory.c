@@ -100,6 +100,7 @@ void __init e820_init(struct boot_info *bi)
 	unsigned int overlaps;
 
 	bi->nr_e820 = e820_sanitise(bi->e820, bi->nr_e820, BOOT_MAX_E820, &overlaps);
+	e820_say_left_out("The firmware's");
 	if (overlaps)
 		printk(XENLOG_WARNING "Memory map overlaps at %u place%s: the firmware is wrong; "
 		       "using the safer type there\n", overlaps, overlaps > 1 ? "s" : "");

@@ -48,7 +48,7 @@ struct boot_efi {
 struct boot_info {
 	char cmdline[2048];
 	char loader_name[64];
-	unsigned int nr_modules;
+	unsigned int nr_modules, modules_left_out;
 	struct boot_module modules[BOOT_MAX_MODULES];	/* 0: kernel, 1: initrd */
 	unsigned int nr_e820;
 	struct e820_entry e820[BOOT_MAX_E820];		/* sorted, without overlaps */
@@ -61,6 +61,8 @@ extern struct boot_info boot_info;		/* init memory */
 
 /* Fills boot_info from what the loader left; panics on a magic that is none. */
 void boot_info_parse(unsigned long magic, unsigned long info_phys);
+/* One line about modules that had no room in bi, if there are any. */
+void boot_say_left_out(const struct boot_info *bi);
 /*
  * Sorts bi's memory map, makes host_e820 and max_page of it, and gives the boot
  * allocator all RAM above 1 MiB but image and modules.
@@ -79,6 +81,10 @@ unsigned int e820_sanitise(struct e820_entry *map, unsigned int nr, unsigned int
 /* Hides [start, end) from dom0's map as reserved: interrupt controllers and the like. */
 void host_e820_reserve(paddr_t start, paddr_t end);
 void e820_add(struct boot_info *bi, uint64_t addr, uint64_t size, uint32_t type);
+/* Another map is to be used instead of what was added so far. */
+void e820_start_again(struct boot_info *bi);
+/* One line about what had no room since the last call, if anything; `whose` map it is. */
+void e820_say_left_out(const char *whose);
 /* Is all of [start, end) of that type in the boot map? */
 bool e820_all_mapped(paddr_t start, paddr_t end, uint32_t type);
 
