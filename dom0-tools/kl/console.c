@@ -298,16 +298,15 @@ static int parse_escape(const char *text, char *escape)
 int cmd_console(struct kl *kl, int argc, char **argv)
 {
 	static const struct option longs[] = { { "escape", 1, NULL, 'e' }, { 0 } };
-	unsigned long number = 0;
-	char escape = KL_CONSOLE_ESCAPE, *rest;
+	uint64_t number = 0;
+	char escape = KL_CONSOLE_ESCAPE;
 	domid_t domid;
 	int opt;
 
 	while ((opt = kl_getopt(kl, argc, argv, "n:t:e:", longs, 1)) >= 0) {
 		if (opt == 'n') {
-			number = strtoul(optarg, &rest, 10);
-			if (*rest)
-				return kl_error(kl, "bad-argument", "-n needs a number");
+			if (kl_number(kl, "-n", INT32_MAX, &number))
+				return KL_FAILED;
 		} else if (opt == 'e' && parse_escape(optarg, &escape)) {
 			return kl_error(kl, "bad-argument", "-e needs one character");
 		} else if (opt == 't' && strcmp(optarg, "pv")) {
@@ -324,5 +323,5 @@ int cmd_console(struct kl *kl, int argc, char **argv)
 		return kl->status;
 	if (kl_find_domain(kl, argv[optind], &domid))
 		return KL_FAILED;
-	return kl_console(kl, domid, number, escape);
+	return kl_console(kl, domid, (unsigned int)number, escape);
 }

@@ -2,6 +2,9 @@
 /*
  * Help texts and the options of verbs, in xl's layout: `kl help`, `kl help VERB`, `kl VERB -h`.
  */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tools/json.h>
 #include "kl.h"
@@ -120,6 +123,18 @@ int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const st
 		return -1;
 	return stop(kl, kl_misuse(kl, KL_USAGE, "'%s %s' requires at least %d argument%s.",
 				  kl->program, kl->command->name, required, required > 1 ? "s" : ""));
+}
+
+int kl_number(struct kl *kl, const char *option, uint64_t most, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(optarg, &end, 10);
+	if (isdigit((unsigned char)*optarg) && !*end && !errno && *value <= most)
+		return KL_OK;
+	return kl_error(kl, "bad-argument", "%s needs a number up to %llu, not \"%s\"", option,
+			(unsigned long long)most, optarg);
 }
 
 bool kl_arguments(struct kl *kl, int argc, char **argv, int required)

@@ -94,6 +94,12 @@ void kl_close(struct kl *kl);
 int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const struct option *longs,
 	      int required);
 
+/*
+ * The number that an option has as its value (optarg), 0 to @most, in *value; @option is its name, for the message.
+ * KL_OK; KL_FAILED: the user was told.
+ */
+int kl_number(struct kl *kl, const char *option, uint64_t most, uint64_t *value);
+
 /* For verbs without options of their own: false: leave with kl->status. The rest is from optind on. */
 bool kl_arguments(struct kl *kl, int argc, char **argv, int required);
 

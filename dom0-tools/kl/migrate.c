@@ -36,6 +36,31 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* An option whose value is a number. KL_OK, or the user was told. */
+static int take_number(struct migrate_verb *v, int opt)
+{
+	static const struct {
+		const char *name;
+		uint64_t most;
+	} numbers[] = {
+		[OPT_ROUNDS] = { "--rounds", UINT32_MAX },
+		[OPT_BANDWIDTH] = { "--bandwidth", UINT32_MAX },
+		[OPT_TIMEOUT] = { "--timeout", MOVING_MAX_SECONDS },
+	};
+	uint64_t value;
+	int status = kl_number(v->kl, numbers[opt].name, numbers[opt].most, &value);
+
+	if (status)
+		return status;
+	if (opt == OPT_ROUNDS)
+		v->send.max_rounds = (unsigned int)value;
+	else if (opt == OPT_BANDWIDTH)
+		v->send.bytes_per_second = value << 20;
+	else
+		v->send.suspend_ms = (unsigned int)value * 1000;
+	return KL_OK;
+}
+
 static int read_options(struct migrate_verb *v, int argc, char **argv)
 {
 	struct move_send *send = &v->send;
@@ -71,13 +96,11 @@ static int read_options(struct migrate_verb *v, int argc, char **argv)
 			v->remote = optarg;
 			break;
 		case OPT_ROUNDS:
-			send->max_rounds = (unsigned int)strtoul(optarg, NULL, 10);
-			break;
 		case OPT_BANDWIDTH:
-			send->bytes_per_second = strtoull(optarg, NULL, 10) << 20;
-			break;
 		case OPT_TIMEOUT:
-			send->suspend_ms = (unsigned int)strtoul(optarg, NULL, 10) * 1000;
+			v->kl->status = take_number(v, opt);
+			if (v->kl->status)
+				return KL_STOP;
 			break;
 		case OPT_CHECK:
 			send->check = true;
@@ -259,18 +282,19 @@ int cmd_migrate_cancel(struct kl *kl, int argc, char **argv)
 	static const struct option options[] = { { "timeout", 1, NULL, OPT_TIMEOUT },
 						 { NULL, 0, NULL, 0 } };
 	struct xen_domctl_getdomaininfo info;
-	unsigned int seconds = 60;
 	struct tools_error e = { 0 };
+	uint64_t seconds = 60;
 	domid_t domid;
 	int opt;
 
 	while ((opt = kl_getopt(kl, argc, argv, "", options, 1)) >= 0)
-		seconds = (unsigned int)strtoul(optarg, NULL, 10);
+		if (kl_number(kl, "--timeout", MOVING_MAX_SECONDS, &seconds))
+			return KL_FAILED;
 	if (opt == KL_STOP)
 		return kl->status;
 	if (kl_find_domain(kl, argv[optind], &domid) || !kl_light(kl))
 		return KL_FAILED;
-	if (move_cancel(kl->light, domid, seconds * 1000, &e))
+	if (move_cancel(kl->light, domid, (unsigned int)seconds * 1000, &e))
 		return kl_fail(kl, &e);
 	if (ctl_getdomaininfo(kl->ctl, domid, &info) || info.flags & XEN_DOMINF_dying)
 		return kl_error(kl, "too-late", "%s has gone by now", argv[optind]);

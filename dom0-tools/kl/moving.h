@@ -8,6 +8,8 @@
 #include <tools/move.h>
 #include "kl.h"
 
+#define MOVING_MAX_SECONDS 1000000U /* that a guest may be given to suspend */
+
 /*
  * The configuration that goes with @domid: that of @file (NULL: as the domain was made and is now).
  * *text to free(). KL_OK, or KL_FAILED and the user was told.

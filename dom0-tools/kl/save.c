@@ -17,7 +17,7 @@
 struct save_verb {
 	struct kl *kl;
 	bool checkpoint, pause, keep_domid;
-	unsigned int timeout_s;
+	uint64_t timeout_s;
 	domid_t domid;
 	const char *name, *path, *config_file;
 	char *part; /* what is written until it is complete */
@@ -37,8 +37,8 @@ static const struct option long_options[] = {
 static int suspend(void *cookie, struct tools_error *error)
 {
 	struct save_verb *v = cookie;
-	struct move_suspend how = { .answer_ms = v->timeout_s * 1000,
-				    .finish_ms = v->timeout_s * 1000 };
+	struct move_suspend how = { .answer_ms = (unsigned int)v->timeout_s * 1000,
+				    .finish_ms = (unsigned int)v->timeout_s * 1000 };
 
 	return move_suspend(v->kl->light, v->domid, &how, error);
 }
@@ -216,7 +216,8 @@ int cmd_save(struct kl *kl, int argc, char **argv)
 			v.keep_domid = true;
 			break;
 		case OPT_TIMEOUT:
-			v.timeout_s = (unsigned int)strtoul(optarg, NULL, 10);
+			if (kl_number(kl, "--timeout", MOVING_MAX_SECONDS, &v.timeout_s))
+				return KL_FAILED;
 			break;
 		}
 	}

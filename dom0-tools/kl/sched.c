@@ -267,13 +267,12 @@ static int run(struct kl *kl, struct sched *s)
 /* A number of an option: nonnegative, and an int; else the user was told. */
 static int number(struct kl *kl, int opt, long *value)
 {
-	char *rest;
+	const char option[] = { '-', (char)opt, 0 };
+	uint64_t given;
+	int status = kl_number(kl, option, INT_MAX, &given);
 
-	*value = strtol(optarg, &rest, 10);
-	if (rest != optarg && !*rest && *value >= 0 && *value <= INT_MAX)
-		return KL_OK;
-	*value = -1;
-	return kl_error(kl, "bad-argument", "-%c needs a number, not \"%s\"", opt, optarg);
+	*value = status ? -1 : (long)given;
+	return status;
 }
 
 static int options(struct kl *kl, int argc, char **argv, struct sched *s, const char *shorts)

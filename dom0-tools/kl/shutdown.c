@@ -114,16 +114,6 @@ static int wait_all(struct kl *kl, struct request *r, bool until_gone)
 	return KL_OK;
 }
 
-static int take_seconds(struct kl *kl, struct request *r)
-{
-	char *end;
-
-	r->seconds = strtoull(optarg, &end, 10);
-	if (*optarg >= '0' && *optarg <= '9' && !*end && r->seconds <= UINT32_MAX)
-		return KL_OK;
-	return kl_error(kl, "bad-argument", "--timeout needs a number of seconds, not `%s'", optarg);
-}
-
 static int shutdown_verb(struct kl *kl, int argc, char **argv, struct request *r)
 {
 	domid_t domid;
@@ -136,7 +126,7 @@ static int shutdown_verb(struct kl *kl, int argc, char **argv, struct request *r
 			r->wait++;
 		else if (opt == 'F')
 			r->fallback = true;
-		else if (opt == OPT_TIMEOUT && take_seconds(kl, r))
+		else if (opt == OPT_TIMEOUT && kl_number(kl, "--timeout", UINT32_MAX, &r->seconds))
 			return KL_FAILED;
 	}
 	if (opt == KL_STOP)

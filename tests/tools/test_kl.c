@@ -605,6 +605,30 @@ static void test_device_changes(void **state __attribute__((unused)))
 	}
 }
 
+/* What an option's number may be: nothing is cut off, nothing wraps, and what is none is told of. */
+static void test_numbers(void **state __attribute__((unused)))
+{
+	static const char *const wrong[] = {
+		"", "abc", "-1", " 5", "5s", "1000001", "4294967297", "99999999999999999999999999",
+	};
+	struct kl kl = { .program = "kl", .cancel_fd = -1 };
+	FILE *old = stderr;
+	uint64_t value;
+	size_t n;
+
+	stderr = open_memstream(&err, &n);
+	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		optarg = (char *)wrong[i];
+		assert_int_equal(kl_number(&kl, "--timeout", 1000000, &value), KL_FAILED);
+	}
+	optarg = (char *)"1000000";
+	assert_int_equal(kl_number(&kl, "--timeout", 1000000, &value), KL_OK);
+	assert_int_equal(value, 1000000);
+	fclose(stderr);
+	stderr = old;
+	assert_non_null(strstr(err, "--timeout needs a number up to 1000000, not \"abc\"\n"));
+}
+
 /* Domains that stand suspended are told of, with what to do; nothing is done to them. */
 static void test_gc_tells(void **state __attribute__((unused)))
 {
@@ -709,7 +733,7 @@ int main(void)
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
-		T(test_device_changes), T(test_gc_tells), T(test_console_of_the_deaf), T(test_faults),
+		T(test_device_changes), T(test_gc_tells), T(test_numbers), T(test_console_of_the_deaf), T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
