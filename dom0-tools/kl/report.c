@@ -108,6 +108,7 @@ int kl_error(struct kl *kl, const char *code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(e.text, sizeof(e.text), format, args);
 	va_end(args);
+	tools_one_line(e.text);
 	return kl_fail(kl, &e);
 }
 
@@ -172,6 +173,7 @@ int kl_check(struct kl *kl, int result, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(e.text, sizeof(e.text), format, args);
 	va_end(args);
+	tools_one_line(e.text);
 	length = strlen(e.text);
 	snprintf(e.text + length, sizeof(e.text) - length, ": %s",
 		 result == -ESRCH ? "the domain does not exist" : strerror(-result));

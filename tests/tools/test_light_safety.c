@@ -132,6 +132,14 @@ static void test_restricted_loader(void **state)
 	assert_int_equal(bootloader_run(light, &config, true, &files, &error), 0);
 	boot_files_free(&files);
 	assert_int_equal(entries(), 0);
+	/* Whoever has taken it over names a file that only root may read, or a link to one. */
+	write_file("loader", LOADER "echo >$dir/k; printf 'kernel %s\\0ramdisk /etc/passwd\\0' $dir/k >$out\n");
+	assert_int_equal(bootloader_run(light, &config, true, &files, &error), -EACCES);
+	write_file("loader", LOADER "ln -s /etc/passwd $dir/k; printf 'kernel %s\\0' $dir/k >$out\n");
+	assert_int_equal(bootloader_run(light, &config, true, &files, &error), -EACCES);
+	write_file("loader", LOADER "echo >$dir/k; printf 'kernel %s\\0' $dir/k >$out\n");
+	assert_int_equal(bootloader_run(light, &config, true, &files, &error), 0);
+	boot_files_free(&files);
 	setenv("LIBXL_BOOTLOADER_USER", "root", 1);
 	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -EINVAL);
 	assert_non_null(strstr(error.text, "this user is root: root"));

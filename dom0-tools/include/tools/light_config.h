@@ -207,6 +207,9 @@ struct light_defaults {
 /* 4.17's defaults, without any file. */
 void light_defaults_init(struct light_defaults *defaults);
 void light_defaults_free(struct light_defaults *defaults);
+/* What the file @source says, @text; keys that it does not name stay. -EINVAL with a cause, -ENOMEM. */
+int light_defaults_parse(struct light_defaults *defaults, const char *text, size_t length,
+			 const char *source, struct tools_error *error);
 /* Reads /etc/xen/xl.conf (@path NULL) if it exists. -EINVAL with a cause. */
 int light_defaults_load(struct light_defaults *defaults, const char *path,
 			struct tools_error *error);

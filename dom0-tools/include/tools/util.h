@@ -28,6 +28,12 @@ int tools_fail(struct tools_error *error, int result, const char *code, const ch
 int tools_hint(struct tools_error *error, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * Makes control characters blanks: a text of a script's or a guest's must not move a terminal's cursor nor add lines.
+ * tools_fail() and tools_hint() do it.
+ */
+void tools_one_line(char *text);
+
 /* A string that grows. Zero-initialised is empty. After failed allocation it stays NULL and @failed. */
 struct strbuf {
 	char *text;		/* NUL-terminated, or NULL while empty */

@@ -254,15 +254,10 @@ static const char *value_of(const char *item, const char *key)
 	return item + n + strspn(item + n, " \t");
 }
 
-static int take_output(const struct run *run, struct boot_files *files)
+void boot_files_take(struct boot_files *files, const char *text, size_t length)
 {
 	const char *item, *value;
-	size_t length;
-	char *text;
-	int rc = tools_read_file(run->output, OUTPUT_LIMIT, &text, &length);
 
-	if (rc)
-		return fail(run, rc, "it left no output");
 	for (item = text; item < text + length; item += strlen(item) + 1) {
 		if ((value = value_of(item, "kernel")) && !files->kernel)
 			files->kernel = strdup(value);
@@ -271,8 +266,36 @@ static int take_output(const struct run *run, struct boot_files *files)
 		else if ((value = value_of(item, "args")) && !files->cmdline)
 			files->cmdline = strdup(value);
 	}
+}
+
+/* A file (NULL: none is as good) in the folder that the boot loader was given, by whatever links. */
+static bool is_own(const struct run *run, const char *path)
+{
+	char *real = path ? realpath(path, NULL) : NULL, *folder = realpath(run->directory, NULL);
+	size_t n = folder ? strlen(folder) : 0;
+	bool own = !path || (real && folder && !strncmp(real, folder, n) && real[n] == '/');
+
+	free(real);
+	free(folder);
+	return own;
+}
+
+static int take_output(const struct run *run, struct boot_files *files)
+{
+	size_t length;
+	char *text;
+	int rc = tools_read_file(run->output, OUTPUT_LIMIT, &text, &length);
+
+	if (rc)
+		return fail(run, rc, "it left no output");
+	boot_files_take(files, text, length);
 	free(text);
-	return files->kernel ? 0 : fail(run, -ENOENT, "it named no kernel");
+	if (!files->kernel)
+		return fail(run, -ENOENT, "it named no kernel");
+	/* We read as root what it names, for the guest that it may have been taken over by. */
+	if (run->user && !(is_own(run, files->kernel) && is_own(run, files->ramdisk)))
+		return fail(run, -EACCES, "it is restricted, and named a file that is not its own");
+	return 0;
 }
 
 /* With all that a boot loader put into it, and nothing else, whatever paths it named. */

@@ -152,10 +152,21 @@ static int apply(struct light_defaults *d, const struct cfg *cfg, struct tools_e
 	return rc ? rc : get_cpus(cfg, "vm.pv.cpumask", &d->pv_cpumask, error);
 }
 
+int light_defaults_parse(struct light_defaults *defaults, const char *text, size_t length,
+			 const char *source, struct tools_error *error)
+{
+	struct cfg cfg = { 0 };
+	int rc = cfg_parse(&cfg, text, length, source, false, error);
+
+	if (!rc)
+		rc = apply(defaults, &cfg, error);
+	cfg_free(&cfg);
+	return rc;
+}
+
 int light_defaults_load(struct light_defaults *defaults, const char *path,
 			struct tools_error *error)
 {
-	struct cfg cfg = { 0 };
 	size_t length;
 	char *text;
 	int rc;
@@ -168,10 +179,7 @@ int light_defaults_load(struct light_defaults *defaults, const char *path,
 	if (rc)
 		return tools_fail(error, rc, "bad-config", "cannot read %s: %s", path,
 				  strerror(-rc));
-	rc = cfg_parse(&cfg, text, length, path, false, error);
-	if (!rc)
-		rc = apply(defaults, &cfg, error);
-	cfg_free(&cfg);
+	rc = light_defaults_parse(defaults, text, length, path, error);
 	free(text);
 	return rc;
 }

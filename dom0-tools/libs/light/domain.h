@@ -191,6 +191,8 @@ struct boot_files {
 };
 int bootloader_run(struct light *light, const struct light_config *config, bool interactive,
 		   struct boot_files *files, struct tools_error *error);
+/* Adds what is not there yet from a boot loader's output, @text[@length], which is followed by a NUL. */
+void boot_files_take(struct boot_files *files, const char *text, size_t length);
 void boot_files_free(struct boot_files *files);
 /* What boot loaders of dead creators left. */
 void boot_files_gc(struct light *light);

@@ -24,6 +24,7 @@ void light_say(struct light *light, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	tools_one_line(line);
 	light->warn(light->warn_cookie, line);
 }
 

@@ -10,6 +10,13 @@
 #include <time.h>
 #include <tools/util.h>
 
+void tools_one_line(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
 int tools_fail(struct tools_error *error, int result, const char *code, const char *format, ...)
 {
 	va_list args;
@@ -21,6 +28,7 @@ int tools_fail(struct tools_error *error, int result, const char *code, const ch
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
+	tools_one_line(error->text);
 	return result;
 }
 
@@ -33,6 +41,7 @@ int tools_hint(struct tools_error *error, int result, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(error->hint, sizeof(error->hint), format, args);
 	va_end(args);
+	tools_one_line(error->hint);
 	return result;
 }
 
