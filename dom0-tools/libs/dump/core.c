@@ -10,6 +10,8 @@
  *	.xen_pages		page-aligned, the frames
  *	.xen_p2m		(pfn, gmfn) of each of them
  *	.shstrtab
+ *
+ * A dump of a domain that stands still is xl's to the byte.
  */
 #include <elf.h>
 #include <errno.h>
@@ -145,7 +147,7 @@ static int put_headers(struct dump *d, size_t *pad)
 {
 	Elf64_Ehdr e = {
 		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-			     EV_CURRENT, ELFOSABI_SYSV },
+			     EV_CURRENT, ELFOSABI_SYSV, EV_CURRENT /* as 4.17's tools fill it */ },
 		.e_type = ET_CORE,
 		.e_machine = EM_X86_64,
 		.e_version = EV_CURRENT,

@@ -67,25 +67,25 @@ check "resume" kl resume d1
 check "nothing to resume" refuses kl resume d1
 type_in d1 'echo awake=$((40 + 4))'
 check "it goes on" on_console d1 awake=44 30
+check "network-reconnect" kl network-reconnect d1 0
+check "it connects" within 20 prints '00:16:3e:00:00:01     0     4' kl network-list d1
+type_in d1 'ifconfig eth0 10.0.0.2 up'
+check "ping over it" within 20 ping -c 1 -W 2 10.0.0.2
 check "network-detach" kl network-detach d1 0
 check "the card is gone" within 10 refuses prints '00:16:3e:00:00:01' xl network-list d1
-# Size and checksum of each section of an ELF file.
-sections() {
-	local at=$(od -An -t u8 -j 40 -N 8 $1) n=$(od -An -t u2 -j 60 -N 2 $1)
-	while [ $((n -= 1)) -gt 0 ]; do
-		set -- $1 $(od -An -t u8 -j $((at + n * 64 + 24)) -N 16 $1)
-		echo $3 $(dd if=$1 iflag=skip_bytes,count_bytes bs=1M skip=$2 count=$3 2>/dev/null | md5sum)
+# dumped_alike : xl's dump and kl's of the paused guest are the same file, unless dom0 wrote into the guest between
+# the two (an answer of the store's, say), which does not happen thrice.
+dumped_alike() {
+	for try in 1 2 3; do
+		xl dump-core d1 /dev/shm/core && sum=$(md5sum </dev/shm/core) && kl dump-core d1 /dev/shm/core || return
+		[ "$sum" != "$(md5sum </dev/shm/core)" ] || return 0
 	done
+	return 1
 }
-# Backends in dom0 may still write into it while it is paused.
 kl pause d1
-check "dump-core" kl dump-core d1 /dev/shm/core
-check "its sections" [ "$(sections /dev/shm/core | tee /tmp/k.sections | wc -l)" = 6 ]
-check "dump-core by xl" xl dump-core d1 /dev/shm/core
-sections /dev/shm/core >/tmp/x.sections
+check "dump-core" dumped_alike
+check "its sections" [ "$(od -An -t u2 -j 60 -N 2 /dev/shm/core)" -eq 7 ]
 rm -f /dev/shm/core
-cat /tmp/?.sections
-check "the same but for pages written in between" [ "$(sort /tmp/?.sections | uniq -d | wc -l)" -ge 5 ]
 kl unpause d1
 check "debug R: a prefix" kl debug h
 check "an ambiguous prefix" refuses kl s d1
