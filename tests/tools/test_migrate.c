@@ -654,6 +654,14 @@ static void test_features(void **state)
 					   "is not to be had here\n");
 	strbuf_free(&problems);
 	free(with);
+	/* A hypervisor that does not tell keeps nobody from going. */
+	for (unsigned int n = 1; n <= 2; n++) {
+		fake_hv_fail(n, -EPERM);
+		free(features_into(ctl, 1, config_json));
+		fake_hv_fail(n, -EPERM);
+		assert_int_equal(features_missing(ctl, more, strlen(more), &problems), 0);
+	}
+	fake_hv_fail(0, 0);
 }
 
 int main(void)

@@ -26,13 +26,16 @@ struct report {
 	uint64_t pages, bytes;
 };
 
-static void child(struct saver *s, uint64_t first, uint64_t end, struct report *report)
+static void child(struct saver *s, uint64_t first, uint64_t end, struct report *report, pid_t parent)
 {
 	uint64_t pages = s->save->pages, offset = stream_writer_offset(s->writer);
 	struct move_save save = *s->save;
 	struct saver mine = *s;
 
+	/* Not without its parent, whose locks it has: who comes after would wait for them. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
 	mine.save = &save;
 	mine.ends = true;
 	mine.error = &report->error;
@@ -66,6 +69,7 @@ static int wait_for(pid_t pid, struct saver *s, struct report *report)
 
 static int send_chunk(struct saver *s, uint64_t first, uint64_t end, struct report *report)
 {
+	const pid_t parent = getpid();
 	uint64_t word;
 	pid_t pid;
 	int rc;
@@ -79,7 +83,7 @@ static int send_chunk(struct saver *s, uint64_t first, uint64_t end, struct repo
 	if (pid < 0)
 		return saver_send_range(s, first, end);
 	if (!pid)
-		child(s, first, end, report);
+		child(s, first, end, report, parent);
 	rc = wait_for(pid, s, report);
 	s->save->pages += report->pages;
 	s->progress.pages_done += report->pages;

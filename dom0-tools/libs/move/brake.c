@@ -13,7 +13,7 @@
 /* What the scheduler has about the domain; its cap is *cap of @op. */
 static int settings(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op, uint16_t **cap)
 {
-	uint32_t id;
+	uint32_t id = 0;
 	int rc = ctl_sched_id(ctl, &id);
 
 	memset(op, 0, sizeof(*op));

@@ -44,7 +44,13 @@ static uint32_t word_of(const struct ctl_cpu_policy *policy, const struct word *
 	return 0;
 }
 
-/* Of @domid, or (0) the most that a PV guest may have here. To free: leaves and msrs. */
+static void free_policy(struct ctl_cpu_policy *policy)
+{
+	free(policy->leaves);
+	free(policy->msrs);
+}
+
+/* Of @domid, or (0) the most that a PV guest may have here. 0: to be freed with free_policy(). */
 static int get_policy(struct ctl *ctl, domid_t domid, struct ctl_cpu_policy *policy)
 {
 	int rc;
@@ -56,15 +62,14 @@ static int get_policy(struct ctl *ctl, domid_t domid, struct ctl_cpu_policy *pol
 	policy->leaves = calloc(policy->nr_leaves + 1, sizeof(*policy->leaves));
 	policy->msrs = calloc(policy->nr_msrs + 1, sizeof(*policy->msrs));
 	if (!policy->leaves || !policy->msrs)
-		return -ENOMEM;
-	return domid ? ctl_get_cpu_policy(ctl, domid, policy) :
-		       ctl_system_cpu_policy(ctl, XEN_SYSCTL_cpu_policy_pv_max, policy);
-}
-
-static void free_policy(struct ctl_cpu_policy *policy)
-{
-	free(policy->leaves);
-	free(policy->msrs);
+		rc = -ENOMEM;
+	else if (domid)
+		rc = ctl_get_cpu_policy(ctl, domid, policy);
+	else
+		rc = ctl_system_cpu_policy(ctl, XEN_SYSCTL_cpu_policy_pv_max, policy);
+	if (rc)
+		free_policy(policy);
+	return rc;
 }
 
 char *features_into(struct ctl *ctl, domid_t domid, const char *config)
