@@ -10,9 +10,9 @@ add=()
 for name in hello event-fifo event-lifetime event-races exceptions grant-counts guest-pointers \
 		multicall page-refs emul-priv emul-ptwr preemption pte-validation return-paths segments \
 		stale-memory start-info stolen-pages time tlb-stale type-races vcpus xstate; do
-	[ ! -e "$TOP/$BUILD/guests/$name" ] || add+=(--add "$TOP/$BUILD/guests/$name")
+	[ -e "$TOP/$BUILD/guests/$name" ] || { echo "$name is not built; run make guests"; exit 1; }
+	add+=(--add "$TOP/$BUILD/guests/$name")
 done
-[ ${#add[@]} -gt 0 ] || { echo "no guests built; run make guests"; exit 1; }
 dom0 --smp 2 --mem 1024 --cmdline dom0_mem=400M --timeout 480 "${add[@]}" <<'EOS'
 . /lib/kt.sh
 for guest in /guest/*; do

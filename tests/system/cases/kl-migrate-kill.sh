@@ -132,7 +132,10 @@ check "one that refuses" mover dr 1 refuse
 check "is told of" sh -c "kl migrate --timeout 2 -s '' dr '$loop' 2>&1 | tee /tmp/out | grep 'did not come to rest'"
 check "and runs here" beats dr
 kl destroy dr
-check "no domain is left" within 10 [ $(domains) = 0 ]
+no_domains() {
+	[ $(domains) = 0 ]
+}
+check "no domain is left" within 10 no_domains
 check "no oops" refuses sh -c "dmesg | grep -E 'Oops|BUG:|Call Trace'"
 finish
 EOS

@@ -44,7 +44,10 @@ X
 check "one by hand" xl create -q /root/hand.cfg
 check "it boots" on_console hand DOMU-UP 90
 check "stop" /etc/xen/scripts/xendomains stop
-check "all gone" within 20 [ "$(xl list | wc -l)" = 2 ]
+alone() {
+	[ "$(xl list | wc -l)" = 2 ]
+}
+check "all gone" within 20 alone
 sed -n 's/^.* \([a-z]*\): domain .* has ended (poweroff).*/\1/p' $LOG >/tmp/order
 check "in order" [ "$(tr '\n' ' ' </tmp/order)" = "hand other second first " ]
 check "no loop device is left" [ -z "$(losetup -a)" ]
