@@ -18,6 +18,7 @@
 #include <core/param.h>
 #include <core/softirq.h>
 #include <core/xmalloc.h>
+#include <arch/cpu.h>
 #include <arch/time.h>
 
 enum level { LEVEL_ERR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG, LEVEL_NONE = -1 };
@@ -36,6 +37,7 @@ static DEFINE_SPINLOCK(console_lock, LOCK_CONSOLE);
 static struct console_dev *devices;
 static bool unlocked;			/* panicking */
 static bool at_line_start = true;
+static bool continues;			/* our own last text did not end its line */
 
 static char opt_console[64] __initdata = "com1,vga";
 string_param("console", opt_console);
@@ -87,6 +89,8 @@ custom_param("guest_loglvl", param_guest_loglvl);
 
 /* ---- output ---- */
 
+static void say_late(const char *text);
+
 static unsigned long lock_console(void)
 {
 	unsigned long flags = local_irq_save();
@@ -98,6 +102,8 @@ static unsigned long lock_console(void)
 
 static void unlock_console(unsigned long flags)
 {
+	if (unlikely(console_late_pending()))
+		console_late_say(say_late, unlocked);
 	if (!unlocked)
 		spin_unlock(&console_lock);
 	local_irq_restore(flags);
@@ -137,8 +143,6 @@ static void put_prefix_locked(const char *prefix)
 /* Text with each line prefixed; a line left open by dom0's raw output is ended first. */
 static void put_lines_locked(const char *prefix, const char *s)
 {
-	static bool continues;		/* our own last text did not end its line */
-
 	if (!at_line_start && !continues)
 		put_locked("\n", 1, true);
 	while (*s) {
@@ -151,6 +155,13 @@ static void put_lines_locked(const char *prefix, const char *s)
 		continues = !nl;
 		s += n;
 	}
+}
+
+/* A handler's message, which does not go on with a line that was begun. */
+static void say_late(const char *text)
+{
+	continues = false;
+	put_lines_locked(PREFIX, text);
 }
 
 /* A token bucket for what guests cause. The console lock is held. */
@@ -208,6 +219,11 @@ static void print_message(const char *text)
 	t = guest ? &guest_level : &hyp_level;
 	if (level > t->upper && !unlocked)
 		return;
+	if (unlikely(in_nmi()) && !unlocked) {
+		console_late_put(text);
+		raise_softirq(CONSOLE_SOFTIRQ);
+		return;
+	}
 	flags = lock_console();
 	if ((!guest && level <= t->limited) || unlocked || guest_budget_locked())
 		put_lines_locked(PREFIX, text);
@@ -272,6 +288,11 @@ void __init console_register(struct console_dev *dev)
 	unlock_console(flags);
 }
 
+static void console_softirq(void)
+{
+	unlock_console(lock_console());
+}
+
 void __init console_init_ring(void)
 {
 	size_t size = 1UL << (get_order_from_bytes(opt_ring_size) + PAGE_SHIFT);
@@ -284,6 +305,7 @@ void __init console_init_ring(void)
 	flags = lock_console();
 	console_ring_grow(buf, size);
 	unlock_console(flags);
+	open_softirq(CONSOLE_SOFTIRQ, console_softirq);
 }
 
 void console_endboot(void)
@@ -305,6 +327,7 @@ void console_force_unlock(void)
 	for (struct console_dev *d = devices; d; d = d->next)
 		if (d->sync)
 			d->sync();
+	console_late_say(say_late, true);
 }
 
 /* ---- input ---- */

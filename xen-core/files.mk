@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The core: knows no CPU.
 HYP_SRC += $(addprefix xen-core/, \
-	lib/string.c lib/printf.c lib/math.c cmdline.c cpu.c console.c console_ring.c keyhandler.c symbols.c \
+	lib/string.c lib/printf.c lib/math.c cmdline.c cpu.c console.c console_late.c console_ring.c \
+	keyhandler.c symbols.c \
 	hypercall.c multicall.c version.c domctl.c sysctl.c)
 # Deferred work, timers, domains, events, scheduling.
 HYP_SRC += $(addprefix xen-core/, \

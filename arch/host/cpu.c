@@ -92,6 +92,7 @@ void host_cpu_relax(void)
 }
 
 bool in_irq(void) { return host_cpus[host_this_cpu].irq_depth != 0; }
+bool in_nmi(void) { return host_cpus[host_this_cpu].nmi_depth != 0; }
 void cpu_safe_halt(void) { local_irq_enable(); }
 
 void smp_send_event_check(const cpumask_t *mask)
@@ -143,7 +144,11 @@ void flush_tlb_mask(const cpumask_t *mask)
 	for_each_cpu(cpu, mask)
 		flush_cpu(cpu);
 }
-void flush_tlb_one_mask(const cpumask_t *mask, unsigned long va __maybe_unused)
+void flush_guest_tlb_mask(const cpumask_t *mask)
+{
+	flush_tlb_mask(mask);
+}
+void flush_guest_tlb_one_mask(const cpumask_t *mask, unsigned long va __maybe_unused)
 {
 	host_rec.flushes_one++;
 	host_rec.last_flush_mask = *mask;

@@ -48,6 +48,11 @@ bool in_irq(void)
 	return get_cpu_info()->irq_depth != 0;
 }
 
+bool in_nmi(void)
+{
+	return get_cpu_info()->nmi_depth != 0;
+}
+
 void set_direct_vector(uint8_t vector, void (*fn)(struct cpu_user_regs *regs))
 {
 	BUG_ON(vector < VECTOR_FIRST_DIRECT);

@@ -9,6 +9,7 @@
  * small queue. Corrected errors are collected by polling.
  * Source: Intel SDM 3B, chapter 15; <xen/arch-x86/xen-mca.h>.
  */
+#include <core/console.h>
 #include <core/domain.h>
 #include <core/errno.h>
 #include <core/event.h>
@@ -16,12 +17,14 @@
 #include <core/hypercall.h>
 #include <core/lib.h>
 #include <core/param.h>
+#include <core/softirq.h>
 #include <core/timer.h>
 #include <core/xmalloc.h>
 #include <arch/cpu.h>
 #include <arch/time.h>
 #include <arch/trap.h>
 #include <x86/asm.h>
+#include <x86/cpu_info.h>
 #include <x86/cpufeature.h>
 #include <x86/platform.h>
 #include <xen/arch-x86/xen-mca.h>
@@ -157,11 +160,10 @@ static void publish(struct mc_record *r, bool any)
 		atomic_store(&r->state, any ? (uint32_t)SLOT_READY : (uint32_t)SLOT_FREE);
 }
 
-void do_machine_check(struct cpu_user_regs *regs)
+static void machine_check(struct cpu_user_regs *regs, bool in_guest)
 {
 	uint64_t gstatus = rdmsr(MSR_MCG_STATUS), all;
 	struct mc_record *r = claim_record(true);
-	bool in_guest = (regs->cs & 3) == 3;
 
 	if (r)
 		append_global(&r->info, gstatus, MC_FLAG_MCE | MC_FLAG_UNCORRECTABLE);
@@ -169,6 +171,7 @@ void do_machine_check(struct cpu_user_regs *regs)
 	publish(r, true);
 	if (!(gstatus & MCG_RIPV) || (all & MC_CONTEXT_CORRUPT) ||
 	    ((all & MC_UNCORRECTED) && !in_guest)) {
+		console_force_unlock();
 		show_execution_state(regs);
 		panic("Machine check on CPU%u cannot be recovered (MCG_STATUS %lx)",
 		      smp_processor_id(), (unsigned long)gstatus);
@@ -180,6 +183,16 @@ void do_machine_check(struct cpu_user_regs *regs)
 			domain_crash(current->domain, "machine check while it ran");
 	}
 	wrmsr(MSR_MCG_STATUS, 0);
+	raise_softirq(MCE_SOFTIRQ);	/* we can tell nobody here: locks may be held */
+}
+
+void do_machine_check(struct cpu_user_regs *regs)
+{
+	bool in_guest = (regs->cs & 3) == 3;
+
+	nmi_enter(in_guest);
+	machine_check(regs, in_guest);
+	nmi_exit(in_guest);
 }
 
 /* ---- corrected errors ---- */
@@ -203,10 +216,15 @@ static void poll_all(void *data __maybe_unused)
 	bool any = false;
 
 	on_selected_cpus(&cpu_online_map, poll_cpu, &any, true);
-	/* #MC itself can tell nobody: it may have come while locks were held. */
 	if (any || oldest(true))
 		send_global_virq(VIRQ_MCA);
 	set_timer(&poll_timer, NOW() + POLL_PERIOD);
+}
+
+/* After a #MC: dom0 is told, and other errors may have come with it. */
+static void mce_softirq(void)
+{
+	set_timer(&poll_timer, NOW());
 }
 
 /* Each CPU: all banks report. What they hold from before the reset is logged. */
@@ -228,6 +246,7 @@ void mce_init_cpu(void)
 	if (smp_processor_id() == 0 && !poll_started) {
 		poll_started = true;
 		init_timer(&poll_timer, poll_all, NULL, 0);
+		open_softirq(MCE_SOFTIRQ, mce_softirq);
 		set_timer(&poll_timer, NOW() + POLL_PERIOD);
 	}
 }

@@ -8,8 +8,9 @@
  * The watchdog makes a performance counter overflow about once a second of CPU
  * work; its NMI looks whether the timer softirq of this CPU has run since. An
  * idle CPU counts nothing and is not watched. Handlers run on an exception
- * stack of their own and must not take locks.
+ * stack of their own and must not take locks; what they print waits (xen-core/console_late.c).
  */
+#include <core/console.h>
 #include <core/domain.h>
 #include <core/errno.h>
 #include <core/lib.h>
@@ -20,6 +21,7 @@
 #include <arch/time.h>
 #include <arch/trap.h>
 #include <x86/asm.h>
+#include <x86/cpu_info.h>
 #include <x86/cpufeature.h>
 #include <x86/irq.h>
 #include <x86/platform.h>
@@ -146,6 +148,7 @@ static bool watchdog_nmi(struct cpu_user_regs *regs)
 		w->stuck = 0;
 	} else if (++w->stuck >= opt_watchdog_timeout) {
 		watchdog_on = false;
+		console_force_unlock();
 		show_execution_state(regs);
 		panic("Watchdog: CPU%u is stuck", smp_processor_id());
 	}
@@ -169,11 +172,12 @@ static void hardware_nmi(struct cpu_user_regs *regs, const char *what)
 		vcpu_raise_nmi(v);
 		return;
 	}
+	console_force_unlock();
 	show_execution_state(regs);
 	panic("NMI: %s", what);
 }
 
-void do_nmi(struct cpu_user_regs *regs)
+static void handle_nmi(struct cpu_user_regs *regs)
 {
 	uint8_t reason;
 
@@ -195,4 +199,13 @@ void do_nmi(struct cpu_user_regs *regs)
 	} else {
 		hardware_nmi(regs, "unknown cause");
 	}
+}
+
+void do_nmi(struct cpu_user_regs *regs)
+{
+	bool in_guest = (regs->cs & 3) == 3;
+
+	nmi_enter(in_guest);
+	handle_nmi(regs);
+	nmi_exit(in_guest);
 }

@@ -22,6 +22,8 @@ struct vcpu;
 #define current	(current_vcpu())
 
 bool in_irq(void);			/* in interrupt context */
+/* In what cannot be masked and hit the hypervisor: any lock may be held, so none may be taken. */
+bool in_nmi(void);
 /*
  * Halts until an interrupt; called with interrupts off after the last check,
  * returns with them on.

@@ -32,6 +32,12 @@ void console_force_unlock(void);
 /* Bytes as they are to the devices, and to the ring if `ring`. Any context. */
 void console_write(const char *s, size_t n, bool ring);
 
+/* ---- console_late.c: messages of handlers that may take no lock (in_nmi()) ---- */
+void console_late_put(const char *s);
+bool console_late_pending(void);
+/* Calls say with each text, oldest first; console lock held. all: panicking, pass over gaps. */
+void console_late_say(void (*say)(const char *), bool all);
+
 /* ---- console_ring.c ---- */
 void console_ring_put(const char *s, size_t n);		/* console lock held */
 /* Calls fn with the pieces of what the ring holds, oldest first. */

@@ -12,6 +12,7 @@ struct host_cpu {
 	struct vcpu *current_vcpu;
 	bool irq_enabled;
 	unsigned int irq_depth;		/* in_irq() while not 0 */
+	unsigned int nmi_depth;		/* in_nmi() while not 0 */
 };
 extern struct host_cpu host_cpus[HOST_NR_CPUS];
 extern unsigned int host_this_cpu;

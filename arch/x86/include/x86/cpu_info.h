@@ -17,6 +17,7 @@ struct cpu_info {
 	unsigned long percpu_offset;
 	unsigned int processor_id;
 	unsigned int irq_depth;
+	unsigned int nmi_depth;		/* in_nmi() while not 0 */
 	/*
 	 * End (address just above ss) of the frame that an entry from the guest
 	 * pushes: &current->arch.regs.es. Also in the TSS's rsp0.
@@ -33,6 +34,16 @@ static inline struct cpu_info *get_cpu_info(void)
 
 	__asm__("mov %%rsp, %0" : "=r"(sp));
 	return (struct cpu_info *)((sp & ~(unsigned long)(STACK_SIZE - 1)) + STACK_SIZE) - 1;
+}
+
+/* Around the handlers of NMI and #MC; in_guest: that is what they hit. */
+static inline void nmi_enter(bool in_guest)
+{
+	get_cpu_info()->nmi_depth += !in_guest;
+}
+static inline void nmi_exit(bool in_guest)
+{
+	get_cpu_info()->nmi_depth -= !in_guest;
 }
 
 #endif
