@@ -12,32 +12,14 @@
 #include <string.h>
 #include "../../dom0-tools/libs/guest/private.h"
 #include <guest_kernel.h>
+#include <fuzz.h>
 #include <packed_kernel.h>
 
 #define BASE		0xffffffff80000000UL
 #define SMALL		2048U	/* of the kernel, packed: keeps a case cheap */
 #define PACKED_EVERY	16U	/* of so many cases one unpacks */
 
-static uint64_t seed = 0x9e3779b97f4a7c15ULL;
-static unsigned long accepted, failed;
-
-/* xorshift64* */
-static uint64_t dice(void)
-{
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return seed * 0x2545f4914f6cdd1dULL;
-}
-
-static void check(int holds, const char *what)
-{
-	if (holds)
-		return;
-	if (!failed)
-		fprintf(stderr, "broken: %s\n", what);
-	failed++;
-}
+static unsigned long accepted;
 
 /* A number that code is likely to get wrong. */
 static uint64_t nasty(void)
@@ -178,8 +160,7 @@ static void fuzz_packed(void)
 
 int main(void)
 {
-	const char *cases = getenv("FUZZ_CASES");
-	unsigned long count = cases ? strtoul(cases, NULL, 0) : 100000;
+	unsigned long count = fuzz_cases();
 
 	for (unsigned long i = 0; i < count; i++) {
 		if (i % PACKED_EVERY)

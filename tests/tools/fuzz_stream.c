@@ -9,31 +9,13 @@
 /* LINK: dom0-tools/libs/stream/tables.c dom0-tools/libs/util/core.c */
 #include <errno.h>
 #include <stdio.h>
+#include <fuzz.h>
 #include <stream_sample.h>
 
 #define COMPARE_EVERY 16U /* of so many cases one is read twice, in other pieces */
 
-static uint64_t seed = 0x9e3779b97f4a7c15ULL;
-static unsigned long accepted, refused, failed;
+static unsigned long accepted, refused;
 static const char letters[] = "ICMSFPTHBXVRvYKEOUhtd01234567";
-
-/* xorshift64* */
-static uint64_t dice(void)
-{
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return seed * 0x2545f4914f6cdd1dULL;
-}
-
-static void check(int holds, const char *what)
-{
-	if (holds)
-		return;
-	if (!failed)
-		fprintf(stderr, "broken: %s\n", what);
-	failed++;
-}
 
 /* Records in another order, one more, one fewer, another one. */
 static void shuffle(char *script, size_t room)
@@ -235,8 +217,7 @@ static void one_case(unsigned int number)
 
 int main(void)
 {
-	const char *cases = getenv("FUZZ_CASES");
-	unsigned int count = cases ? (unsigned int)strtoul(cases, NULL, 0) : 100000;
+	unsigned int count = (unsigned int)fuzz_cases();
 
 	for (unsigned int i = 0; i < count; i++)
 		one_case(i);
