@@ -29,12 +29,10 @@ struct blkback;
 int blkback_open(struct blkback **device, struct pv_domain *domain, struct medium_host *host,
 		 const char *path);
 
-/* Lets go of everything, leaving state and records: the disk can be taken over. Waits for nothing. */
-void blkback_detach(struct blkback *device);
-
 /*
- * @key of the device's own directory has changed: toolstacks ask so for removal ("state" 5, "online" 0)
- * and for a look at the medium's size ("resize", any value).
+ * @key of the device's own directory has changed: toolstacks ask so for removal ("state" 5, "online" 0),
+ * for a look at the medium's size ("resize", any value), to let go of the medium for a while ("hold" 1; "holding" is the
+ * answer), and how long a guest waits for an image's server ("patience").
  */
 void blkback_poke(struct blkback *device, const char *key);
 

@@ -228,6 +228,26 @@ static int agree(struct blkback *b, unsigned int *order)
 	return 0;
 }
 
+int device_take_buffer(struct blkback *b)
+{
+	b->buffer_is_medium = b->persistent;
+	b->buffer = b->persistent ? medium_memory_alloc(b->medium, BUFFER_BYTES) :
+				    pv_pages_alloc(b->domain, BUFFER_PAGES);
+	memset(b->buffer_used, 0, sizeof(b->buffer_used));
+	b->buffer_free = BUFFER_PAGES;
+	b->buffer_hint = 0;
+	return b->buffer ? 0 : -XEN_ENOMEM;
+}
+
+void device_drop_buffer(struct blkback *b)
+{
+	if (b->buffer && b->buffer_is_medium)
+		medium_memory_free(b->medium, b->buffer, BUFFER_BYTES);
+	else if (b->buffer)
+		pv_pages_free(b->domain, b->buffer, BUFFER_PAGES);
+	b->buffer = NULL;
+}
+
 int device_connect(struct blkback *b, bool takeover)
 {
 	unsigned int order;
@@ -235,14 +255,9 @@ int device_connect(struct blkback *b, bool takeover)
 
 	if (rc)
 		return rc;
-	b->buffer_is_medium = b->persistent;
-	b->buffer = b->persistent ? medium_memory_alloc(b->medium, BUFFER_BYTES) :
-				    pv_pages_alloc(b->domain, BUFFER_PAGES);
-	if (!b->buffer)
-		return -XEN_ENOMEM;
-	memset(b->buffer_used, 0, sizeof(b->buffer_used));
-	b->buffer_free = BUFFER_PAGES;
-	b->buffer_hint = 0;
+	rc = device_take_buffer(b);
+	if (rc)
+		return rc;
 	for (unsigned int i = 0; i < b->nr_queues && !rc; i++) {
 		struct queue *q = &b->queues[i];
 
@@ -272,9 +287,5 @@ void device_disconnect(struct blkback *b, bool forget)
 	}
 	b->nr_queues = 0;
 	b->connected = false;
-	if (b->buffer && b->buffer_is_medium)
-		medium_memory_free(b->medium, b->buffer, BUFFER_BYTES);
-	else if (b->buffer)
-		pv_pages_free(b->domain, b->buffer, BUFFER_PAGES);
-	b->buffer = NULL;
+	device_drop_buffer(b);
 }

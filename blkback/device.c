@@ -10,6 +10,7 @@
 #include "private.h"
 
 #define RETRY_NS	20000000ULL	/* 20 ms */
+#define MEDIUM_RETRY_NS	1000000000ULL	/* a second, for a medium that a guest waits for */
 #define OPEN_TRIES	1500		/* half a minute for an earlier instance's I/O to end */
 #define ENDING_NS	25000000ULL	/* 25 ms of quiet before a Closed frontend's rings are let go of */
 #define ENDING_TURNS	200		/* and this many at most */
@@ -44,14 +45,22 @@ static enum medium_mode read_mode(struct blkback *b)
 
 static void size_changed(void *arg);
 
-/* 0, -XEN_EAGAIN (again later), or the device was failed. */
-static int open_medium(struct blkback *b, bool taken_over)
+/* How long requests wait for a server that cannot be started: 0, the default, is for ever. */
+static void read_patience(struct blkback *b)
+{
+	uint64_t seconds = 0;
+
+	pv_store_read_number(b->domain, 0, b->bus.path, "patience", 0, UINT32_MAX, &seconds);
+	medium_patience(b->medium, seconds);
+}
+
+int device_open_medium(struct blkback *b, bool taken_over)
 {
 	char params[PV_PATH_MAX], format[16];
 	struct medium_spec spec = {
 		.format = "raw",
 		.mode = read_mode(b),
-		.fence = (uint32_t)b->bus.peer << 20 | (b->devid & 0xfffff),
+		.fence = device_fence(b),
 		.taken_over = taken_over,
 		.batch_done = device_complete,
 		.changed = size_changed,
@@ -60,18 +69,42 @@ static int open_medium(struct blkback *b, bool taken_over)
 	int rc = pv_store_read(b->domain, 0, b->bus.path, "params", params, sizeof(params));
 
 	if (rc < 0)
-		return pv_xenbus_fail(&b->bus, "params cannot be read: error %d", -rc);
+		return rc;
 	spec.path = plain_path(params);
 	if (pv_store_read(b->domain, 0, b->bus.path, "format", format, sizeof(format)) > 0)
 		spec.format = format;
 	rc = medium_open(&b->medium, b->host, &spec, &b->info);
-	if (rc && rc != -XEN_EAGAIN)
-		return pv_xenbus_fail(&b->bus, rc == -XEN_EBUSY ? "%s is in use: error %d" :
-				      "%s cannot be opened: error %d", spec.path, -rc);
-	return rc;
+	if (rc) {
+		b->medium = NULL;
+		return rc;
+	}
+	read_patience(b);
+	return 0;
 }
 
-static void close_medium(struct blkback *b)
+/* Why the medium cannot be opened, for people. */
+static const char *explain(struct blkback *b, int rc, char *text, size_t room)
+{
+	char params[PV_PATH_MAX] = "";
+
+	if (pv_store_read(b->domain, 0, b->bus.path, "params", params, sizeof(params)) < 0)
+		snprintf(text, room, "params cannot be read: error %d", -rc);
+	else
+		snprintf(text, room, rc == -XEN_EBUSY ? "%s is in use: error %d" :
+			 "%s cannot be opened: error %d", plain_path(params), -rc);
+	return text;
+}
+
+void device_complain(struct blkback *b, unsigned int tries, int rc)
+{
+	char text[PV_PATH_MAX + 48];
+
+	if (!(tries & (tries - 1)))
+		pv_log(b->domain, "domain %u device %s: %s; its guest waits", b->bus.peer, b->bus.path,
+		       explain(b, rc, text, sizeof(text)));
+}
+
+void device_close_medium(struct blkback *b)
 {
 	if (b->medium)
 		medium_close(b->medium);
@@ -101,6 +134,7 @@ static int publish_features(struct blkback *b)
 	rc = rc ? rc : put(b, "max-ring-pages", MAX_RING_PAGES);
 	rc = rc ? rc : put(b, "multi-queue-max-queues", MAX_QUEUES);
 	rc = rc ? rc : put(b, "feature-discard", b->discard);
+	rc = rc ? rc : put(b, "holding", 0);
 	if (!rc && b->discard) {
 		rc = put(b, "discard-granularity", b->info.discard_granularity);
 		rc = rc ? rc : put(b, "discard-alignment", b->info.discard_alignment);
@@ -129,12 +163,12 @@ static int publish_shape(struct blkback *b)
 
 static void attempt(void *arg);
 
-static void try_again(struct blkback *b)
+static void try_again(struct blkback *b, uint64_t after)
 {
 	b->tries++;
 	b->retry.fn = attempt;
 	b->retry.arg = b;
-	pv_timer_set(b->domain, &b->retry, pv_now(b->domain) + RETRY_NS);
+	pv_timer_set(b->domain, &b->retry, pv_now(b->domain) + after);
 }
 
 static bool is_online(struct blkback *b)
@@ -151,7 +185,8 @@ static void finish_closing(struct blkback *b)
 	bool gone = b->bus.peer_state == XenbusStateUnknown;
 
 	device_disconnect(b, true);
-	close_medium(b);
+	device_close_medium(b);
+	hold_forget(b);
 	b->dying = false;
 	b->tries = 0;
 	pv_timer_set(b->domain, &b->retry, 0);
@@ -172,10 +207,18 @@ static void drop_backlog(struct blkback *b)
 	}
 }
 
-void device_end_connection(struct blkback *b)
+/* No request is taken any more, and those under way wait for nobody. */
+static void begin_to_die(struct blkback *b)
 {
 	b->dying = true;
 	drop_backlog(b);
+	if (b->medium && device_in_flight(b))
+		medium_expire(b->medium);
+}
+
+void device_end_connection(struct blkback *b)
+{
+	begin_to_die(b);
 	if (!device_in_flight(b))
 		finish_closing(b);
 }
@@ -236,12 +279,15 @@ static void give_up(struct blkback *b, const char *what, int rc)
 /* Initialising: opens the medium, publishes, waits for the frontend. */
 static void prepare_device(struct blkback *b)
 {
-	int rc = open_medium(b, false);
+	int rc = device_open_medium(b, false);
+	char text[PV_PATH_MAX + 48];
 
 	if (rc == -XEN_EAGAIN && b->tries < OPEN_TRIES) {
-		try_again(b);
+		try_again(b, RETRY_NS);
 		return;
 	}
+	if (rc)
+		pv_xenbus_fail(&b->bus, "%s", explain(b, rc, text, sizeof(text)));
 	if (!rc)
 		rc = publish_features(b);
 	if (!rc)
@@ -256,7 +302,7 @@ static void connect_device(struct blkback *b, bool takeover)
 	int rc = device_connect(b, takeover);
 
 	if (rc == -XEN_EAGAIN) {
-		try_again(b);
+		try_again(b, RETRY_NS);
 		return;
 	}
 	if (!rc && !takeover)
@@ -271,19 +317,26 @@ static void connect_device(struct blkback *b, bool takeover)
 	b->tries = 0;
 	for (unsigned int i = 0; takeover && i < b->nr_queues; i++)
 		pv_event_notify(b->domain, b->queues[i].port);	/* the dead one may not have */
+	hold_look(b);
 }
 
-/* An earlier instance was connected. */
+/*
+ * An earlier instance was connected: a guest waits, and would lose its disk if this failed. So it waits on until its
+ * medium can be opened; what that takes (a program, a mount) may be coming.
+ */
 static void take_over(struct blkback *b)
 {
-	int rc = b->medium ? 0 : open_medium(b, true);
+	int rc = b->medium ? 0 : device_open_medium(b, true);
 
-	if (rc == -XEN_EAGAIN && b->tries < OPEN_TRIES)
-		try_again(b);
-	else if (rc)
-		give_up(b, "cannot be taken over", rc);
-	else
+	if (rc == -XEN_EAGAIN) {
+		try_again(b, RETRY_NS);
+	} else if (rc) {
+		device_complain(b, ++b->hold_tries, rc);
+		try_again(b, MEDIUM_RETRY_NS);
+	} else {
+		b->hold_tries = 0;
 		connect_device(b, true);
+	}
 }
 
 static bool peer_lives(const struct blkback *b)
@@ -293,19 +346,19 @@ static bool peer_lives(const struct blkback *b)
 }
 
 /* Does what both ends' states ask for; called whenever one may have changed. */
-static void advance(struct blkback *b)
+void device_advance(struct blkback *b)
 {
 	bool was_connected = b->bus.state == XenbusStateConnected ||
 			     b->bus.state == XenbusStateClosing;
 
-	if (b->dying || b->closed || b->retry.when)
+	if (b->dying || b->closed || b->retry.when || !b->peer_known)
 		return;
 	if (b->ending.when) {
 		if (b->bus.peer_state == XenbusStateClosed)
 			return;
 		close_down(b);
 	} else if (was_connected && b->bus.peer_state == XenbusStateClosed) {
-		if (!b->connected)
+		if (!b->connected && !b->hold)
 			take_over(b);
 		if (b->connected)
 			end_slowly(b);
@@ -313,7 +366,9 @@ static void advance(struct blkback *b)
 		if (was_connected || b->bus.peer_state == XenbusStateUnknown || !is_online(b))
 			close_down(b);
 	} else if (was_connected && !b->connected) {
-		if (peer_lives(b) || b->bus.peer_state == XenbusStateClosing)
+		if (b->hold && peer_lives(b))
+			return;
+		if (!b->hold && (peer_lives(b) || b->bus.peer_state == XenbusStateClosing))
 			take_over(b);
 		else
 			close_down(b);
@@ -322,7 +377,7 @@ static void advance(struct blkback *b)
 			pv_xenbus_switch(&b->bus, XenbusStateClosing);
 		else
 			close_down(b);
-	} else if (!was_connected && !b->medium) {
+	} else if (!was_connected && !b->medium && !b->hold) {
 		prepare_device(b);
 	}
 	if (b->bus.state == XenbusStateInitWait && b->medium && peer_lives(b) && !b->dying)
@@ -331,18 +386,19 @@ static void advance(struct blkback *b)
 
 static void attempt(void *arg)
 {
-	advance(arg);
+	device_advance(arg);
 }
 
 static void peer_changed(struct pv_xenbus *bus, enum xenbus_state peer_state)
 {
 	struct blkback *b = PV_CONTAINER(bus, struct blkback, bus);
 
+	b->peer_known = true;
 	if (b->bus.state == XenbusStateClosed && peer_state == XenbusStateInitialising)
 		b->bus.failed = false;		/* a new attempt, if the toolstack still wants it */
 	else if (b->bus.state == XenbusStateClosed && peer_state != XenbusStateUnknown)
 		return;
-	advance(b);
+	device_advance(b);
 }
 
 /* --- For the daemon --- */
@@ -362,7 +418,6 @@ static void asked_to_close(struct blkback *b)
 		b->closed = true;
 }
 
-/* Frontends look at the size again when the state is written, although it stays the same. */
 static void size_changed(void *arg)
 {
 	struct blkback *b = arg;
@@ -371,6 +426,12 @@ static void size_changed(void *arg)
 	if (!b->medium)
 		return;
 	medium_refresh(b->medium, &b->info);
+	device_tell_size(b, bytes);
+}
+
+/* Frontends look at the size again when the state is written, although it stays the same. */
+void device_tell_size(struct blkback *b, uint64_t bytes)
+{
 	if (b->info.bytes == bytes || !b->connected || b->bus.state != XenbusStateConnected)
 		return;
 	if (!put(b, "sectors", b->info.bytes >> b->unit_shift))
@@ -394,6 +455,10 @@ void blkback_poke(struct blkback *b, const char *key)
 		asked_to_close(b);
 	else if (!strcmp(key, "resize") || !strcmp(key, "params"))
 		resize(b);
+	else if (!strcmp(key, "hold"))
+		hold_look(b);
+	else if (!strcmp(key, "patience") && b->medium)
+		read_patience(b);
 }
 
 static void read_kind(struct blkback *b)
@@ -409,6 +474,7 @@ static void read_kind(struct blkback *b)
 	b->offer_persistent = persistent;
 	pv_store_read_number(b->domain, 0, b->bus.path, "emulate-512", 0, 1, &emulate);
 	b->emulate_512 = emulate;
+	hold_begin(b);
 }
 
 /* The directory's name is the device's number. */
@@ -455,29 +521,18 @@ free_device:
 	return rc;
 }
 
-/* What both ends of a device's life here have in common. */
-static void let_go(struct blkback *b, bool forget)
+int blkback_close(struct blkback *b)
 {
-	device_disconnect(b, forget);
-	close_medium(b);
+	begin_to_die(b);
+	if (device_in_flight(b))
+		return -XEN_EBUSY;
+	device_disconnect(b, true);
+	device_close_medium(b);
+	hold_forget(b);
 	pv_timer_set(b->domain, &b->retry, 0);
 	pv_timer_set(b->domain, &b->ending, 0);
 	pv_xenbus_close(&b->bus);
 	pv_pages_free(b->domain, b, struct_pages());
-}
-
-void blkback_detach(struct blkback *b)
-{
-	let_go(b, false);
-}
-
-int blkback_close(struct blkback *b)
-{
-	b->dying = true;
-	drop_backlog(b);
-	if (device_in_flight(b))
-		return -XEN_EBUSY;
-	let_go(b, true);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ int file_io_use_threads(struct medium_host *host);
 /* One system call's worth of an operation. */
 struct file_op {
 	struct file_op *next;
-	struct medium *medium;
+	struct medium *medium;	/* NULL: nobody's */
 	struct medium_io *io;
 	int fd;
 	int slot;		/* of registered memory, which all of it goes to or comes from; or -1 */

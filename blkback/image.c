@@ -20,7 +20,7 @@
 #define POLL_NS		10000000ULL	/* 10 ms, for a lock or a process's end */
 #define SLOWEST_NS	1000000000ULL	/* between a server's death at once and the next */
 #define ABANDONED_NS	5000000000ULL	/* without anybody asking for an image not open */
-#define MAX_FAILURES	60		/* in a row, each about SLOWEST_NS: then there is no pause any more */
+#define SECOND_NS	1000000000ULL
 #define DISCARD_UNIT	4096
 #define DISCARD_MAX	(1U << 30)	/* bytes in one call: the protocol has 32 bits */
 
@@ -59,7 +59,10 @@ struct image {
 	struct pv_timer timer;
 	uint64_t asked;
 	uint64_t bytes, wanted_bytes;	/* wanted: != 0 until qemu-img has been run */
-	unsigned int failures;
+	unsigned int failures;		/* to start a server, since one answered */
+	uint64_t since;			/* the first of them */
+	uint32_t patience;		/* seconds from then on; 0: for ever */
+	bool expired;			/* nobody waits any more */
 	void (*changed)(void *arg);
 	void *arg;
 };
@@ -268,6 +271,8 @@ static void on_answer(void *arg, struct nbd_call *call, int result)
 {
 	struct image *m = arg;
 
+	if (m->failures > 1)
+		pv_log(m->server->domain, "image %s: served again", m->path);
 	m->failures = 0;
 	switch ((enum purpose)call->purpose) {
 	case FOR_REPLAY:
@@ -339,7 +344,14 @@ static void fail_all(struct image *m)
 	file_ops_done(m->server->host);
 }
 
-/* A server's end, or that none could be started. */
+/* Is it time to fail what waits for a server? */
+static bool is_hopeless(const struct image *m)
+{
+	return m->expired || (m->patience && m->failures &&
+			      pv_now(m->server->domain) - m->since >= m->patience * SECOND_NS);
+}
+
+/* A server's end, or that none could be started. The first one tells in the log, then ever fewer. */
 static void lost(struct image *m, const char *why)
 {
 	uint64_t after = POLL_NS;
@@ -350,13 +362,13 @@ static void lost(struct image *m, const char *why)
 	} else if (!m->was_served) {
 		m->state = REFUSED;
 	} else {
-		if (m->failures < MAX_FAILURES)
-			m->failures++;
-		if (m->failures == 1 || m->failures == MAX_FAILURES)
-			pv_log(m->server->domain, "image %s: qemu-nbd: %s: %s", m->path, why,
-			       m->failures == 1 ? "another one is started" : "no more is expected of it");
+		if (!m->failures++)
+			m->since = pv_now(m->server->domain);
+		if (!(m->failures & (m->failures - 1)))
+			pv_log(m->server->domain, "image %s: qemu-nbd: %s: another one is started (attempt %u)",
+			       m->path, why, m->failures);
 		after = m->failures > 6 ? SLOWEST_NS : POLL_NS << m->failures;
-		if (m->failures == MAX_FAILURES)
+		if (is_hopeless(m))
 			fail_all(m);
 	}
 	if (m->pid > 0)
@@ -472,6 +484,8 @@ static void tick(void *arg)
 		image_close(m);
 		return;
 	}
+	if (m->state != SERVING && is_hopeless(m))
+		fail_all(m);
 	if (m->state == REFUSED || m->state == STARTING || m->state == REPLAYING || m->state == SERVING) {
 		if (!m->open)
 			wake(m, ABANDONED_NS);
@@ -582,6 +596,27 @@ void image_close(struct image *m)
 	if (m->state != GROWING)
 		disconnect(m);
 	wake(m, 0);
+}
+
+bool image_lingers(const struct image_server *s, uint32_t fence)
+{
+	for (const struct image *m = s->images; m; m = m->next)
+		if (m->closing && m->fence == fence)
+			return true;
+	return false;
+}
+
+void image_patience(struct image *m, uint32_t seconds)
+{
+	m->patience = seconds;
+}
+
+/* Not from in here: whoever asks may not expect answers now. */
+void image_expire(struct image *m)
+{
+	m->expired = true;
+	if (m->state != SERVING)
+		wake(m, 0);
 }
 
 void image_resize(struct image *m, uint64_t bytes)

@@ -28,6 +28,13 @@ int image_open(struct image_server *server, const struct medium_spec *spec, stru
 /* The disk is no more: its server writes back and ends. Nothing may be under way. */
 void image_close(struct image *image);
 
+/* Has the server of the image closed with this fence not ended yet? */
+bool image_lingers(const struct image_server *server, uint32_t fence);
+
+/* As medium_patience() and medium_expire(). */
+void image_patience(struct image *image, uint32_t seconds);
+void image_expire(struct image *image);
+
 /* As an engine's: completed by file_op_done(), never from inside. */
 void image_submit(struct image *image, struct file_op *op);
 void image_kick(struct image *image);

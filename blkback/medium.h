@@ -14,7 +14,10 @@
 struct medium;
 struct medium_host;		/* what all media of a process share */
 
-enum medium_op { MEDIUM_READ, MEDIUM_WRITE, MEDIUM_FLUSH, MEDIUM_DISCARD };
+enum medium_op {
+	MEDIUM_READ, MEDIUM_WRITE, MEDIUM_FLUSH, MEDIUM_DISCARD,
+	MEDIUM_FORGET,	/* file_io.c's own: what the page cache has of the file is dropped */
+};
 
 struct medium_piece {		/* as struct iovec */
 	void *base;
@@ -74,6 +77,16 @@ void medium_close(struct medium *medium);
  */
 void *medium_memory_alloc(struct medium *medium, size_t bytes);
 void medium_memory_free(struct medium *medium, void *memory, size_t bytes);
+
+/* Is another program still at work on what was opened with this fence and closed? */
+bool medium_lingers(struct medium_host *host, uint32_t fence);
+
+/*
+ * Where another program serves the medium: how many seconds its operations wait for one that can be started
+ * (0: for ever) before they fail. medium_expire(): those under way and all later ones do not wait any more.
+ */
+void medium_patience(struct medium *medium, uint32_t seconds);
+void medium_expire(struct medium *medium);
 
 /* To be made @bytes large, if the medium can do that by itself: an image in a format of its own. */
 void medium_resize(struct medium *medium, uint64_t bytes);

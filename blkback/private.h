@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the block backend's core: device.c (xenbus, life), connect.c (a frontend's keys become queues),
+ * Inside the block backend's core: device.c (xenbus, life), hold.c (letting go of the medium for a while),
+ * connect.c (a frontend's keys become queues),
  * queue.c (requests in, responses out), request.c (one slot decoded and checked), buffer.c (memory for
  * data), copy.c and move.c (into and out of it), persist.c (grants kept mapped), record.c (what a restart needs).
  */
@@ -26,6 +27,16 @@
 #define CONNECT_TRIES	250	/* some seconds for an earlier instance to be gone */
 
 struct queue;
+
+/* Letting go of the medium for a while, step by step (hold.c). */
+enum hold {
+	HOLD_NONE,
+	HOLD_DRAINING,	/* nothing is taken; what is under way ends */
+	HOLD_FLUSHING,
+	HOLD_CLOSING,	/* until nobody of ours works on it */
+	HOLD_DONE,
+	HOLD_OPENING,	/* the toolstack wants it back */
+};
 
 /* What remains to be done for a request, in this order, one medium operation each. */
 enum step { STEP_FLUSH_FIRST = 1, STEP_DATA = 2, STEP_FLUSH_LAST = 4 };
@@ -97,6 +108,11 @@ struct blkback {
 	unsigned int devid;
 	bool cdrom, removable, discard, offer_persistent, persistent, emulate_512;
 	unsigned int unit_shift;	/* of sector numbers in requests: 9, or 12 by agreement */
+	bool peer_known;		/* its state has been read */
+	enum hold hold;
+	struct medium_io hold_flush;
+	struct pv_timer hold_timer;
+	unsigned int hold_tries;	/* to open it again */
 	bool connected;
 	bool dying;			/* disconnects as soon as nothing is under way */
 	bool closed;			/* and will not be opened again */
@@ -118,6 +134,12 @@ struct blkback {
 	unsigned int nr_copies;
 	struct blkback_stats stats;
 };
+
+/* The device's number among all, for the lock of its medium. */
+static inline uint32_t device_fence(const struct blkback *b)
+{
+	return (uint32_t)b->bus.peer << 20 | (b->devid & 0xfffff);
+}
 
 static inline void list_init(struct list *l)
 {
@@ -176,6 +198,8 @@ bool queue_run(struct queue *q);
 void queue_io_done(struct medium_io *io);
 /* Answers what the medium has completed; then goes on with what waited for it. */
 void device_complete(void *arg);
+/* Looks at all rings, from a timer. */
+void device_run_queues(struct blkback *b);
 
 /* copy.c: batches of grant copies. A failed piece fails its request (and, if the grant is bad, the device). */
 void copy_add(struct blkback *b, struct request *r, bool to_grant, grant_ref_t ref,
@@ -189,6 +213,9 @@ void move_bytes(void *to, const void *from, size_t bytes);
 int device_connect(struct blkback *b, bool takeover);
 /* Unmaps and closes all. @forget: the records are of no use any more. Nothing may be under way. */
 void device_disconnect(struct blkback *b, bool forget);
+/* The memory for data, which belongs to the open medium. 0 or -XEN_ENOMEM. */
+int device_take_buffer(struct blkback *b);
+void device_drop_buffer(struct blkback *b);
 
 /* persist.c: the page of the grant, mapped, counted as used; NULL: not now, use copies. */
 int persist_init(struct queue *q);
@@ -197,6 +224,25 @@ void persist_put(struct queue *q, grant_ref_t ref);
 void persist_drop_all(struct queue *q);
 
 unsigned int device_in_flight(const struct blkback *b);
+
+/*
+ * hold.c. hold_look(): does what the toolstack's key asks; also when a connection stands. hold_go_on(): something has
+ * ended. hold_forget(): the device ends. hold_begin(): a device that an earlier instance had let go of.
+ */
+void hold_look(struct blkback *b);
+void hold_go_on(struct blkback *b);
+void hold_forget(struct blkback *b);
+void hold_begin(struct blkback *b);
+
+/* device.c: 0, -XEN_EAGAIN (an earlier instance's work has not ended), or why it cannot be opened. */
+int device_open_medium(struct blkback *b, bool taken_over);
+void device_close_medium(struct blkback *b);
+/* Says that it cannot be opened; for the first times, and then ever less often. */
+void device_complain(struct blkback *b, unsigned int tries, int rc);
+/* Does what both ends' states ask for. */
+void device_advance(struct blkback *b);
+/* The medium may have another size than @bytes, which the frontend knows. */
+void device_tell_size(struct blkback *b, uint64_t bytes);
 
 /*
  * device.c: no request is taken any more; when none is under way, the rings are let go of and the

@@ -12,7 +12,7 @@
 
 unsigned int device_in_flight(const struct blkback *b)
 {
-	unsigned int n = 0;
+	unsigned int n = b->hold == HOLD_FLUSHING;
 
 	for (unsigned int i = 0; i < b->nr_queues; i++)
 		n += b->queues[i].in_flight;
@@ -176,7 +176,14 @@ static void run_again(void *arg)
 
 	for (unsigned int i = 0; i < b->nr_queues; i++)
 		if (b->connected && queue_run(&b->queues[i]))
-			pv_timer_set(b->domain, &b->again, pv_now(b->domain));
+			device_run_queues(b);
+}
+
+void device_run_queues(struct blkback *b)
+{
+	b->again.fn = run_again;
+	b->again.arg = b;
+	pv_timer_set(b->domain, &b->again, pv_now(b->domain));
 }
 
 void device_complete(void *arg)
@@ -209,11 +216,13 @@ void device_complete(void *arg)
 		device_end_connection(b);
 		return;
 	}
-	b->again.fn = run_again;
-	b->again.arg = b;
+	if (b->hold) {
+		hold_go_on(b);
+		return;
+	}
 	for (unsigned int i = 0; i < b->nr_queues; i++)
 		if (b->queues[i].stalled && queue_run(&b->queues[i]))
-			pv_timer_set(b->domain, &b->again, pv_now(b->domain));
+			device_run_queues(b);
 }
 
 /* --- Taking --- */
@@ -394,7 +403,7 @@ bool queue_run(struct queue *q)
 	struct blkback *b = q->device;
 	int budget = BUDGET, rc;
 
-	if (b->dying || !b->connected)
+	if (b->dying || !b->connected || b->hold)
 		return false;
 	rc = take_all(q, &budget);
 	q->stalled = rc == -XEN_EAGAIN;

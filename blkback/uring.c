@@ -7,6 +7,7 @@
  * A ring that the kernel takes nothing from any more hands over what it still has, and gets no more.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/io_uring.h>
 #include <stdlib.h>
@@ -83,6 +84,10 @@ static void fill(struct io_uring_sqe *e, const struct file_op *op)
 		e->opcode = IORING_OP_FALLOCATE;
 		e->addr = io->bytes;
 		e->len = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+		break;
+	case MEDIUM_FORGET:
+		e->opcode = IORING_OP_FADVISE;
+		e->fadvise_advice = POSIX_FADV_DONTNEED;
 		break;
 	}
 }

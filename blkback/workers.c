@@ -48,6 +48,8 @@ static int perform(const struct file_op *op)
 		rc = fallocate(op->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io->offset,
 			       io->bytes);
 		break;
+	case MEDIUM_FORGET:
+		return -posix_fadvise(op->fd, 0, 0, POSIX_FADV_DONTNEED);
 	}
 	return rc < 0 ? -errno : (int)rc;
 }

@@ -17,10 +17,11 @@ struct disk {
 	uint64_t before;	/* bytes in front of these, which nobody may touch */
 	uint32_t sector;
 	unsigned int failures, flushes;
-	int error;
+	int error, refused;
 	uint32_t locked_by;	/* fence number of a dead instance */
 	unsigned int locked;	/* opens to refuse yet */
-	unsigned int writers;
+	unsigned int writers, opens;
+	unsigned int lingers;	/* questions that a closed medium is still at work for */
 };
 
 struct medium {
@@ -104,6 +105,16 @@ void fake_disk_fail(struct medium_host *h, const char *path, unsigned int count,
 {
 	find_disk(h, path)->failures = count;
 	find_disk(h, path)->error = error;
+}
+
+void fake_disk_refuse(struct medium_host *h, const char *path, int error)
+{
+	find_disk(h, path)->refused = error;
+}
+
+unsigned int fake_disk_opens(struct medium_host *h, const char *path)
+{
+	return find_disk(h, path)->opens;
 }
 
 unsigned int fake_disk_flushes(struct medium_host *h, const char *path)
@@ -238,6 +249,8 @@ int medium_open(struct medium **medium, struct medium_host *h, const struct medi
 		return -XEN_ENOMEM;
 	if (!d)
 		return -XEN_ENOENT;
+	if (d->refused)
+		return d->refused;
 	if (d->locked && d->locked_by == spec->fence) {
 		d->locked--;
 		return -XEN_EAGAIN;
@@ -245,6 +258,7 @@ int medium_open(struct medium **medium, struct medium_host *h, const struct medi
 	if (spec->mode == MEDIUM_EXCLUSIVE && d->writers)
 		return -XEN_EBUSY;
 	d->writers += spec->mode == MEDIUM_EXCLUSIVE;
+	d->opens++;
 	m = calloc(1, sizeof(*m));
 	m->host = h;
 	m->disk = d;
@@ -270,7 +284,28 @@ void medium_close(struct medium *m)
 		link = &(*link)->next;
 	*link = m->next;
 	m->disk->writers -= m->spec.mode == MEDIUM_EXCLUSIVE;
+	m->disk->opens--;
+	m->disk->lingers = chance(m->host, 3);
 	free(m);
+}
+
+bool medium_lingers(struct medium_host *h, uint32_t fence)
+{
+	(void)fence;
+	for (struct disk *d = h->disks; d; d = d->next)
+		if (d->lingers && d->lingers--)
+			return true;
+	return false;
+}
+
+void medium_patience(struct medium *m, uint32_t seconds)
+{
+	(void)m, (void)seconds;
+}
+
+void medium_expire(struct medium *m)
+{
+	(void)m;
 }
 
 /* --- Records --- */
@@ -343,6 +378,7 @@ void fake_host_killed(struct medium_host *h)
 		m->disk->locked_by = m->spec.fence;
 		m->disk->locked = LOCK_TRIES;
 		m->disk->writers -= m->spec.mode == MEDIUM_EXCLUSIVE;
+		m->disk->opens--;
 		free(m);
 	}
 	memset(&h->timer, 0, sizeof(h->timer));

@@ -29,6 +29,12 @@ void fake_disk_resize(struct medium_host *host, const char *path, uint64_t bytes
 /* Its next @count operations fail with @error (negative). */
 void fake_disk_fail(struct medium_host *host, const char *path, unsigned int count, int error);
 
+/* It cannot be opened (negative), or can again (0). */
+void fake_disk_refuse(struct medium_host *host, const char *path, int error);
+
+/* How often it is open now. */
+unsigned int fake_disk_opens(struct medium_host *host, const char *path);
+
 /* Flushes that it has completed. */
 unsigned int fake_disk_flushes(struct medium_host *host, const char *path);
 

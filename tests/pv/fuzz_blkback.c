@@ -5,7 +5,7 @@
  * must not crash, loop, touch memory that is not its own, keep anything of the guest's, or say
  * more than one line for each life of a device.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c pvlib/store.c pvlib/xenbus.c blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/move.c blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c pvlib/store.c pvlib/xenbus.c blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/hold.c blkback/move.c blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
  */
 #include <stdio.h>
 #include <stdlib.h>

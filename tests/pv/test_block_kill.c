@@ -4,7 +4,7 @@
  * record. The next instance takes over, nothing is lost or answered twice, data is right, and the
  * frontend sees nothing but a pause. Also the n-th call of a port failing, at either end.
  *
- * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c tests/fake/block.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/move.c blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
+ * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c tests/fake/block.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/hold.c blkback/move.c blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
  */
 #include <stdarg.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The medium on real files: both engines, whole and partial sectors, many operations at once, the end
- * of the file, sharing modes, the fence between two instances, growing, records.
+ * of the file, sharing modes, the fence between two instances, growing, records, the page cache.
  *
  * LINK: blkback/file_io.c blkback/image.c blkback/image_process.c blkback/nbd.c blkback/uring.c blkback/workers.c
  * LINK: blkback/write_log.c
@@ -13,14 +13,17 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -396,6 +399,54 @@ static void records(void **state)
 	file_io_close(host);
 }
 
+/* Pages of the file that are in the page cache. */
+static unsigned int cached_pages(void)
+{
+	unsigned char in[BYTES / 4096];
+	unsigned int n = 0;
+	int fd = open(image, O_RDONLY);
+	void *map = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(mincore(map, BYTES, in), 0);
+	munmap(map, BYTES);
+	close(fd);
+	for (unsigned int i = 0; i < sizeof(in); i++)
+		n += in[i] & 1;
+	return n;
+}
+
+/* What whoever made the image left there is dropped, by either engine; not what a reader shares with others. */
+static void page_cache(void **state)
+{
+	static unsigned char data[BYTES];
+	struct medium_host *host;
+	struct statfs s;
+	struct medium *m;
+	int fd;
+
+	(void)state;
+	assert_int_equal(statfs(directory, &s), 0);
+	if (s.f_type == TMPFS_MAGIC)
+		skip();
+	for (int way = 0; way < 3; way++) {
+		fd = open(image, O_RDWR);
+		assert_int_equal(pwrite(fd, data, BYTES, 0), BYTES);
+		fsync(fd);
+		close(fd);
+		assert_int_equal(cached_pages(), BYTES / 4096);
+		assert_int_equal(file_io_open(&host, NULL, directory), 0);
+		if (way == 1)
+			assert_int_equal(file_io_use_threads(host), 0);
+		assert_int_equal(try_open(host, way < 2 ? MEDIUM_EXCLUSIVE : MEDIUM_READ_ONLY, 1, &m), 0);
+		for (int i = 0; i < 500 && cached_pages() > (way < 2 ? 0 : BYTES); i++)
+			usleep(10000);
+		assert_int_equal(cached_pages(), way < 2 ? 0 : BYTES / 4096);
+		medium_close(m);
+		file_io_close(host);
+	}
+}
+
 static int set_up(void **state)
 {
 	int fd;
@@ -432,6 +483,7 @@ int main(void)
 		cmocka_unit_test(sharing),
 		cmocka_unit_test(fence),
 		cmocka_unit_test(records),
+		cmocka_unit_test(page_cache),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Images through a real qemu-nbd: reads, writes, flushes and discards of a qcow2 with a backing file; servers killed
- * under load, together with the daemon too; growing under load; what is refused; the write log by itself.
+ * under load, together with the daemon too; growing under load; what is refused; no server for a while; the write log
+ * by itself.
  *
  * LINK: blkback/file_io.c blkback/image.c blkback/image_process.c blkback/nbd.c blkback/uring.c blkback/workers.c
  * LINK: blkback/write_log.c
@@ -513,6 +514,105 @@ static void refused(void **state)
 	close_medium();
 }
 
+static unsigned int failed;
+
+static void settle_failed(struct medium_io *io)
+{
+	struct op *op = PV_CONTAINER(io, struct op, io);
+
+	assert_int_equal(io->result, -EIO);
+	failed++;
+	op->busy = false;
+	taken[op->first] = false;
+}
+
+static void begin_to_fail(struct op *op)
+{
+	begin(op, MEDIUM_READ, 3, 1);
+	op->io.done = settle_failed;
+	medium_kick(medium);
+}
+
+static void wait_ms(int ms)
+{
+	uint64_t end = pv_now(NULL) + ms * 1000000ULL;
+
+	while (pv_now(NULL) < end)
+		turn();
+}
+
+/*
+ * Servers cannot be started any more: who waits, waits until they can, unless he has no patience or the disk goes.
+ */
+static void no_server(void **state)
+{
+	char path[512];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", getenv("PATH"));
+	failed = 0;
+	open_medium(false);
+	load(0);
+	setenv("PATH", "/nowhere", 1);
+	kill(child(), SIGKILL);
+	wait_ms(2500);
+	assert_true(is_busy());
+	assert_true(logged > 2 && logged < 16);	/* at powers of two */
+	setenv("PATH", path, 1);
+	quiet();
+	read_all();
+
+	setenv("PATH", "/nowhere", 1);
+	medium_patience(medium, 1);
+	kill(child(), SIGKILL);
+	wait_ms(100);
+	begin_to_fail(&ops[0]);
+	wait_ms(500);
+	assert_int_equal(failed, 0);
+	quiet();
+	assert_int_equal(failed, 1);
+	setenv("PATH", path, 1);
+	wait_ms(1500);
+	read_all();
+
+	setenv("PATH", "/nowhere", 1);
+	medium_patience(medium, 0);
+	kill(child(), SIGKILL);
+	wait_ms(100);
+	begin_to_fail(&ops[0]);
+	wait_ms(1500);
+	assert_int_equal(failed, 1);
+	medium_expire(medium);
+	assert_int_equal(failed, 1);		/* not from inside */
+	quiet();
+	assert_int_equal(failed, 2);
+	begin_to_fail(&ops[0]);
+	quiet();
+	assert_int_equal(failed, 3);
+	close_medium();
+	setenv("PATH", path, 1);
+	shell("qemu-img check -q %s >/dev/null 2>&1 || [ $? = 3 ]", image);
+}
+
+/* Closed, it is done with only when its server has ended. */
+static void lingers(void **state)
+{
+	(void)state;
+	open_medium(false);
+	load(0);
+	quiet();
+	assert_false(medium_lingers(host, FENCE));
+	medium_close(medium);
+	assert_true(medium_lingers(host, FENCE));
+	for (int i = 0; i < 5000 && medium_lingers(host, FENCE); i++)
+		turn();
+	assert_int_equal(child(), 0);
+	shell("qemu-img check -q %s", image);
+	open_medium(false);
+	read_all();
+	close_medium();
+}
+
 static void log_alone(void **state)
 {
 	size_t bytes = 1024;
@@ -560,6 +660,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(killed_daemon, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(grows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_server, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lingers, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
