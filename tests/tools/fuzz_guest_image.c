@@ -29,13 +29,13 @@ static uint64_t nasty(void)
 		0x7fffffffffffffffULL, 0x8000000000000000ULL, ~0ULL, BASE, BASE + 0x1000000,
 		0xffff800000000000ULL, 0x00007ffffffff000ULL, 0x8000000000ULL, KERNEL_FILE_BYTES,
 	};
-	uint64_t value = values[dice() % (sizeof(values) / sizeof(values[0]))];
+	uint64_t value = values[dice64() % (sizeof(values) / sizeof(values[0]))];
 
-	switch (dice() % 4) {
+	switch (dice64() % 4) {
 	case 0:
-		return value + dice() % 9 - 4;
+		return value + dice64() % 9 - 4;
 	case 1:
-		return dice();
+		return dice64();
 	default:
 		return value;
 	}
@@ -44,18 +44,18 @@ static uint64_t nasty(void)
 static void mutate(uint8_t *bytes, size_t from, size_t to, unsigned int times)
 {
 	while (times--) {
-		size_t at = from + dice() % (to - from - 8);
+		size_t at = from + dice64() % (to - from - 8);
 		uint64_t value = nasty();
 
-		switch (dice() % 4) {
+		switch (dice64() % 4) {
 		case 0:
-			bytes[at] ^= 1 << dice() % 8;
+			bytes[at] ^= 1 << dice64() % 8;
 			break;
 		case 1:
 			memcpy(bytes + (at & ~7UL), &value, 8);
 			break;
 		default:
-			memcpy(bytes + at, &value, 1UL << dice() % 4);
+			memcpy(bytes + at, &value, 1UL << dice64() % 4);
 			break;
 		}
 	}
@@ -63,8 +63,8 @@ static void mutate(uint8_t *bytes, size_t from, size_t to, unsigned int times)
 
 static void check_layout(const struct guest_elf *elf)
 {
-	uint64_t nr_pages = dice() % 3 ? 1 + dice() % 20000 : nasty();
-	uint64_t ramdisk = dice() % 3 ? dice() % 5000000 : nasty();
+	uint64_t nr_pages = dice64() % 3 ? 1 + dice64() % 20000 : nasty();
+	uint64_t ramdisk = dice64() % 3 ? dice64() % 5000000 : nasty();
 	struct guest_layout layout;
 	struct tools_error error;
 
@@ -88,20 +88,20 @@ static void fuzz_elf(void)
 {
 	static uint8_t file[KERNEL_FILE_BYTES];
 	const struct kernel_wish wish = {
-		.virt_base = dice() % 4 ? BASE : nasty(), .paddr = dice() % 4 ? 0x1000000 : nasty(),
-		.entry = BASE + 0x1000000, .memory_bytes = dice() % 4 ? 0x100000 : nasty(),
-		.hypercall_page = dice() % 2 ? BASE + 0x1000000 : 0,
-		.p2m_base = dice() % 2 ? nasty() : 0, .mod_start_pfn = dice() % 2,
+		.virt_base = dice64() % 4 ? BASE : nasty(), .paddr = dice64() % 4 ? 0x1000000 : nasty(),
+		.entry = BASE + 0x1000000, .memory_bytes = dice64() % 4 ? 0x100000 : nasty(),
+		.hypercall_page = dice64() % 2 ? BASE + 0x1000000 : 0,
+		.p2m_base = dice64() % 2 ? nasty() : 0, .mod_start_pfn = dice64() % 2,
 	};
-	size_t length = dice() % 8 ? sizeof(file) : dice() % sizeof(file);
+	size_t length = dice64() % 8 ? sizeof(file) : dice64() % sizeof(file);
 	struct guest_segment segment;
 	struct guest_elf elf;
 	const char *why = NULL;
 	uint8_t *copy;
 
 	make_kernel(file, &wish);
-	mutate(file, 0, sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr), (unsigned int)(dice() % 3));
-	mutate(file, 1024, 1024 + 200, (unsigned int)(dice() % 3));
+	mutate(file, 0, sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr), (unsigned int)(dice64() % 3));
+	mutate(file, 1024, 1024 + 200, (unsigned int)(dice64() % 3));
 	/* A copy of exactly that length: reads past its end are seen. */
 	copy = malloc(length ? length : 1);
 	memcpy(copy, file, length);
@@ -127,7 +127,7 @@ static void fuzz_packed(void)
 {
 	static uint8_t images[PACKINGS][PACK_ROOM], elf[KERNEL_FILE_BYTES];
 	static size_t lengths[PACKINGS];
-	enum packing packing = dice() % PACKINGS;
+	enum packing packing = dice64() % PACKINGS;
 	size_t length, part_length, out_length;
 	uint8_t *copy, *out;
 	const uint8_t *part;
@@ -137,15 +137,15 @@ static void fuzz_packed(void)
 		make_kernel(elf, &(struct kernel_wish){ .virt_base = BASE, .memory_bytes = 0x4000 });
 		lengths[packing] = make_bzimage(images[packing], elf, SMALL, packing);
 	}
-	length = lengths[packing] - (dice() % 8 ? 0 : dice() % lengths[packing]);
+	length = lengths[packing] - (dice64() % 8 ? 0 : dice64() % lengths[packing]);
 	copy = malloc(length ? length : 1);
 	memcpy(copy, images[packing], length);
 	if (length > BZ_SETUP_BYTES + 0x40 + 24) {
-		mutate(copy, BZ_SETUP_BYTES + 0x40, length - 4, 1 + (unsigned int)(dice() % 4));
-		if (dice() % 4 == 0)
+		mutate(copy, BZ_SETUP_BYTES + 0x40, length - 4, 1 + (unsigned int)(dice64() % 4));
+		if (dice64() % 4 == 0)
 			mutate(copy, 0x1f1, 0x258, 1);
-		if (dice() % 64 == 0)
-			copy[length - 2] = (uint8_t)dice();
+		if (dice64() % 64 == 0)
+			copy[length - 2] = (uint8_t)dice64();
 	}
 	if (!guest_packed_part(copy, length, &part, &part_length)) {
 		check(part >= copy && part_length <= (size_t)(copy + length - part),
@@ -160,7 +160,7 @@ static void fuzz_packed(void)
 
 int main(void)
 {
-	unsigned long count = fuzz_cases();
+	unsigned long count = dice_cases();
 
 	for (unsigned long i = 0; i < count; i++) {
 		if (i % PACKED_EVERY)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <dice.h>
 #include <tools/light_config.h>
 
 #define ROOM 4096
@@ -40,52 +41,6 @@ static const char *const words[] = {
 	"cap=1\n", "@",	       "Gb/s",	     "\xff",
 	"uuid",	   "type.hvm", "\"x\":[{}]",
 };
-
-static uint64_t state;
-
-static unsigned int rnd(unsigned int n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (unsigned int)(state >> 33) % n;
-}
-
-static size_t mutate(char *text, size_t length)
-{
-	unsigned int changes = rnd(6), at, n;
-	const char *word;
-
-	while (changes--) {
-		at = rnd((unsigned int)length + 1);
-		switch (rnd(4)) {
-		case 0: /* another byte */
-			if (at < length)
-				text[at] = (char)rnd(256);
-			break;
-		case 1: /* cut */
-			n = rnd(8);
-			if (at + n <= length) {
-				memmove(text + at, text + at + n, length - at - n);
-				length -= n;
-			}
-			break;
-		case 2: /* a word in between */
-			word = words[rnd(sizeof(words) / sizeof(words[0]))];
-			n = (unsigned int)strlen(word);
-			if (length + n < ROOM) {
-				memmove(text + at + n, text + at, length - at);
-				memcpy(text + at, word, n);
-				length += n;
-			}
-			break;
-		default: /* the end is missing */
-			if (!rnd(4))
-				length = at;
-		}
-	}
-	return length;
-}
 
 static int is_ascii(const char *text)
 {
@@ -150,7 +105,7 @@ static int values(const char *text, size_t length)
 {
 	char word[24], name[32];
 	uint64_t kib = 0;
-	size_t n = length < 4 ? 0 : rnd((unsigned int)length), room = sizeof(word) - 1;
+	size_t n = length < 4 ? 0 : dice((unsigned int)length), room = sizeof(word) - 1;
 	int number;
 
 	n = length - n < room ? length - n : n;
@@ -158,9 +113,9 @@ static int values(const char *text, size_t length)
 	if (!light_size_parse(word, &kib) && kib > UINT64_MAX >> 10)
 		return 0;
 	light_name_valid(word);
-	if (!rnd(2))
-		snprintf(word, sizeof(word), "%s%c%s", rnd(2) ? "xvd" : rnd(2) ? "hd" : "sd", 'a' + rnd(26),
-			 rnd(2) ? "" : "7");
+	if (!dice(2))
+		snprintf(word, sizeof(word), "%s%c%s", dice(2) ? "xvd" : dice(2) ? "hd" : "sd", 'a' + dice(26),
+			 dice(2) ? "" : "7");
 	number = light_vdev_number(word, NULL, NULL);
 	if (number < 0)
 		return 1;
@@ -170,19 +125,18 @@ static int values(const char *text, size_t length)
 
 int main(void)
 {
-	const char *env = getenv("FUZZ_CASES");
-	unsigned long cases = env ? strtoul(env, NULL, 0) : 100000, i, failed = 0;
+	unsigned long cases = dice_cases(), i, failed = 0;
 	static char text[ROOM];
 	unsigned int seed;
 	size_t length;
 	char *exact;
 
 	for (i = 0; i < cases && failed < 10; i++) {
-		state = 0x9e3779b97f4a7c15ull * (i + 1);
-		seed = rnd(sizeof(seeds) / sizeof(seeds[0]));
+		dice_begin(i);
+		seed = dice(sizeof(seeds) / sizeof(seeds[0]));
 		length = strlen(seeds[seed]);
 		memcpy(text, seeds[seed], length);
-		length = mutate(text, length);
+		length = dice_spoil(text, length, ROOM, words, sizeof(words) / sizeof(words[0]));
 		/* An exact copy, so that a read past the end is seen. */
 		exact = malloc(length ? length : 1);
 		memcpy(exact, text, length);

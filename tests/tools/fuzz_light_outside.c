@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <dice.h>
 #include <fake_store.h>
 #include <tools/json.h>
 #include "../../dom0-tools/libs/light/domain.h"
@@ -22,17 +23,8 @@
 #define ROOM 1024
 #define CHILD 99999999	/* more than any process has */
 
-static uint64_t state;
 static int script_status;	/* as waitpid() tells; -1: runs on */
 static const char *said_badly;
-
-static unsigned int rnd(unsigned int n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (unsigned int)(state >> 33) % n;
-}
 
 /* ---- what is around device_wait.c ---- */
 int script_start(const char *script, const struct device *device, bool adding, pid_t *pid, int *pidfd)
@@ -40,7 +32,7 @@ int script_start(const char *script, const struct device *device, bool adding, p
 	(void)script, (void)device, (void)adding;
 	*pid = CHILD;
 	*pidfd = dup(0);
-	return rnd(16) ? 0 : -ENOENT;
+	return dice(16) ? 0 : -ENOENT;
 }
 
 void child_attributes(posix_spawnattr_t *attributes, bool group)
@@ -141,49 +133,23 @@ static const char *const confs[] = {
 static const char *const words[] = { "=", "[", "]", "'", "\"", ",", "\n", "#", "+=", "0x", "99999999999999999999", "-1",
 				     "all", "^", "-", "vm.cpumask='4095'\n", "autoballoon=\"\"\n", "\\x00", ";", "\xff" };
 
-/* @text, changed here and there; its new length. */
-static size_t mutate(char *text, size_t length)
+static size_t spoil(char *text, size_t length)
 {
-	for (unsigned int changes = rnd(5); changes; changes--) {
-		size_t at = rnd((unsigned int)length + 1), n;
-		const char *word = words[rnd(sizeof(words) / sizeof(words[0]))];
-
-		switch (rnd(3)) {
-		case 0:
-			if (at < length)
-				text[at] = (char)rnd(256);
-			break;
-		case 1:
-			n = rnd(6);
-			if (at + n <= length) {
-				memmove(text + at, text + at + n, length - at - n);
-				length -= n;
-			}
-			break;
-		default:
-			n = strlen(word);
-			if (length + n < ROOM) {
-				memmove(text + at + n, text + at, length - at);
-				memcpy(text + at, word, n);
-				length += n;
-			}
-		}
-	}
-	return length;
+	return dice_spoil(text, length, ROOM, words, sizeof(words) / sizeof(words[0]));
 }
 
 /* ---- the three readers ---- */
 static void set(const char *folder, const char *name)
 {
-	const char *from = reasons[rnd(sizeof(reasons) / sizeof(reasons[0]))];
+	const char *from = DICE_PICK(reasons);
 	char node[192], text[ROOM + 1];
 	size_t length = strlen(from);
 
-	if (rnd(3) == 0)
+	if (dice(3) == 0)
 		return;
 	memcpy(text, from, length);
-	length = mutate(text, length);
-	while (length && length < 700 && rnd(20) == 0) {	/* a long one */
+	length = spoil(text, length);
+	while (length && length < 700 && dice(20) == 0) {	/* a long one */
 		memcpy(text + length, text, length < 300 ? length : 300);
 		length += length < 300 ? length : 300;
 	}
@@ -197,31 +163,31 @@ static void set_state(const char *folder)
 	char node[192];
 
 	snprintf(node, sizeof(node), "%s/state", folder);
-	if (rnd(12) == 0)
+	if (dice(12) == 0)
 		fake_store_remove(node);
 	else
-		fake_store_set(node, states[rnd(sizeof(states) / sizeof(states[0]))]);
+		fake_store_set(node, DICE_PICK(states));
 }
 
 static const char *hotplug(struct light *light)
 {
 	static const char *const kinds[][2] = { { "vbd", "vbd" }, { "vbd", "qdisk" }, { "vif", "vif" }, { "vif", "qnic" } };
 	struct tools_error error = { 0 };
-	struct group group = { .light = light, .adding = rnd(2), .force = rnd(2), .error = &error };
-	unsigned int n = 1 + rnd(3), i, turn;
+	struct group group = { .light = light, .adding = dice(2), .force = dice(2), .error = &error };
+	unsigned int n = 1 + dice(3), i, turn;
 	const char *bad = NULL;
 	char folder[DEVICE_PATH_MAX], away[160];
 
-	script_status = rnd(3) ? (int)rnd(3) << 8 : rnd(2) ? -1 : SIGTERM;
+	script_status = dice(3) ? (int)dice(3) << 8 : dice(2) ? -1 : SIGTERM;
 	for (i = 0; i < n; i++) {
-		const char *const *kind = kinds[rnd(4)];
-		struct device device = { .domid = 1 + rnd(3), .devid = rnd(2) ? 51712 + 16 * i : i };
+		const char *const *kind = kinds[dice(4)];
+		struct device device = { .domid = 1 + dice(3), .devid = dice(2) ? 51712 + 16 * i : i };
 		struct member *m;
 
 		snprintf(device.kind, sizeof(device.kind), "%s", kind[0]);
 		snprintf(device.backend_kind, sizeof(device.backend_kind), "%s", kind[1]);
 		m = group_add(&group, &device);
-		m->script = rnd(3) ? strdup("/etc/xen/scripts/s") : NULL;
+		m->script = dice(3) ? strdup("/etc/xen/scripts/s") : NULL;
 		device_backend_path(&device, folder);
 		set(folder, "hotplug-error");
 		set(folder, "error");
@@ -235,7 +201,7 @@ static const char *hotplug(struct light *light)
 		for (i = 0; i < n; i++) {
 			device_backend_path(&group.members[i].device, folder);
 			set_state(folder);
-			if (rnd(4) == 0)
+			if (dice(4) == 0)
 				group.members[i].deadline = 0;
 		}
 		group_progress(&group);
@@ -291,7 +257,7 @@ static const char *mutated(const char *seed, size_t length, bool is_conf)
 	const char *bad;
 
 	memcpy(text, seed, length);
-	length = mutate(text, length);
+	length = spoil(text, length);
 	exact = malloc(length + !is_conf + !length);
 	memcpy(exact, text, length);
 	bad = is_conf ? conf(exact, length) : loader(exact, length);
@@ -303,17 +269,17 @@ static const char *mutated(const char *seed, size_t length, bool is_conf)
 
 int main(void)
 {
-	const char *env = getenv("FUZZ_CASES"), *bad;
-	unsigned long cases = env ? strtoul(env, NULL, 0) : 100000, i, failed = 0;
+	unsigned long cases = dice_cases(), i, failed = 0;
+	const char *bad;
 	struct light light = { .cancel_fd = -1, .daemon_dir = "/nonexistent", .script_dir = "/s", .log_dir = "/l",
 			       .device_wait_ms = 40000 };
 
 	for (i = 0; i < cases && failed < 10; i++) {
 		unsigned int n;
 
-		state = 0x9e3779b97f4a7c15ull * (i + 1);
+		dice_begin(i);
 		said_badly = NULL;
-		switch (rnd(3)) {
+		switch (dice(3)) {
 		case 0:
 			fake_store_reset();
 			if (store_open(&light.store))
@@ -322,11 +288,11 @@ int main(void)
 			store_close(light.store);
 			break;
 		case 1:
-			n = rnd(3);
+			n = dice(3);
 			bad = mutated(outputs[n], output_lengths[n], false);
 			break;
 		default:
-			n = rnd(4);
+			n = dice(4);
 			bad = mutated(confs[n], strlen(confs[n]), true);
 		}
 		bad = bad ? bad : said_badly;

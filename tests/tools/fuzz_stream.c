@@ -20,10 +20,10 @@ static const char letters[] = "ICMSFPTHBXVRvYKEOUhtd01234567";
 /* Records in another order, one more, one fewer, another one. */
 static void shuffle(char *script, size_t room)
 {
-	size_t length = strlen(script), at = dice() % length, to = dice() % length;
-	char letter = letters[dice() % (sizeof(letters) - 1)], c = script[at];
+	size_t length = strlen(script), at = dice64() % length, to = dice64() % length;
+	char letter = letters[dice64() % (sizeof(letters) - 1)], c = script[at];
 
-	switch (dice() % 4) {
+	switch (dice64() % 4) {
 	case 0:
 		script[at] = script[to];
 		script[to] = c;
@@ -45,18 +45,18 @@ static void shuffle(char *script, size_t room)
 /* The offset of some field of a header: of the stream's, or of a record's that is still found. */
 static size_t some_header(const struct strbuf *s, size_t first)
 {
-	size_t at = first, hops = dice() % 16;
+	size_t at = first, hops = dice64() % 16;
 	uint32_t length;
 
-	if (dice() % 4 == 0)
-		return dice() % (first + 8);
+	if (dice64() % 4 == 0)
+		return dice64() % (first + 8);
 	for (; hops; hops--) {
 		if (at + 8 > s->length)
-			return dice() % s->length;
+			return dice64() % s->length;
 		memcpy(&length, s->text + at + 4, 4);
 		at += 8 + (((size_t)length + 7) & ~(size_t)7);
 	}
-	return at + dice() % 32;
+	return at + dice64() % 32;
 }
 
 static void damage(struct strbuf *s, size_t first)
@@ -78,18 +78,18 @@ static void damage(struct strbuf *s, size_t first)
 					  0xfffffff8U };
 	size_t at = some_header(s, first);
 
-	switch (dice() % 4) {
+	switch (dice64() % 4) {
 	case 0:
-		s->length = dice() % (s->length + 1);
+		s->length = dice64() % (s->length + 1);
 		break;
 	case 1:
 		if (at + 4 <= s->length)
-			memcpy(s->text + at, &nasty[dice() % (sizeof(nasty) / sizeof(nasty[0]))],
+			memcpy(s->text + at, &nasty[dice64() % (sizeof(nasty) / sizeof(nasty[0]))],
 			       4);
 		break;
 	default:
 		if (at < s->length)
-			s->text[at] ^= (char)(1U << dice() % 8);
+			s->text[at] ^= (char)(1U << dice64() % 8);
 	}
 }
 
@@ -181,35 +181,35 @@ static void one_case(unsigned int number)
 {
 	static const char *const scripts[] = { SAMPLE_GOOD, "1" SAMPLE_GOOD "0",
 					       "1" SAMPLE_GOOD "230" };
-	enum stream_format format = (enum stream_format)(dice() % 3);
-	uint8_t version = dice() % 8 ? 3 : 2;
+	enum stream_format format = (enum stream_format)(dice64() % 3);
+	uint8_t version = dice64() % 8 ? 3 : 2;
 	struct sample_digest one, two;
 	struct strbuf s = { 0 };
 	char script[64];
 	size_t first;
 	int rc;
 
-	strcpy(script, format == STREAM_LIBXC ? scripts[0] : scripts[1 + dice() % 2]);
+	strcpy(script, format == STREAM_LIBXC ? scripts[0] : scripts[1 + dice64() % 2]);
 	if (version == 2) /* without its static records */
 		memmove(strchr(script, 'C'), strchr(script, 'F'), strlen(strchr(script, 'F')) + 1);
-	if (dice() % 2)
-		for (unsigned int n = 1 + dice() % 3; n; n--)
+	if (dice64() % 2)
+		for (unsigned int n = 1 + dice64() % 3; n; n--)
 			shuffle(script, sizeof(script));
 	sample_stream(&s, format, version, "");
 	first = s.length;
 	strbuf_free(&s);
 	sample_stream(&s, format, version, script);
-	if (dice() % 4)
-		for (unsigned int n = 1 + dice() % 2; n; n--)
+	if (dice64() % 4)
+		for (unsigned int n = 1 + dice64() % 2; n; n--)
 			damage(&s, first);
-	rc = run(&s, format, number % 2 ? 1 + dice() % 6000 : s.length, !(number % COMPARE_EVERY),
+	rc = run(&s, format, number % 2 ? 1 + dice64() % 6000 : s.length, !(number % COMPARE_EVERY),
 		 &one);
 	if (rc)
 		refused++;
 	else
 		accepted++;
 	if (number % COMPARE_EVERY == 0) {
-		check(run(&s, format, 1 + dice() % 64, 1, &two) == rc, "another result in pieces");
+		check(run(&s, format, 1 + dice64() % 64, 1, &two) == rc, "another result in pieces");
 		check(one.hash == two.hash && one.items == two.items, "other items in pieces");
 	}
 	strbuf_free(&s);
@@ -217,7 +217,7 @@ static void one_case(unsigned int number)
 
 int main(void)
 {
-	unsigned int count = (unsigned int)fuzz_cases();
+	unsigned int count = (unsigned int)dice_cases();
 
 	for (unsigned int i = 0; i < count; i++)
 		one_case(i);

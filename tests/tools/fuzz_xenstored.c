@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <dice.h>
 #include "xenstored_world.h"
 
 #define RINGS 3
@@ -17,15 +18,6 @@
 static struct world *w;
 static struct port *p;
 static int sockets[SOCKETS];
-static uint64_t rng;
-
-static unsigned int dice(unsigned int sides)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (rng >> 16) % sides;
-}
 
 /* --- Messages --- */
 
@@ -254,10 +246,10 @@ static void one_case(void)
 
 int main(void)
 {
-	const char *cases = getenv("FUZZ_CASES"), *seed = getenv("FUZZ_SEED");
-	unsigned long n = cases ? strtoul(cases, NULL, 10) : 100000;
+	const char *seed = getenv("FUZZ_SEED");
+	unsigned long n = dice_cases();
 
-	rng = (seed ? strtoull(seed, NULL, 10) : 1) * 0x9e3779b97f4a7c15ull;
+	dice_state = (seed ? strtoull(seed, NULL, 10) : 1) * 0x9e3779b97f4a7c15ull;
 	open_world();
 	for (unsigned long i = 1; i <= n; i++) {
 		one_case();

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <dice.h>
 #include "xenstored_world.h"
 
 #define RINGS 4			/* domains 1 to 4 */
@@ -55,15 +56,6 @@ struct client {
 static struct world *w;
 static struct client clients[CLIENTS];
 static unsigned int releases;		/* that happened */
-static uint64_t rng;
-
-static unsigned int dice(unsigned int sides)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (rng >> 16) % sides;
-}
 
 /* --- The model --- */
 
@@ -474,7 +466,7 @@ static void test_kills(void **state)
 	int tool;
 
 	(void)state;
-	rng = seed ? strtoull(seed, NULL, 10) * 0x9e3779b97f4a7c15ull + 1 : 88172645463325252ull;
+	dice_state = seed ? strtoull(seed, NULL, 10) * 0x9e3779b97f4a7c15ull + 1 : 88172645463325252ull;
 	w = world_new("test_xenstored_kill");
 	tool = world_connect(w);
 	for (unsigned int i = 0; i < CLIENTS; i++)
