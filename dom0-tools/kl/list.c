@@ -19,6 +19,7 @@
 struct list_options {
 	bool details, verbose, context, claims, pools, numa;
 	unsigned int nodes;
+	void (*print)(const struct kl_snapshot *snap);	/* another table than list's */
 };
 
 /* Reasons as letters; index: SHUTDOWN_*. */
@@ -280,8 +281,12 @@ static int list_some(struct kl *kl, int argc, char **argv, struct list_options *
 	if (!status)
 		status = kl_snapshot_names(kl, &snap);
 	if (snap.names && snap.causes) {
-		int printed = o->details ? print_details(kl, &snap) : print_table(kl, &snap, o);
+		int printed = KL_OK;
 
+		if (o->print && !kl->json)
+			o->print(&snap);
+		else
+			printed = o->details ? print_details(kl, &snap) : print_table(kl, &snap, o);
 		status = status ? status : printed;
 	}
 	kl_snapshot_free(&snap);
@@ -320,59 +325,36 @@ int cmd_claims(struct kl *kl, int argc, char **argv)
 	return list_some(kl, optind, argv, &o);
 }
 
+static void print_sharing(const struct kl_snapshot *snap)
+{
+	puts(DOMAIN_HEADING "Shared");
+	for (unsigned int i = 0; i < snap->count; i++)
+		printf("%-40s %5d %5lu  %5lu\n", kl_shown_name(snap, i), snap->info[i].domain,
+		       shown_mib(&snap->info[i]),
+		       (unsigned long)(PAGES_TO_KIB(snap->info[i].shr_pages) / 1024));
+}
+
 int cmd_sharing(struct kl *kl, int argc, char **argv)
 {
-	struct kl_snapshot snap;
-	unsigned int i;
-	int status;
+	struct list_options o = { .print = print_sharing };
 
-	if (!kl_arguments(kl, argc, argv, 0))
-		return kl->status;
-	if (kl->json) {
-		struct list_options o = { 0 };
+	return kl_arguments(kl, argc, argv, 0) ? list_some(kl, argc, argv, &o) : kl->status;
+}
 
-		return list_some(kl, argc, argv, &o);
+static void print_uuids(const struct kl_snapshot *snap)
+{
+	puts("UUID                                  ID    name");
+	for (unsigned int i = 0; i < snap->count; i++) {
+		char uuid[37];
+
+		kl_uuid_text(snap->info[i].handle, uuid);
+		printf("%s  %d    %-30s\n", uuid, snap->info[i].domain, kl_shown_name(snap, i));
 	}
-	if (argc - optind > 1)
-		return kl_misuse(kl, KL_FAILED, "'%s sharing' takes one domain.", kl->program);
-	status = argc > optind ? kl_snapshot_of(kl, argv + optind, 1, &snap) :
-				 kl_snapshot(kl, &snap);
-	if (status)
-		return status;
-	status = kl_snapshot_names(kl, &snap);
-	puts(DOMAIN_HEADING "Shared");
-	for (i = 0; i < snap.count; i++)
-		printf("%-40s %5d %5lu  %5lu\n", kl_shown_name(&snap, i), snap.info[i].domain,
-		       shown_mib(&snap.info[i]),
-		       (unsigned long)(PAGES_TO_KIB(snap.info[i].shr_pages) / 1024));
-	kl_snapshot_free(&snap);
-	return status;
 }
 
 int cmd_vm_list(struct kl *kl, int argc, char **argv)
 {
-	struct kl_snapshot snap;
-	unsigned int i;
-	int status;
+	struct list_options o = { .print = print_uuids };
 
-	if (!kl_arguments(kl, argc, argv, 0))
-		return kl->status;
-	if (kl->json) {
-		struct list_options o = { 0 };
-
-		return list_some(kl, optind, argv, &o);
-	}
-	status = kl_snapshot(kl, &snap);
-	if (status)
-		return status;
-	status = kl_snapshot_names(kl, &snap);
-	puts("UUID                                  ID    name");
-	for (i = 0; i < snap.count; i++) {
-		char uuid[37];
-
-		kl_uuid_text(snap.info[i].handle, uuid);
-		printf("%s  %d    %-30s\n", uuid, snap.info[i].domain, kl_shown_name(&snap, i));
-	}
-	kl_snapshot_free(&snap);
-	return status;
+	return kl_arguments(kl, argc, argv, 0) ? list_some(kl, optind, argv, &o) : kl->status;
 }

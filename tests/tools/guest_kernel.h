@@ -21,6 +21,15 @@ struct kernel_wish {
 	int mod_start_pfn;
 };
 
+/* As most tests have it. */
+static const struct kernel_wish usual_kernel __attribute__((unused)) = {
+	.virt_base = 0xffffffff80000000UL,
+	.paddr = 0x100000,
+	.entry = 0xffffffff80100010UL,
+	.memory_bytes = 0x8000,
+	.hypercall_page = 0xffffffff80101000UL,
+};
+
 static inline uint8_t *put_note(uint8_t *at, uint32_t type, uint64_t value)
 {
 	Elf64_Nhdr head = { .n_namesz = 4, .n_descsz = 8, .n_type = type };

@@ -24,10 +24,6 @@
 #define PAGE		4096UL
 #define LINUX_BASE	0xffffffff80000000UL
 
-static const struct kernel_wish plain = {
-	.virt_base = LINUX_BASE, .paddr = 0x100000, .entry = LINUX_BASE + 0x100010,
-	.memory_bytes = 0x8000, .hypercall_page = LINUX_BASE + 0x101000,
-};
 static const struct kernel_wish linux_like = {
 	.virt_base = LINUX_BASE, .paddr = 0x1000000, .entry = LINUX_BASE + 0x1000000,
 	.memory_bytes = 0x123456, .p2m_base = 0x8000000000UL, .mod_start_pfn = 1,
@@ -239,9 +235,9 @@ static void build_and_check(struct world *w, const struct kernel_wish *wish, uin
 
 static void test_plain(void **state)
 {
-	build_and_check(*state, &plain, 16, 0);
-	build_and_check(*state, &plain, 16, 5000);
-	build_and_check(*state, &plain, 7, 4096);
+	build_and_check(*state, &usual_kernel, 16, 0);
+	build_and_check(*state, &usual_kernel, 16, 5000);
+	build_and_check(*state, &usual_kernel, 7, 4096);
 }
 
 static void test_linux(void **state)
@@ -259,7 +255,7 @@ static void test_low(void **state)
 static void test_poor_host(void **state)
 {
 	fake_hv_fragment(0);
-	build_and_check(*state, &plain, 16, 5000);
+	build_and_check(*state, &usual_kernel, 16, 5000);
 	fake_hv_fragment(1500);
 	fake_hv_resources(false);
 	build_and_check(*state, &linux_like, 32, 5000);
@@ -281,17 +277,17 @@ static void test_refusals(void **state)
 {
 	struct world *w = *state;
 
-	prepare(w, &plain, 2, 0);
+	prepare(w, &usual_kernel, 2, 0);
 	expect_failure(w, -E2BIG, "too-little-memory");
 	prepare(w, &linux_like, 24, 10000);
 	w->ramdisk.length = 100UL << 20;
 	expect_failure(w, -E2BIG, "too-little-memory");
-	prepare(w, &plain, 128, 0);
+	prepare(w, &usual_kernel, 128, 0);
 	expect_failure(w, -ENOMEM, "no-memory");
-	prepare(w, &plain, 128, 0);
+	prepare(w, &usual_kernel, 128, 0);
 	w->build.claim = 0;
 	expect_failure(w, -ENOMEM, "no-memory");
-	prepare(w, &plain, 16, 0);
+	prepare(w, &usual_kernel, 16, 0);
 	w->file[EI_CLASS] = ELFCLASS32;
 	expect_failure(w, -EINVAL, "bad-image");
 }

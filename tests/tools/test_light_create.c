@@ -48,14 +48,6 @@
 #define BACK	    "/local/domain/0/backend/vif/1/0"
 #define DEVICE_NODE 256
 
-static const struct kernel_wish kernel_wish = {
-	.virt_base = 0xffffffff80000000UL,
-	.paddr = 0x100000,
-	.entry = 0xffffffff80100010UL,
-	.memory_bytes = 0x8000,
-	.hypercall_page = 0xffffffff80101000UL,
-};
-
 static char folder[] = "/tmp/test-light-XXXXXX";
 static char lib_dir[64], run_dir[64], script_dir[64], lock_path[64], script_log[80],
 	config_text[512];
@@ -154,7 +146,7 @@ static int setup(void **state)
 	snprintf(path, sizeof(path), "%s/vif-bad", script_dir);
 	write_file(path, bad, strlen(bad), 0700);
 	snprintf(path, sizeof(path), "%s/kernel", folder);
-	make_kernel(kernel, &kernel_wish);
+	make_kernel(kernel, &usual_kernel);
 	write_file(path, kernel, sizeof(kernel), 0600);
 	snprintf(config_text, sizeof(config_text),
 		 "name='g'\nmemory=16\nvcpus=2\nkernel='%s'\nextra='a b'\n"

@@ -41,14 +41,6 @@
 #include <guest_kernel.h>
 #include "../../dom0-tools/libs/light/domain.h"
 
-static const struct kernel_wish kernel_wish = {
-	.virt_base = 0xffffffff80000000UL,
-	.paddr = 0x100000,
-	.entry = 0xffffffff80100010UL,
-	.memory_bytes = 0x8000,
-	.hypercall_page = 0xffffffff80101000UL,
-};
-
 static struct light_config config;
 static struct boot_files files;
 
@@ -290,7 +282,7 @@ static void test_long_command_line(void **state)
 	FILE *f;
 
 	(void)state;
-	make_kernel(kernel, &kernel_wish);
+	make_kernel(kernel, &usual_kernel);
 	config.kernel = strdup(write_file("kernel", ""));
 	f = fopen(path, "w");
 	assert_int_equal(fwrite(kernel, sizeof(kernel), 1, f), 1);
