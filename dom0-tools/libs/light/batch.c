@@ -95,39 +95,12 @@ void batch_printf(struct batch *batch, const char *path, const char *format, ...
 	batch_write(batch, value, "%s", path);
 }
 
-void batch_mkdir(struct batch *batch, const char *path_format, ...)
+void batch_request(struct batch *batch, uint32_t type, const char *path_format, ...)
 {
 	va_list args;
 
 	va_start(args, path_format);
-	add(batch, XS_MKDIR, path_format, args);
-	va_end(args);
-}
-
-void batch_rm(struct batch *batch, const char *path_format, ...)
-{
-	va_list args;
-
-	va_start(args, path_format);
-	add(batch, XS_RM, path_format, args);
-	va_end(args);
-}
-
-void batch_read(struct batch *batch, const char *path_format, ...)
-{
-	va_list args;
-
-	va_start(args, path_format);
-	add(batch, XS_READ, path_format, args);
-	va_end(args);
-}
-
-void batch_list(struct batch *batch, const char *path_format, ...)
-{
-	va_list args;
-
-	va_start(args, path_format);
-	add(batch, XS_DIRECTORY, path_format, args);
+	add(batch, type, path_format, args);
 	va_end(args);
 }
 

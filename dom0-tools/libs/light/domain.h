@@ -27,14 +27,13 @@ void batch_write(struct batch *batch, const char *value, const char *path_format
 /* The value by format, at a path that is ready. */
 void batch_printf(struct batch *batch, const char *path, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void batch_mkdir(struct batch *batch, const char *path_format, ...)
-	__attribute__((format(printf, 2, 3)));
-void batch_rm(struct batch *batch, const char *path_format, ...)
-	__attribute__((format(printf, 2, 3)));
-void batch_read(struct batch *batch, const char *path_format, ...)
-	__attribute__((format(printf, 2, 3)));
-void batch_list(struct batch *batch, const char *path_format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* XS_MKDIR and such, without a value. */
+void batch_request(struct batch *batch, uint32_t type, const char *path_format, ...)
+	__attribute__((format(printf, 3, 4)));
+#define batch_mkdir(batch, ...) batch_request(batch, XS_MKDIR, __VA_ARGS__)
+#define batch_rm(batch, ...)	batch_request(batch, XS_RM, __VA_ARGS__)
+#define batch_read(batch, ...)	batch_request(batch, XS_READ, __VA_ARGS__)
+#define batch_list(batch, ...)	batch_request(batch, XS_DIRECTORY, __VA_ARGS__)
 /* @owner owns the node; with @reader >= 0 that domain may read it. Others: nothing. */
 void batch_perms(struct batch *batch, uint32_t owner, int reader, const char *path_format, ...)
 	__attribute__((format(printf, 4, 5)));
