@@ -51,7 +51,9 @@ install-tools: tools
 deb: all tools
 	@BUILD=$(BUILD) VERSION=$(VERSION) packaging/make-deb $(BUILD)/krypton_$(VERSION)_amd64.deb
 
+# What krypton-toolstack has put into place goes first: it would lead nowhere.
 uninstall:
+	[ ! -x $(DESTDIR)/usr/sbin/krypton-toolstack ] || DPKG_ROOT=$(DESTDIR) $(DESTDIR)/usr/sbin/krypton-toolstack debian
 	rm -f $(DESTDIR)/boot/krypton-$(VERSION).gz $(DESTDIR)/boot/krypton-syms \
 		$(DESTDIR)/etc/grub.d/20_linux_krypton $(DESTDIR)/usr/sbin/kl $(DESTDIR)/usr/sbin/krypton-toolstack \
 		$(DESTDIR)/etc/default/krypton \
