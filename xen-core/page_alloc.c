@@ -34,6 +34,8 @@
 /* Kept below 4 GiB for those who ask for low addresses, on machines that have memory above. */
 #define LOW_RESERVE	4096UL
 #define SCRUB_ORDER	4U		/* an idle CPU takes up to 2^this pages at a time */
+/* More at once would only wait for each other at the lists, and so would who allocates. */
+#define CPUS_PER_SCRUBBER 8
 
 static DEFINE_SPINLOCK(heap_lock, LOCK_HEAP);
 static struct page_list free_list[NR_ZONES][MAX_ORDER + 1];	/* (heap_lock), as all below */
@@ -377,7 +379,7 @@ bool heap_scrub_idle(void)
 	unsigned int order;
 	unsigned long irq;
 
-	if (!read_once(dirty_pages))
+	if (!read_once(dirty_pages) || read_once(scrubbers) > nr_cpu_ids / CPUS_PER_SCRUBBER)
 		return false;
 	spin_lock_irqsave(&heap_lock, irq);
 	pg = take_dirty_block(&order);

@@ -83,14 +83,22 @@ uint64_t cpu_idle_time(unsigned int cpu)
 
 /* ---- waking and sleeping ---- */
 
-/* Queues v here, and makes the CPU look if that matters. */
-static void enqueue_here(struct runqueue *rq, struct vcpu *v)
+/*
+ * Unlocks rq, and then makes `cpu` (none if NR_CPUS) schedule: interrupted while
+ * the lock is held, it would only come to wait for it.
+ */
+static void unlock_and_tickle(struct runqueue *rq, unsigned long flags, unsigned int cpu)
 {
-	s_time_t now = NOW();
+	spin_unlock_irqrestore(&rq->lock, flags);
+	if (cpu < NR_CPUS)
+		cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+}
 
+/* Queues v here; the CPU to tickle, or NR_CPUS if it goes on as it is. */
+static unsigned int enqueue_here(struct runqueue *rq, struct vcpu *v)
+{
 	c2_enqueue(rq, v);
-	if (c2_should_tickle(rq, v, now))
-		cpu_raise_softirq(v->processor, SCHEDULE_SOFTIRQ);
+	return c2_should_tickle(rq, v, NOW()) ? v->processor : NR_CPUS;
 }
 
 /*
@@ -99,20 +107,20 @@ static void enqueue_here(struct runqueue *rq, struct vcpu *v)
  */
 static void place(struct runqueue *rq, struct vcpu *v, unsigned long flags)
 {
-	unsigned int cpu;
+	unsigned int cpu, tickle = NR_CPUS;
 
 	if (rq->curr == v || vcpu_queued(v))
 		goto out;
 	if (v->is_running) {		/* still being saved */
 		if (vcpu_may_run_on(v, v->processor))
-			enqueue_here(rq, v);
+			tickle = enqueue_here(rq, v);
 		else
 			v->sched.flags |= SVF_replace;
 		goto out;
 	}
 	cpu = c2_choose_cpu(v);
 	if (likely(cpu == v->processor)) {
-		enqueue_here(rq, v);
+		tickle = enqueue_here(rq, v);
 		goto out;
 	}
 	c2_change_queue(rq, v, cpu);
@@ -121,9 +129,9 @@ static void place(struct runqueue *rq, struct vcpu *v, unsigned long flags)
 	/* Between the locks anybody may have queued it, or made it stop. */
 	rq = vcpu_rq_lock(v, &flags);
 	if (vcpu_runnable(v) && rq->curr != v && !vcpu_queued(v) && !v->is_running)
-		enqueue_here(rq, v);
+		tickle = enqueue_here(rq, v);
 out:
-	spin_unlock_irqrestore(&rq->lock, flags);
+	unlock_and_tickle(rq, flags, tickle);
 }
 
 void vcpu_wake(struct vcpu *v)
@@ -159,6 +167,7 @@ void vcpu_sleep_nosync(struct vcpu *v)
 {
 	unsigned long flags;
 	struct runqueue *rq = vcpu_rq_lock(v, &flags);
+	unsigned int tickle = NR_CPUS;
 
 	if (likely(!vcpu_runnable(v))) {
 		if (vcpu_queued(v))
@@ -166,9 +175,9 @@ void vcpu_sleep_nosync(struct vcpu *v)
 		if (v->runstate.state == RUNSTATE_runnable)
 			runstate_change(v, waiting_state(v), NOW());
 		if (rq->curr == v)
-			cpu_raise_softirq(v->processor, SCHEDULE_SOFTIRQ);
+			tickle = v->processor;
 	}
-	spin_unlock_irqrestore(&rq->lock, flags);
+	unlock_and_tickle(rq, flags, tickle);
 }
 
 void vcpu_sleep_sync(struct vcpu *v)
@@ -305,9 +314,7 @@ void vcpu_replace(struct vcpu *v)
 		place(rq, v, flags);
 		return;
 	}
-	if (rq->curr == v)
-		cpu_raise_softirq(v->processor, SCHEDULE_SOFTIRQ);
-	spin_unlock_irqrestore(&rq->lock, flags);
+	unlock_and_tickle(rq, flags, rq->curr == v ? v->processor : NR_CPUS);
 }
 
 int vcpu_set_hard_affinity(struct vcpu *v, const cpumask_t *mask)

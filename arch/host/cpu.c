@@ -98,6 +98,7 @@ void cpu_safe_halt(void) { local_irq_enable(); }
 void smp_send_event_check(const cpumask_t *mask)
 {
 	host_rec.ipis++;
+	host_rec.ipis_locked += host_locks_held() != 0;
 	host_rec.last_ipi_mask = *mask;
 }
 
@@ -144,11 +145,7 @@ void flush_tlb_mask(const cpumask_t *mask)
 	for_each_cpu(cpu, mask)
 		flush_cpu(cpu);
 }
-void flush_guest_tlb_mask(const cpumask_t *mask)
-{
-	flush_tlb_mask(mask);
-}
-void flush_guest_tlb_one_mask(const cpumask_t *mask, unsigned long va __maybe_unused)
+void flush_tlb_one_mask(const cpumask_t *mask, unsigned long va __maybe_unused)
 {
 	host_rec.flushes_one++;
 	host_rec.last_flush_mask = *mask;

@@ -12,6 +12,7 @@
 #include <arch/atomic.h>
 #include <arch/barrier.h>
 #include <arch/cpu.h>
+#include <arch/domain.h>
 #include <arch/flush.h>
 #include <arch/percpu.h>
 #include <arch/spinlock.h>
@@ -134,8 +135,13 @@ static void serve_flush(void)
 	cpumask_clear_cpu(cpu, &request.todo);
 }
 
+/*
+ * A CPU that idles on a guest's page tables leaves them at the first flush: it
+ * is not asked again then, however long it idles.
+ */
 static void flush_interrupt(struct cpu_user_regs *regs __maybe_unused)
 {
+	sync_local_execstate();
 	serve_flush();
 }
 

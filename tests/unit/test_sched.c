@@ -90,6 +90,32 @@ static void test_alone(void **state __maybe_unused)
 	assert_ptr_equal(world_running(0), d->vcpu[0]);
 }
 
+/* Who is interrupted wants the queue's lock: it must be free by then. */
+static void test_tickle_without_lock(void **state __maybe_unused)
+{
+	struct domain *d;
+	unsigned int before;
+
+	world_boot(2);
+	d = world_start(1, 2);
+	world_run_cpus();
+	block(d->vcpu[1]);
+	host_switch_to(d->vcpu[0]->processor, d->vcpu[0]);
+	before = host_rec.ipis;
+	vcpu_unblock(d->vcpu[1]);
+	assert_int_equal(host_rec.ipis, before + 1);
+	world_run_cpus();
+	vcpu_pause_nosync(d->vcpu[1]);
+	assert_int_equal(host_rec.ipis, before + 2);
+	world_run_cpus();
+	vcpu_unpause(d->vcpu[1]);
+	assert_int_equal(host_rec.ipis, before + 3);
+	world_run_cpus();
+	vcpu_replace(d->vcpu[1]);
+	assert_int_equal(host_rec.ipis, before + 4);
+	assert_int_equal(host_rec.ipis_locked, 0);
+}
+
 static void test_weights(void **state __maybe_unused)
 {
 	struct domain *a, *b, *c;
@@ -541,6 +567,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(test_alone),
+		world_test(test_tickle_without_lock),
 		world_test(test_weights),
 		world_test(test_cap),
 		world_test(test_wake_preempts),

@@ -46,6 +46,7 @@ struct host_record {
 	unsigned int flushes_local, flushes_mask, flushes_all, flushes_one, cache_flushes;
 	cpumask_t last_flush_mask;
 	unsigned int ipis;			/* smp_send_event_check */
+	unsigned int ipis_locked;		/* ... with a lock held */
 	cpumask_t last_ipi_mask;
 	unsigned int kicks, wakes, unblocks;	/* of fake vcpu_kick etc. */
 	struct vcpu *last_woken;
