@@ -38,6 +38,7 @@ install-tools: tools
 	for p in $(TOOLS_PROGRAMS); do install -s -m 755 $$p $(LIBDIR)/bin/; done
 	ln -sf ../lib/krypton/bin/kl $(DESTDIR)/usr/sbin/kl
 	ln -sf kl $(LIBDIR)/bin/xl
+	ln -sf kl $(LIBDIR)/bin/xentop
 	for n in $(STORE_NAMES); do ln -sf xenstore $(LIBDIR)/bin/xenstore-$$n; done
 	install -m 755 packaging/scripts/* $(LIBDIR)/scripts/
 	install -m 644 packaging/systemd/* $(LIBDIR)/systemd/

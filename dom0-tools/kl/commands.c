@@ -261,7 +261,7 @@ const struct kl_command kl_commands[] = {
 	{
 		.name = "vm-list",
 		.run = cmd_vm_list,
-		.summary = "List guests with their UUIDs, without domain 0",
+		.summary = "List domains with their UUIDs",
 		.json = true,
 	},
 	{
@@ -375,6 +375,7 @@ const struct kl_command kl_commands[] = {
 		.usage = "[options]",
 		.options = "-b, --batch             Lines on standard output instead of a screen\n"
 			   "-d N, --delay=N         Seconds between updates (3)\n"
+			   "-f, --full-name         Names as long as they are\n"
 			   "-i N, --iterations=N    Updates before it ends\n",
 		.json = true,
 	},

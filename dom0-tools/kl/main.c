@@ -96,9 +96,16 @@ int main(int argc, char **argv)
 	base = base ? base + 1 : argv[0];
 	if (base && !strcmp(base, "xl"))
 		kl.program = "xl";
+	if (base && !strcmp(base, "xentop"))
+		kl.program = "xentop";
 	signal(SIGPIPE, SIG_IGN);
 	argc = take_json(&kl, argc, argv);
-	first = global_options(&kl, argc, argv);
+	if (!strcmp(kl.program, "xentop")) {
+		argv[0] = "top";
+		first = 0;
+	} else {
+		first = global_options(&kl, argc, argv);
+	}
 	if (first == KL_STOP)
 		return KL_FAILED;
 	if (first >= argc) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "metrics.h"
+#include "top.h"
 
 #define MAX_CARDS 4096
 
@@ -18,21 +19,23 @@ struct card {
 	uint64_t figures[4];	/* guest's: received bytes, packets; sent bytes, packets */
 };
 
-/* A line of /proc/net/dev, if it is a card of one of our domains. */
+bool kl_parse_card(const char *line, unsigned int *domid, unsigned int *device, uint64_t figures[4])
+{
+	uint64_t skipped[6];
+
+	return sscanf(line, " vif%u.%u: %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+		      " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, domid, device, &figures[2], &figures[3],
+		      &skipped[0], &skipped[1], &skipped[2], &skipped[3], &skipped[4], &skipped[5],
+		      &figures[0], &figures[1]) == 12;
+}
+
+/* A line that is a card of one of our domains. */
 static bool parse_card(const struct metrics *m, const char *line, struct card *card)
 {
-	uint64_t n[10];
 	unsigned int domid;
 
-	if (sscanf(line, " vif%u.%u: %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-		   " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &domid,
-		   &card->device, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8],
-		   &n[9]) != 12)
+	if (!kl_parse_card(line, &domid, &card->device, card->figures))
 		return false;
-	card->figures[0] = n[8];
-	card->figures[1] = n[9];
-	card->figures[2] = n[0];
-	card->figures[3] = n[1];
 	for (card->index = 0; card->index < m->snap.count; card->index++)
 		if (m->snap.info[card->index].domain == domid)
 			return true;

@@ -2,7 +2,8 @@
 /*
  * kl top: domains by CPU use, renewed every few seconds. On a terminal the screen is kept, sorted
  * by use, and q ends it; with -b, or into a file, one table after the other is printed. xentop is
- * run instead if it is installed and no option is given, since it can do more.
+ * run instead if it is installed and no option is given, since it can do more; a kl that is called xentop is this
+ * verb.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,19 +13,8 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include <xen/sched.h>
 #include <tools/json.h>
-#include "snapshot.h"
-
-struct top {
-	bool batch;
-	unsigned int delay_ms;
-	long rounds;			/* left; -1: for ever */
-	struct kl_snapshot last;	/* of the round before */
-	uint64_t last_ms;
-	uint64_t host_kib, free_kib;
-	unsigned int cpus;
-};
+#include "top.h"
 
 /* CPU time of @domid in the last round, or 0: it was not there. */
 static uint64_t time_before(const struct top *t, domid_t domid, uint64_t now)
@@ -37,53 +27,18 @@ static uint64_t time_before(const struct top *t, domid_t domid, uint64_t now)
 	return t->last.count ? 0 : now;
 }
 
-struct row {
-	unsigned int index;
-	double percent;
-};
-
 static int by_use(const void *a, const void *b)
 {
-	const struct row *x = a, *y = b;
+	const struct top_row *x = a, *y = b;
 
 	if (x->percent != y->percent)
 		return x->percent < y->percent ? 1 : -1;
 	return (int)x->index - (int)y->index;
 }
 
-static void print_header(const struct kl *kl, const struct top *t, const struct kl_snapshot *s)
-{
-	char now[16] = "";
-	time_t seconds = time(NULL);
-	struct tm tm;
-
-	if (localtime_r(&seconds, &tm))
-		strftime(now, sizeof(now), "%H:%M:%S", &tm);
-	printf("%s top - %s  %u domains, %u CPUs, memory %" PRIu64 "K total, %" PRIu64 "K free\n",
-	       kl->program, now, s->count, t->cpus, t->host_kib, t->free_kib);
-	printf("%20s %5s %6s %10s %7s %10s %6s %5s\n", "NAME", "ID", "STATE", "CPU(sec)", "CPU(%)",
-	       "MEM(k)", "MEM(%)", "VCPUS");
-}
-
-static void print_row(const struct top *t, const struct kl_snapshot *s, const struct row *r)
-{
-	const struct xen_domctl_getdomaininfo *d = &s->info[r->index];
-	uint64_t kib = PAGES_TO_KIB(d->tot_pages);
-
-	printf("%20.20s %5u %c%c%c%c%c%c %10.0f %7.1f %10" PRIu64 " %6.1f %5u\n",
-	       kl_shown_name(s, r->index), d->domain,
-	       d->flags & XEN_DOMINF_dying ? 'd' : '-', d->flags & XEN_DOMINF_shutdown ? 's' : '-',
-	       d->flags & XEN_DOMINF_blocked ? 'b' : '-',
-	       (d->flags & XEN_DOMINF_shutdown) &&
-	       (d->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) == SHUTDOWN_crash ?
-	       'c' : '-', d->flags & XEN_DOMINF_paused ? 'p' : '-',
-	       d->flags & XEN_DOMINF_running ? 'r' : '-', d->cpu_time / 1e9, r->percent, kib,
-	       t->host_kib ? 100.0 * kib / t->host_kib : 0, d->nr_online_vcpus);
-}
-
 /* A round as one line of JSON. */
 static int print_json(struct kl *kl, const struct top *t, const struct kl_snapshot *s,
-		      const struct row *rows)
+		      const struct top_row *rows)
 {
 	struct json_writer w = { .compact = true };
 	unsigned int i;
@@ -122,7 +77,7 @@ static int round_once(struct kl *kl, struct top *t)
 	struct xen_sysctl_physinfo host;
 	struct kl_snapshot s;
 	uint64_t now = tools_now_ms(), passed = now - t->last_ms;
-	struct row *rows;
+	struct top_row *rows;
 	int status = KL_OK;
 	unsigned int i;
 
@@ -132,6 +87,7 @@ static int round_once(struct kl *kl, struct top *t)
 	t->host_kib = PAGES_TO_KIB(host.total_pages);
 	t->free_kib = PAGES_TO_KIB(host.free_pages);
 	t->cpus = host.nr_cpus;
+	t->cpu_khz = host.cpu_khz;
 	rows = calloc(s.count + 1, sizeof(*rows));
 	if (!rows || kl_snapshot_names(kl, &s)) {
 		free(rows);
@@ -149,12 +105,7 @@ static int round_once(struct kl *kl, struct top *t)
 		fputs("\033[H\033[J", stdout);
 		qsort(rows, s.count, sizeof(*rows), by_use);
 	}
-	if (kl->json)
-		status = print_json(kl, t, &s, rows);
-	else
-		print_header(kl, t, &s);
-	for (i = 0; i < s.count && !kl->json; i++)
-		print_row(t, &s, &rows[i]);
+	status = kl->json ? print_json(kl, t, &s, rows) : top_table(kl, t, &s, rows);
 	fflush(stdout);
 	free(rows);
 	kl_snapshot_free(&t->last);
@@ -209,17 +160,20 @@ int cmd_top(struct kl *kl, int argc, char **argv)
 	static const struct option longs[] = { { "batch", 0, NULL, 'b' },
 					       { "delay", 1, NULL, 'd' },
 					       { "iterations", 1, NULL, 'i' },
+					       { "full-name", 0, NULL, 'f' },
 					       { 0 } };
 	struct top t = { .delay_ms = 3000, .rounds = -1 };
 	bool plain = true;
 	int opt;
 
-	while ((opt = kl_getopt(kl, argc, argv, "bd:i:", longs, 0)) >= 0) {
+	while ((opt = kl_getopt(kl, argc, argv, "bd:i:f", longs, 0)) >= 0) {
 		double value = optarg ? strtod(optarg, NULL) : 0;
 
 		plain = false;
 		if (opt == 'b')
 			t.batch = true;
+		else if (opt == 'f')
+			t.full_names = true;
 		else if (value <= 0 || value > 1e6)
 			return kl_error(kl, "bad-argument", "-%c needs a number", opt);
 		else if (opt == 'd')
@@ -229,7 +183,7 @@ int cmd_top(struct kl *kl, int argc, char **argv)
 	}
 	if (opt == KL_STOP)
 		return kl->status;
-	if (plain && isatty(STDOUT_FILENO) && !kl->json)
+	if (plain && isatty(STDOUT_FILENO) && !kl->json && strcmp(kl->program, "xentop"))
 		execlp("xentop", "xentop", NULL);
 	t.batch |= !isatty(STDOUT_FILENO) || kl->json;
 	if (t.batch && plain)

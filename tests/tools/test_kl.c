@@ -12,7 +12,7 @@
 /* LINK: dom0-tools/kl/metrics_more.c dom0-tools/kl/metrics_json.c */
 /* LINK: dom0-tools/kl/list.c dom0-tools/kl/memory.c dom0-tools/kl/metrics.c dom0-tools/kl/names.c */
 /* LINK: dom0-tools/kl/pause.c dom0-tools/kl/report.c dom0-tools/kl/sched.c dom0-tools/kl/set_parameters.c */
-/* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
+/* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/top_table.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
 /* LINK: dom0-tools/kl/vcpu_pin.c dom0-tools/kl/vcpu_set.c */  
 /* LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c */
 /* LINK: dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/values.c */
@@ -279,6 +279,26 @@ static void test_only_json(void **state __attribute__((unused)))
 		if (calls[i].code ? !strstr(err, code) : strstr(err, "\"error\"") != NULL)
 			fail_msg("%s: %s", calls[i].line, err);
 	}
+}
+
+/* Scripts read xentop's columns by their number. */
+static void test_top_columns(void **state __attribute__((unused)))
+{
+	char *line;
+
+	fake_kl_add(7, "a-name-longer-than-ten");
+	fake_store_set("/local/domain/0/backend/qblk/7/51712", "");
+	assert_int_equal(run("top -b -i 1"), 0);
+	assert_int_equal(strncmp(out, "xentop - ", 9), 0);
+	line = strstr(out, "\n      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)  MAXMEM(k) MAXMEM(%) VCPUS NETS NETTX(k) "
+		      "NETRX(k) VBDS   VBD_OO   VBD_RD   VBD_WR  VBD_RSECT  VBD_WSECT SSID\n");
+	assert_non_null(line);
+	line = strstr(line, "\na-name-lon ");
+	assert_non_null(line);
+	assert_non_null(strstr(line, "    0        0        0    1        -        -        -          -          -    0\n"));
+	assert_int_equal(run("top -bi1 -f"), 0);
+	assert_non_null(strstr(out, "\na-name-longer-than-ten "));
+	assert_int_equal(run("top -b -x"), 2);
 }
 
 static void test_json_parses(void **state __attribute__((unused)))
@@ -729,7 +749,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy), T(test_only_json),
+		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy), T(test_only_json), T(test_top_columns),
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
