@@ -14,11 +14,11 @@
 #include <arch/spinlock.h>
 #include "grant_private.h"
 
-#define MAX_HOLDERS 16U
+#define MAX_HOLDERS 32U
 
 struct holders {
 	struct holder {
-		const struct domain *by;
+		const struct domain *of, *by;
 		unsigned int grants, first;
 		unsigned long entries;		/* of page tables */
 		unsigned long granted;		/* of those, by grants */
@@ -27,20 +27,20 @@ struct holders {
 };
 
 /* NULL: there are too many of them. */
-static struct holder *holder_of(struct holders *h, const struct domain *by)
+static struct holder *holder_of(struct holders *h, const struct domain *of, const struct domain *by)
 {
 	for (unsigned int i = 0; i < h->count; i++)
-		if (h->list[i].by == by)
+		if (h->list[i].of == of && h->list[i].by == by)
 			return &h->list[i];
 	if (h->count == MAX_HOLDERS)
 		return NULL;
-	h->list[h->count] = (struct holder){ .by = by };
+	h->list[h->count] = (struct holder){ .of = of, .by = by };
 	return &h->list[h->count++];
 }
 
-static void count_entry(const struct domain *by, void *data)
+static void count_entry(const struct domain *by, const struct domain *dying, void *data)
 {
-	struct holder *one = holder_of(data, by);
+	struct holder *one = holder_of(data, dying, by);
 
 	if (one)
 		one->entries++;
@@ -72,7 +72,7 @@ static void count_grants(const struct domain *d, struct holders *h)
 		id = act->domid;
 		spin_unlock(&act->lock);
 		by = pin ? domain_listed(id) : NULL;
-		one = by ? holder_of(h, by) : NULL;
+		one = by ? holder_of(h, d, by) : NULL;
 		if (!one)
 			continue;
 		if (!one->grants++)
@@ -81,31 +81,32 @@ static void count_grants(const struct domain *d, struct holders *h)
 	}
 }
 
-static void dump_dying(const struct domain *d)
+static void say_holder(const struct holder *one)
 {
-	struct holders h = { .count = 0 };
-
-	printk("dying %pd: %lu pages\n", d, d->tot_pages + d->xenheap_pages);
-	count_grants(d, &h);
-	arch_each_mapping(d, count_entry, &h);
-	for (unsigned int i = 0; i < h.count; i++) {
-		const struct holder *one = &h.list[i];
-
-		if (one->grants)
-			printk("dying %pd: %u grants mapped by %pd, first reference %u\n", d,
-			       one->grants, one->by, one->first);
-		if (one->entries > one->granted)
-			printk("dying %pd: %lu mappings by %pd\n", d, one->entries - one->granted,
-			       one->by);
-	}
+	if (one->grants)
+		printk("dying %pd: %u grants mapped by %pd, first reference %u\n", one->of, one->grants,
+		       one->by, one->first);
+	if (one->entries > one->granted)
+		printk("dying %pd: %lu mappings by %pd\n", one->of, one->entries - one->granted,
+		       one->by);
 }
 
 void zombies_dump(unsigned char key __maybe_unused)
 {
+	struct holders h = { .count = 0 };
 	const struct domain *d;
+	bool any = false;
 
 	printk("'Z' pressed -> what holds dying domains\n");
-	for_each_domain(d)
-		if (d->is_dying != DOMDYING_alive)
-			dump_dying(d);
+	for_each_domain(d) {
+		if (d->is_dying == DOMDYING_alive)
+			continue;
+		printk("dying %pd: %lu pages\n", d, d->tot_pages + d->xenheap_pages);
+		count_grants(d, &h);
+		any = true;
+	}
+	if (any)
+		arch_each_mapping(count_entry, &h);
+	for (unsigned int i = 0; i < h.count; i++)
+		say_holder(&h.list[i]);
 }

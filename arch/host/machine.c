@@ -116,8 +116,8 @@ WEAK long hypercall_continue(unsigned int op, unsigned int nr, ...)
 }
 WEAK void arch_dump_vcpu(struct vcpu *v __maybe_unused) { }
 WEAK void arch_dump_domain(struct domain *d __maybe_unused) { }
-WEAK void arch_each_mapping(const struct domain *d __maybe_unused,
-			    void (*each)(const struct domain *by, void *data) __maybe_unused,
+WEAK void arch_each_mapping(void (*each)(const struct domain *by, const struct domain *dying,
+					 void *data) __maybe_unused,
 			    void *data __maybe_unused) { }
 WEAK void machine_restart(unsigned int delay __maybe_unused) { panic("machine_restart"); }
 WEAK void machine_halt(void) { panic("machine_halt"); }

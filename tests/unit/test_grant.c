@@ -48,13 +48,12 @@ void vprintk(const char *fmt, va_list ap)
 	vsnprintf(said + n, sizeof(said) - n, fmt, ap);
 }
 
-void arch_each_mapping(const struct domain *d, void (*each)(const struct domain *by, void *data),
+void arch_each_mapping(void (*each)(const struct domain *by, const struct domain *dying, void *data),
 		       void *data)
 {
-	assert_ptr_equal(d, granter);
 	assert_int_equal(host_locks_held(), 0);
 	for (unsigned int i = 0; i < entries; i++)
-		each(user, data);
+		each(user, granter, data);
 }
 
 static grant_entry_v1_t *entry(struct domain *d, unsigned int ref)

@@ -5,9 +5,11 @@
  * LINK: arch/x86/mm/page_ref.c arch/x86/mm/page_type.c arch/x86/mm/validate.c
  * LINK: arch/x86/mm/mod_entry.c arch/x86/mm/walk.c arch/x86/mm/batch.c
  * LINK: arch/x86/mm/mmu_update.c arch/x86/mm/update_va.c arch/x86/mm/mmuext.c
- * LINK: arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c
+ * LINK: arch/x86/mm/base_tables.c arch/x86/mm/map.c arch/x86/mm/teardown.c arch/x86/mm/holders.c
  */
 #include "pt_world.h"
+
+#include <arch/domain.h>
 
 /* A frame has one type at a time, and keeps the last one when its count is zero. */
 static void test_one_type_at_a_time(void **state __maybe_unused)
@@ -467,6 +469,44 @@ static void test_teardown_in_runs(void **state __maybe_unused)
 	}
 }
 
+static void note_mapping(const struct domain *by, const struct domain *dying, void *data)
+{
+	assert_ptr_equal(by, pt_tools);
+	assert_ptr_equal(dying, pt_dom);
+	++*(unsigned int *)data;
+}
+
+/* Only a control domain's tables are looked at, and only what they name of dying domains counts. */
+static void test_holders(void **state __maybe_unused)
+{
+	struct page_info *held = pt_page(pt_dom), *alive = pt_page(pt_other);
+	struct page_info *table = pt_page(pt_tools), *plain = pt_page(pt_tools);
+	struct page_info *guest = pt_page(pt_other);
+	unsigned int found = 0;
+
+	assert_int_equal(get_page_type(table, PGT_l1_page_table), 0);
+	assert_int_equal(get_page_type(guest, PGT_l1_page_table), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		pt_fill(table, i * 7, held, LEAF_RO);
+		pt_fill(table, i * 7 + 1, alive, LEAF_RO);
+		pt_fill(table, i * 7 + 2, table, LEAF_RO);
+		pt_fill(table, i * 7 + 3, held, 0);
+		pt_fill(plain, i, held, LEAF_RO);
+		pt_fill(guest, i, held, LEAF_RO);
+	}
+	arch_each_mapping(note_mapping, &found);
+	assert_int_equal(found, 0);
+	pt_dom->is_dying = DOMDYING_dying;
+	arch_each_mapping(note_mapping, &found);
+	assert_int_equal(found, 3);
+	assert_int_equal(pt_count(table), 1);
+	memset(pt_entries(table), 0, PAGE_SIZE);
+	memset(pt_entries(guest), 0, PAGE_SIZE);
+	put_page_type(table);
+	put_page_type(guest);
+	pt_dom->is_dying = DOMDYING_alive;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +529,7 @@ int main(void)
 		pt_test(test_teardown),
 		pt_test(test_teardown_preempted_behind_kept),
 		pt_test(test_teardown_in_runs),
+		pt_test(test_holders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,8 +74,11 @@ long arch_hypercall_iret(void);
 /* Shows a vcpu's registers and a bit of its stack on the console. */
 void arch_dump_vcpu(struct vcpu *v);
 void arch_dump_domain(struct domain *d);
-/* Calls each for every page table entry of another domain that names memory of d. Slow: looks at all. */
-void arch_each_mapping(const struct domain *d, void (*each)(const struct domain *by, void *data),
+/*
+ * Calls each for every page table entry by which a control domain maps memory of a dying one (others can
+ * do so by grants only). Goes over all frames, so other work of this CPU is done in between.
+ */
+void arch_each_mapping(void (*each)(const struct domain *by, const struct domain *dying, void *data),
 		       void *data);
 
 /* machine_restart/halt: dom0 said so, or a panic. Never return. */
