@@ -61,7 +61,7 @@ static int set_max(struct kl *kl, domid_t domid, uint64_t kib)
 				"the maximum (%" PRIu64 " KiB) must not be below "
 				"the target (%lu KiB); lower that first with mem-set",
 				kib, target);
-	err = ctl_max_mem(kl->ctl, domid, kib);
+	err = ctl_max_mem(kl->ctl, domid, kib + LIGHT_MAXMEM_SLACK_KIB);
 	if (err)
 		return kl_check(kl, err, "the hypervisor refuses %" PRIu64 " KiB", kib);
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/static-max", domid);

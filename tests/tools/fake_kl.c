@@ -491,7 +491,7 @@ int light_lock_domain(struct light *light __attribute__((unused)),
 		      uint32_t domid __attribute__((unused)),
 		      unsigned int ms __attribute__((unused)))
 {
-	return -ENODEV;
+	return fake_kl.light ? 0 : -ENODEV;
 }
 
 void light_unlock_domain(struct light *light __attribute__((unused)),
@@ -504,7 +504,7 @@ int light_domain_config(struct light *light __attribute__((unused)),
 			struct light_config *config __attribute__((unused)),
 			struct tools_error *e __attribute__((unused)))
 {
-	return -ENODEV;
+	return fake_kl.light ? -ENOENT : -ENODEV;
 }
 
 int light_domain_config_save(struct light *light __attribute__((unused)),

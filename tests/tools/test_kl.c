@@ -368,6 +368,13 @@ static void test_changes(void **state __attribute__((unused)))
 			assert_int_equal(run(good[i].line), 0);
 		assert_string_equal(fake_kl.last, good[i].effect);
 	}
+	fake_kl.light = true;
+	fake_store_set("/local/domain/7/memory/target", "65536");
+	if (run("mem-max web 100"))
+		fail_msg("%s", err);
+	assert_string_equal(fake_kl.last, "max_mem 7 103424");
+	assert_string_equal(fake_store_get("/local/domain/7/memory/static-max"), "102400");
+	assert_int_equal(run("mem-max web 63"), 1);
 	assert_int_equal(run("sysrq web h"), 0);
 	assert_string_equal(fake_store_get("/local/domain/7/control/sysrq"), "h");
 }

@@ -226,6 +226,7 @@ int light_rename(struct light *light, uint32_t domid, const char *old_name, cons
  */
 int light_set_memory_target(struct light *light, uint32_t domid, uint64_t kib, bool enforce,
 			    struct tools_error *error);
+#define LIGHT_MAXMEM_SLACK_KIB 1024 /* what 4.17's tools allow a domain in the hypervisor above what is set */
 /* Free memory in KiB as far as a new domain may have it (claims of others subtracted). */
 int light_free_memory(struct light *light, uint64_t *kib);
 /*
@@ -269,6 +270,13 @@ int light_detach_disk(struct light *light, uint32_t domid, const char *which, bo
 /* @which: devid or MAC. */
 int light_detach_nic(struct light *light, uint32_t domid, const char *which, bool force,
 		     struct tools_error *error);
+
+/*
+ * The guest stands still and is to go on elsewhere, or after all here: our backends on this host write back and let go
+ * of its images (@hold; waits for it), or take them back (not waited for: what the guest asks is done when they have
+ * them). -EIO: one cannot be written back; -ETIMEDOUT, -ECANCELED: it may still happen, until they are taken back.
+ */
+int light_hold_disks(struct light *light, uint32_t domid, bool hold, struct tools_error *error);
 
 /*
  * Unplugs (as soon as the guest lets go: -ETIMEDOUT if it does not) and plugs in again with the saved

@@ -10,7 +10,6 @@
 #include <tools/light.h>
 #include "private.h"
 
-#define MAXMEM_SLACK_KIB 1024 /* what 4.17's tools allow a domain above its target */
 #define DOM0_FLOOR_KIB	 (128 * 1024)
 #define TOOL_LOCK_MS	 60000
 #define DOMAIN_LOCK_MS	 20000

@@ -142,7 +142,7 @@ int creation_limits(struct creation *c)
 
 	rc = rc ? rc : set_affinity(c);
 	rc = rc ? rc :
-		  failed(c, ctl_max_mem(ctl, domid, c->run.target_memkb + MAXMEM_SLACK_KIB),
+		  failed(c, ctl_max_mem(ctl, domid, c->run.target_memkb + LIGHT_MAXMEM_SLACK_KIB),
 			 "that much memory");
 	/* What the guest takes for its size: up to there it may be ballooned. Not vital. */
 	if (!rc)

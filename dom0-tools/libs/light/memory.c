@@ -66,7 +66,7 @@ int light_set_memory_target(struct light *light, uint32_t domid, uint64_t kib, b
 	    videoram > 1 << 20)
 		videoram = 0;
 	if (enforce)
-		rc = ctl_max_mem(light->ctl, (domid_t)domid, kib + MAXMEM_SLACK_KIB);
+		rc = ctl_max_mem(light->ctl, (domid_t)domid, kib + LIGHT_MAXMEM_SLACK_KIB);
 	if (rc)
 		return tools_fail(error, rc, "hypervisor",
 				  "cannot set the memory limit of domain %u: %s", domid,
