@@ -102,9 +102,14 @@ int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const st
 	char letters[64];
 	int opt;
 
-	snprintf(letters, sizeof(letters), "h%s", shorts);
+	snprintf(letters, sizeof(letters), ":h%s", shorts);
 	opterr = 0;
 	opt = getopt_long(argc, argv, letters, longs ? longs : none, NULL);
+	/* musl's optind is beyond the end then. */
+	if (opt == ':') {
+		kl_error(kl, "bad-option", "option `%s' requires an argument.", argv[argc - 1]);
+		return stop(kl, KL_USAGE);
+	}
 	/* --help is unknown to the verb's own table, so it arrives as a mistake. */
 	if (opt == 'h' || (opt == '?' && optind > 1 && !strcmp(argv[optind - 1], "--help"))) {
 		kl_help(kl, kl->command->name);

@@ -337,6 +337,11 @@ static void test_names(void **state __attribute__((unused)))
 	assert_int_equal(run("domname 8"), 1);
 	assert_int_equal(run("domname web"), 1);
 	assert_string_equal(err, "Invalid domain id.\n");
+	/* xl prints the option's letter; its status is the same. */
+	assert_int_equal(run("top -b -d"), 2);
+	assert_string_equal(err, "option `-d' requires an argument.\n");
+	assert_int_equal(run("--json sched-credit2 --domain"), 2);
+	assert_non_null(strstr(err, "\"bad-option\""));
 	assert_int_equal(run("domname"), 2);
 	assert_non_null(strstr(err, "'kl domname' requires at least 1 argument.\n"));
 }
