@@ -65,12 +65,19 @@ static int through(const char *command)
 
 static void test_command(void **state)
 {
+	char undone[40];
+
 	(void)state;
 	assert_int_equal(through("exec cat"), 0);
 	assert_true(through("exit 3") < 0);
 	assert_true(through("/no/such/program") < 0);
 	/* One that does not end by itself is ended. */
 	assert_true(through("exec sleep 100 <&- >&-") < 0);
+	/* One that has something to undo then is left the time for it. */
+	assert_true(through("trap 'sleep 3; touch /tmp/undone.$PPID; exit' TERM; exec <&- >&-; "
+			    "while :; do sleep 0.05; done") < 0);
+	snprintf(undone, sizeof(undone), "/tmp/undone.%d", (int)getpid());
+	assert_int_equal(unlink(undone), 0);
 }
 
 static void test_tcp(void **state)

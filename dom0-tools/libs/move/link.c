@@ -15,7 +15,8 @@
 #include "private.h"
 
 #define CONNECT_MS 15000
-#define CHILD_ENDS_MS 2000U
+#define CHILD_ENDS_MS 2000U  /* of itself, with no link any more */
+#define CHILD_UNDO_MS 60000U /* once asked: a receiver takes back what it has of the domain */
 #define CHILD_LOOK_NS 10000000L
 
 static int failed(struct tools_error *error, int rc, const char *what, const char *name)
@@ -157,7 +158,7 @@ void move_link_close(struct move_link *link)
 		} else if (tools_now_ms() >= end) {
 			kill(link->child, patience ? SIGTERM : SIGKILL);
 			patience = false;
-			end += CHILD_ENDS_MS;
+			end += CHILD_UNDO_MS;
 		} else {
 			nanosleep(&pause, NULL);
 		}
