@@ -456,7 +456,7 @@ void blkback_poke(struct blkback *b, const char *key)
 	else if (!strcmp(key, "resize") || !strcmp(key, "params"))
 		resize(b);
 	else if (!strcmp(key, "hold"))
-		hold_look(b);
+		hold_poke(b);
 	else if (!strcmp(key, "patience") && b->medium)
 		read_patience(b);
 }

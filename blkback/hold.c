@@ -139,6 +139,14 @@ void hold_look(struct blkback *b)
 	}
 }
 
+/* The key has been written: an answer to an earlier question is void. */
+void hold_poke(struct blkback *b)
+{
+	if (b->hold == HOLD_NONE)
+		answer(b, "0");
+	hold_look(b);
+}
+
 /*
  * An earlier instance that had let go of its medium has left no work, though rings to be taken over once the medium is
  * open again. One that was still at it is taken over first.

@@ -226,9 +226,10 @@ void persist_drop_all(struct queue *q);
 unsigned int device_in_flight(const struct blkback *b);
 
 /*
- * hold.c. hold_look(): does what the toolstack's key asks; also when a connection stands. hold_go_on(): something has
+ * hold.c. hold_poke(): the toolstack's key was written. hold_look(): does what it asks; also when a connection stands. hold_go_on(): something has
  * ended. hold_forget(): the device ends. hold_begin(): a device that an earlier instance had let go of.
  */
+void hold_poke(struct blkback *b);
 void hold_look(struct blkback *b);
 void hold_go_on(struct blkback *b);
 void hold_forget(struct blkback *b);

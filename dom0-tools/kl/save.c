@@ -256,5 +256,8 @@ int cmd_resume(struct kl *kl, int argc, char **argv)
 		return kl->status;
 	if (kl_find_domain(kl, argv[optind], &domid) || !kl_light(kl))
 		return KL_FAILED;
+	/* A sender that was killed may have let go of its disks. */
+	if (light_hold_disks(kl->light, (uint32_t)domid, false, &e))
+		return kl_fail(kl, &e);
 	return move_resume(kl->light, domid, &e) ? kl_fail(kl, &e) : KL_OK;
 }

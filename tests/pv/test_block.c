@@ -273,6 +273,7 @@ static void not_flushed(void **state)
 	assert_true(world_run(b.world, is_refused, &b, 100000));
 	assert_int_equal(fake_disk_opens(b.host, "/disk"), 1);
 	ask(&b, "0");
+	assert_true(is_not_held(&b));
 	assert_true(block_traffic(&b, 50, 1000000));
 	ask(&b, "1");
 	assert_let_go(&b);

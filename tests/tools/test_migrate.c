@@ -66,6 +66,10 @@ static struct fake_domain *guest;
 static char *config_json;
 static bool obeys;
 static int cancel_pipe[2];
+static bool held, held_early; /* its disk is let go of; while the guest still ran */
+static unsigned int holds;
+
+#define HOLD "/local/domain/0/backend/qblk/1/51712/hold"
 
 /* ---- the world: backends answer, the guest suspends when it is asked ---- */
 
@@ -75,6 +79,11 @@ static void on_write(void *arg, const char *node, const char *value)
 		     !strcmp(node, "/local/domain/1/control/shutdown");
 
 	backends(arg, node, value);
+	if (guest && value && !strcmp(node, HOLD)) {
+		held = !strcmp(value, "1");
+		holds += held;
+		held_early |= held && !guest->shut_down;
+	}
 	if (asked) {
 		fake_store_set("/local/domain/1/control/shutdown", "");
 		fake_guest_suspend(guest);
@@ -114,6 +123,9 @@ static int setup(void **state)
 	fake_store_on_write(on_write, NULL);
 	memset(&error, 0, sizeof(error));
 	obeys = true;
+	held = held_early = false;
+	holds = 0;
+	backend_holds = "1";
 	strcpy(folder, "/tmp/test-migrate-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	snprintf(lib_dir, sizeof(lib_dir), "%s/lib", folder);
@@ -129,8 +141,10 @@ static int setup(void **state)
 	snprintf(config_text, sizeof(config_text),
 		 "name='g'\nmemory=%u\nvcpus=2\nkernel='%s'\n"
 		 "uuid='12345678-1234-1234-1234-123456789abc'\n"
-		 "vif=['mac=00:16:3e:01:02:03,bridge=lo,backendtype=vif']\n",
-		 MIB, path);
+		 "vif=['mac=00:16:3e:01:02:03,bridge=lo,backendtype=vif']\n"
+		 "disk=['format=qcow2,vdev=xvda,access=rw,target=%s/disk']\n",
+		 MIB, path, folder);
+	write_file("disk", "");
 	assert_int_equal(ctl_open(&ctl), 0);
 	assert_int_equal(foreignmemory_open(&fm), 0);
 	assert_int_equal(store_open(&store), 0);
@@ -193,6 +207,8 @@ static void runs_here(void)
 	assert_int_equal(guest->pause_count, 0);
 	assert_false(guest->log_dirty);
 	assert_string_equal(fake_store_get("/local/domain/1/name"), "g");
+	assert_false(held);
+	assert_false(held_early);
 }
 
 /* Before it gives leave, whatever the receiver does, the domain runs here. */
@@ -231,8 +247,31 @@ static void test_sender_is_told(void **state)
 	assert_int_equal(send_to(STARTS, &send), 0);
 	assert_int_equal(send.where, MOVE_THERE);
 	assert_true(send.peer_is_ours);
+	assert_true(held);
+	assert_false(held_early);
+	assert_int_equal(holds, 2);
 	assert_null(fake_hv_domain(1));
 	assert_null(fake_store_get("/local/domain/1/name"));
+}
+
+/* Disks that cannot be let go of: it runs on here. */
+static void test_sender_holds_disks(void **state)
+{
+	struct move_send send;
+
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		backend_holds = way ? NULL : "failed";
+		light->device_wait_ms = 300;
+		assert_int_equal(send_to(STARTS, &send), way ? -ETIMEDOUT : -EIO);
+		assert_string_equal(error.code, "device");
+		assert_int_equal(send.where, MOVE_HERE);
+		fake_guest_resumed(guest);
+		runs_here();
+	}
+	backend_holds = "1";
+	assert_int_equal(send_to(STARTS, &send), 0);
+	assert_true(held);
 }
 
 static void test_sender_to_xl(void **state)
@@ -342,7 +381,7 @@ static void test_guest_ignores(void **state)
 static void test_senders_store_dies(void **state)
 {
 	struct move_send send;
-	unsigned int nth = 0;
+	unsigned int nth = 0, stuck = 0;
 
 	(void)state;
 	later = -1;
@@ -351,16 +390,26 @@ static void test_senders_store_dies(void **state)
 		assert_int_not_equal(send_to(STARTS, &send), 0);
 		fake_store_die(0);
 		assert_true(error.text[0]);
-		assert_int_equal(send.where, fake_hv_domain(1) ? MOVE_HERE : MOVE_THERE);
-		if (send.where == MOVE_HERE && send.save.suspended)
-			fake_guest_resumed(guest);
+		assert_int_equal(send.where, !fake_hv_domain(1) ? MOVE_THERE :
+					     guest->shut_down	? MOVE_STUCK :
+							       MOVE_HERE);
+		stuck += send.where == MOVE_STUCK;
 		/* What is not to be written then is put right by whoever comes next. */
 		fake_store_set("/local/domain/1/name", "g");
 		store_close(store);
 		assert_int_equal(store_open(&store), 0);
 		light->store = store;
-	} while (send.where == MOVE_HERE);
+		/* Whether its disks could be taken back was not known: "kl resume" does both. */
+		if (send.where == MOVE_STUCK) {
+			assert_int_equal(light_hold_disks(light, 1, false, &error), 0);
+			assert_int_equal(move_resume(light, 1, &error), 0);
+		}
+		if (send.where != MOVE_THERE && send.save.suspended)
+			fake_guest_resumed(guest);
+		assert_true(send.where == MOVE_THERE || !held);
+	} while (send.where != MOVE_THERE);
 	assert_in_range(nth, 10, 100);
+	assert_in_range(stuck, 1, nth);
 	guest = NULL;
 }
 
@@ -624,10 +673,8 @@ static void test_preflight(void **state)
 	light->defaults.autoballoon = 0;
 	free(config.nics[0].bridge);
 	config.nics[0].bridge = strdup("nope0");
-	light_config_add_disk(&config);
-	config.disks[0].vdev = strdup("xvda");
+	free(config.disks[0].pdev_path);
 	config.disks[0].pdev_path = strdup("/no/such/disk");
-	config.disks[0].format = LIGHT_FORMAT_RAW;
 	assert_int_equal(move_preflight(light, &config, config_json, strlen(config_json), &problems), 4);
 	assert_non_null(strstr(problems.text, "name-taken"));
 	assert_non_null(strstr(problems.text, "no-memory"));
@@ -668,7 +715,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_to_xl),
+		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_holds_disks), CASE(sender_to_xl),
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
 		CASE(one_at_a_time), CASE(senders_store_dies),
 		CASE(cancel), CASE(receiver), CASE(store_dies), CASE(query), CASE(preflight),

@@ -214,14 +214,15 @@ static bool comes_from_here(struct creation *c)
 
 /*
  * While a stream comes, the guest may still run where it comes from: what this host keeps of a disk's
- * contents by then (a page cache, the tables of an image) would be old. Block devices are not cached.
+ * contents by then (a page cache, the tables of an image) would be old; and our backend has it open there, alone. The
+ * kernel's has a block device open without either.
  */
 static bool is_late(struct creation *c, const struct light_disk *disk)
 {
 	struct stat st;
 
 	return c->create->build &&
-	       (disk->format != LIGHT_FORMAT_RAW || disk->script || disk->backend_domid ||
+	       (disk->backend == LIGHT_BACKEND_QDISK || disk->format != LIGHT_FORMAT_RAW || disk->script || disk->backend_domid ||
 		!disk->pdev_path || stat(disk->pdev_path, &st) || !S_ISBLK(st.st_mode));
 }
 

@@ -2,7 +2,8 @@
 /*
  * Devices of running domains that change: a disk whose file has grown, and a device whose two ends must
  * negotiate anew (other features, another backend, a backend that lost its memory): it is unplugged as soon
- * as the guest lets go, and plugged in again with the domain's configuration as it is now.
+ * as the guest lets go, and plugged in again with the domain's configuration as it is now. Also disks whose
+ * backends let go of their images because the guest may go on elsewhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -206,4 +207,113 @@ int light_resize_disk(struct light *light, uint32_t domid, const char *which, ui
 	return rc ? tools_fail(error, rc, "device", "disk %s: cannot make its backend look: %s", which,
 			       strerror(-rc)) :
 		    0;
+}
+
+/* --- Images that another host is to open --- */
+
+#define TOKEN_HOLD "light-hold"
+
+/* Is the disk served by our daemon here? */
+static bool is_ours(const struct light_device *disk)
+{
+	return !disk->backend_domid && strstr(disk->backend, "/backend/qblk/");
+}
+
+/* Asks those that know the question, by @holding; others are none of ours to wait for. */
+static int ask_to_hold(struct light *light, const struct light_device *disks, int count, struct batch *holding)
+{
+	struct batch ask = { 0 };
+	int rc, i;
+
+	for (i = 0; i < count; i++)
+		if (is_ours(&disks[i]))
+			batch_read(holding, "%s/holding", disks[i].backend);
+	rc = batch_run(holding, light->store, 0);
+	for (i = 0; !rc && i < (int)holding->count; i++) {
+		if (!holding->list[i].reply)
+			continue;
+		rc = store_watch(light->store, holding->list[i].path, TOKEN_HOLD);
+		batch_write(&ask, "0", "%s", holding->list[i].path);
+		batch_write(&ask, "1", "%.*s", (int)(strlen(holding->list[i].path) - strlen("ing")),
+			    holding->list[i].path);
+	}
+	rc = rc ? rc : batch_run(&ask, light->store, 0);
+	batch_free(&ask);
+	return rc;
+}
+
+/* 1: all have let go; 0: not yet; -EIO: one cannot. */
+static int have_let_go(struct light *light, const struct batch *asked)
+{
+	struct batch now = { 0 };
+	unsigned int i;
+	int rc, all = 1;
+
+	for (i = 0; i < asked->count; i++)
+		if (asked->list[i].reply)
+			batch_read(&now, "%s", asked->list[i].path);
+	rc = batch_run(&now, light->store, 0);
+	for (i = 0; !rc && i < now.count; i++) {
+		if (now.list[i].reply && !strcmp(now.list[i].reply, "failed"))
+			rc = -EIO;
+		else if (now.list[i].reply && strcmp(now.list[i].reply, "1"))
+			all = 0;	/* one whose nodes went meanwhile holds nothing */
+	}
+	batch_free(&now);
+	return rc ? rc : all;
+}
+
+static int let_go(struct light *light, const struct light_device *disks, int count)
+{
+	uint64_t deadline = tools_now_ms() + light->device_wait_ms;
+	struct batch asked = { 0 };
+	int rc = ask_to_hold(light, disks, count, &asked), done = 0;
+
+	while (!rc && !done) {
+		done = have_let_go(light, &asked);
+		rc = done < 0 ? done : done ? 0 : light_wait(light, NULL, 0, deadline);
+	}
+	for (unsigned int i = 0; i < asked.count; i++)
+		if (asked.list[i].reply)
+			store_unwatch(light->store, asked.list[i].path, TOKEN_HOLD);
+	light_drain_events(light);
+	batch_free(&asked);
+	return rc;
+}
+
+/* Their guest goes on: what it asks waits until they have it open, so nobody need wait here. */
+static int take_back(struct light *light, const struct light_device *disks, int count)
+{
+	struct batch held = { 0 }, ask = { 0 };
+	int rc, i;
+
+	for (i = 0; i < count; i++)
+		if (is_ours(&disks[i]))
+			batch_read(&held, "%s/hold", disks[i].backend);
+	rc = batch_run(&held, light->store, 0);
+	for (i = 0; !rc && i < (int)held.count; i++)
+		if (held.list[i].reply && strcmp(held.list[i].reply, "0"))
+			batch_write(&ask, "0", "%s", held.list[i].path);
+	rc = rc ? rc : batch_run(&ask, light->store, 0);
+	batch_free(&held);
+	batch_free(&ask);
+	return rc;
+}
+
+int light_hold_disks(struct light *light, uint32_t domid, bool hold, struct tools_error *error)
+{
+	struct light_device *disks;
+	int count = light_devices(light, domid, "vbd", &disks), rc;
+
+	rc = count < 0 ? count : hold ? let_go(light, disks, count) : take_back(light, disks, count);
+	if (count >= 0)
+		light_devices_free(disks, (unsigned int)count);
+	if (!rc)
+		return 0;
+	return tools_hint(error,
+			  tools_fail(error, rc, rc == -ECANCELED ? "canceled" : "device",
+				     hold ? "the disks of domain %u are not let go of: %s" :
+					    "the disks of domain %u cannot be taken back: %s",
+				     domid, rc == -ECANCELED ? "given up" : strerror(-rc)),
+			  "the log of blkback says more");
 }

@@ -26,6 +26,7 @@ struct sender {
 	bool refused;
 	uint64_t began_ms;
 	char away[256]; /* the domain's name while GO is out */
+	bool held;	/* its disks may be let go of */
 };
 
 static void say(struct sender *s, const char *line)
@@ -123,8 +124,13 @@ static int suspend(void *cookie, struct tools_error *error)
 	struct sender *s = cookie;
 	struct move_suspend how = { .answer_ms = s->send->suspend_ms,
 				    .finish_ms = s->send->suspend_ms };
+	int rc = move_suspend(s->send->light, s->send->domid, &how, error);
 
-	return move_suspend(s->send->light, s->send->domid, &how, error);
+	if (rc)
+		return rc;
+	/* The receiver opens the images when all of this stream is there. */
+	s->held = true;
+	return light_hold_disks(s->send->light, s->send->domid, true, error);
 }
 
 /* Before the first page: the receiver says whether it wants the domain at all. */
@@ -210,6 +216,7 @@ static void take_back(struct sender *s)
 {
 	struct tools_error why = { 0 };
 	size_t length;
+	int rc = 0;
 
 	if (!move_is_suspended(s->send->light->ctl, s->send->domid)) {
 		s->send->where = MOVE_HERE;
@@ -218,7 +225,10 @@ static void take_back(struct sender *s)
 	say(s, "migration sender: Trying to resume at our end.");
 	if (s->away[0])
 		light_rename(s->send->light, s->send->domid, s->away, s->send->name, NULL);
-	if (!move_resume(s->send->light, s->send->domid, &why)) {
+	/* A guest without its disks had better stand still until "kl resume" finds them. */
+	if (s->held)
+		rc = light_hold_disks(s->send->light, s->send->domid, false, &why);
+	if (!rc && !move_resume(s->send->light, s->send->domid, &why)) {
 		s->send->where = MOVE_HERE;
 		say(s, "migration sender: Resumed OK.");
 		return;
