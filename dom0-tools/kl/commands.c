@@ -200,6 +200,14 @@ const struct kl_command kl_commands[] = {
 		.json = true,
 	},
 	{
+		.name = "suspend",
+		.run = cmd_suspend,
+		.summary = "Have a domain stand still, in memory",
+		.usage = "<Domain>",
+		.modifies = true,
+		.ours = true,
+	},
+	{
 		.name = "resume",
 		.run = cmd_resume,
 		.summary = "Let a suspended domain go on",
@@ -588,37 +596,34 @@ const struct kl_command kl_commands[] = {
 
 const unsigned int kl_command_count = sizeof(kl_commands) / sizeof(kl_commands[0]);
 
-/*
- * The only row whose name starts with @name, among xl's verbs or among ours; NULL: none or several.
- */
-static const struct kl_command *by_prefix(const char *name, bool ours)
+/* How many names of xl's verbs, or of ours, start with @name; *found: one of them. */
+static unsigned int by_prefix(const char *name, bool ours, const struct kl_command **found)
 {
-	const struct kl_command *found = NULL;
 	size_t length = strlen(name);
-	unsigned int i;
+	unsigned int i, count = 0;
 
 	for (i = 0; i < kl_command_count; i++) {
-		const struct kl_command *c = &kl_commands[i];
-
-		if (c->ours != ours || strncmp(name, c->name, length))
+		if (kl_commands[i].ours != ours || strncmp(name, kl_commands[i].name, length))
 			continue;
-		if (found)
-			return NULL;
-		found = c;
+		*found = &kl_commands[i];
+		count++;
 	}
-	return found;
+	return count;
 }
 
 const struct kl_command *kl_lookup(const char *name)
 {
-	const struct kl_command *c;
-	unsigned int i;
+	const struct kl_command *c = NULL;
+	unsigned int i, count;
 
 	for (i = 0; i < kl_command_count; i++)
 		if (!strcmp(kl_commands[i].name, name))
 			return &kl_commands[i];
 	if (!*name)
 		return NULL;
-	c = by_prefix(name, false);
-	return c ? c : by_prefix(name, true);
+	/* What xl finds ambiguous is so here, whatever ours are called. */
+	count = by_prefix(name, false, &c);
+	if (!count)
+		count = by_prefix(name, true, &c);
+	return count == 1 ? c : NULL;
 }

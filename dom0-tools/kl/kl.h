@@ -199,6 +199,7 @@ int cmd_reboot(struct kl *kl, int argc, char **argv);
 int cmd_rename(struct kl *kl, int argc, char **argv);
 int cmd_restore(struct kl *kl, int argc, char **argv);
 int cmd_resume(struct kl *kl, int argc, char **argv);
+int cmd_suspend(struct kl *kl, int argc, char **argv);
 int cmd_save(struct kl *kl, int argc, char **argv);
 int cmd_sched_credit(struct kl *kl, int argc, char **argv);
 int cmd_sched_credit2(struct kl *kl, int argc, char **argv);

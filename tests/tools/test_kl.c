@@ -501,6 +501,7 @@ static void test_prefixes(void **state __attribute__((unused)))
 		{ "pci-assignable-rem", "pci-assignable-remove" }, { "dom", NULL }, { "s", NULL },
 		{ "sched-credit", "sched-credit" }, { "sched-credit2", "sched-credit2" },
 		{ "g", "getenforce" }, { "gc", "gc" }, { "met", "metrics" }, { "mem", NULL }, { "", NULL },
+		{ "mig", NULL }, { "network", NULL }, { "network-r", "network-reconnect" }, { "su", "suspend" },
 		{ "cre", "create" }, { "unp", "unpause" }, { "listx", NULL }, { "up", "uptime" },
 	};
 	unsigned int i;
