@@ -30,7 +30,7 @@ install: all install-tools
 # Units and hotplug scripts take effect by krypton-toolstack.
 LIBDIR	:= $(DESTDIR)/usr/lib/krypton
 MANDIR	:= $(DESTDIR)/usr/share/man
-STORE_NAMES := chmod exists list ls read rm watch write
+STORE_NAMES := chmod control exists list ls read rm watch write
 
 install-tools: tools
 	install -d $(LIBDIR)/bin $(LIBDIR)/scripts $(LIBDIR)/systemd $(DESTDIR)/usr/sbin $(DESTDIR)/etc/default \

@@ -302,6 +302,29 @@ static int run_chmod(struct store *store, const struct settings *settings, int c
 	return change_permissions(store, settings, words[0], perms, (unsigned int)count - 1);
 }
 
+/* What the daemon does for its administrator; "help" lists it. */
+static int run_control(struct store *store, const struct settings *settings, int count, char **words)
+{
+	char command[XENSTORE_PAYLOAD_MAX], *answer;
+	size_t length = 0, more;
+	int error;
+
+	(void)settings;
+	for (int i = 0; i < count; i++, length += more) {
+		more = strlen(words[i]) + 1;
+		if (more > sizeof(command) - length)
+			return complain("too long:", words[0], -E2BIG);
+		memcpy(command + length, words[i], more);
+	}
+	error = store_control(store, command, length, &answer);
+	if (error < 0)
+		return complain("the daemon refuses (`xenstore control help' lists what it knows)", words[0], error);
+	if (*answer)
+		puts(answer);
+	free(answer);
+	return 0;
+}
+
 static const struct verb verbs[] = {
 	{ "read", "pR", "[-p] [-R] PATH...", run_read, 1 },
 	{ "write", "R", "[-R] PATH VALUE...", run_write, 2 },
@@ -311,6 +334,7 @@ static const struct verb verbs[] = {
 	{ "exists", "", "PATH...", run_exists, 1 },
 	{ "watch", "n:", "[-n COUNT] PATH...", run_watch, 1 },
 	{ "chmod", "r", "[-r] PATH PERMISSION...", run_chmod, 2 },
+	{ "control", "+", "COMMAND [ARGUMENT]...", run_control, 1 },
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -34,13 +34,13 @@ $(foreach t,$(TT_TESTS) $(TT_FUZZ),$(eval $(call tt_program,$(notdir $(t:.c=)),$
 tool-tests: $(addprefix $(TT_DIR)/,$(notdir $(TT_TESTS:.c=)))
 
 # Last the programs themselves.
-$(TT_DIR)/options: tests/tools/options.sh $(TOOLS_PROGRAMS)
+$(TT_DIR)/programs: tests/tools/programs.sh $(TOOLS_PROGRAMS)
 	@mkdir -p $(@D)
-	@printf '#!/bin/sh\nexec %s/tests/tools/options.sh %s\n' '$(CURDIR)' '$(abspath $(TOOLS_DIR))' >$@
+	@printf '#!/bin/sh\nexec %s/tests/tools/programs.sh %s\n' '$(CURDIR)' '$(abspath $(TOOLS_DIR))' >$@
 	@chmod +x $@
 
-check-tools: tool-tests $(TT_DIR)/options
-	@ASAN_OPTIONS=detect_leaks=1 tests/unit/run-all $(addprefix $(TT_DIR)/,$(notdir $(TT_TESTS:.c=))) $(TT_DIR)/options
+check-tools: tool-tests $(TT_DIR)/programs
+	@ASAN_OPTIONS=detect_leaks=1 tests/unit/run-all $(addprefix $(TT_DIR)/,$(notdir $(TT_TESTS:.c=))) $(TT_DIR)/programs
 
 # The short share of the fuzz targets: fixed seeds.
 check-tools-fuzz: $(addprefix $(TT_DIR)/,$(notdir $(TT_FUZZ:.c=)))
