@@ -7,9 +7,8 @@
  *
  * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/medium.c pvlib/store.c pvlib/xenbus.c blkback/buffer.c blkback/connect.c blkback/copy.c blkback/device.c blkback/hold.c blkback/move.c blkback/persist.c blkback/queue.c blkback/record.c blkback/request.c
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <fuzz_world.h>
 #include "medium.h"
 #include "../../blkback/record.h"
 
@@ -40,37 +39,14 @@ static uint32_t chance(struct fuzz *f, uint32_t below)
 	return world_random(f->w, below);
 }
 
-static bool nothing(void *arg, evtchn_port_t port)
-{
-	(void)arg, (void)port;
-	return false;
-}
-
 static void put(struct fuzz *f, const char *key, const char *value)
 {
-	char path[PV_PATH_MAX];
-
-	(void)f;
-	snprintf(path, sizeof(path), FRONT "/%s", key);
-	world_store_write(f->w, path, value);
+	fuzz_put(f->w, FRONT, key, value);
 }
 
 static void put_number(struct fuzz *f, const char *key, uint64_t value)
 {
-	char text[24];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	put(f, key, text);
-}
-
-static uint64_t any_number(struct fuzz *f)
-{
-	static const uint64_t odd[] = {
-		0, 1, 2, 3, 4, 7, 8, 9, 11, 12, 255, 256, 257, 511, 512, 65535, 1U << 31, UINT32_MAX,
-		1ULL << 32, 1ULL << 63, UINT64_MAX, UINT64_MAX - 7,
-	};
-
-	return chance(f, 2) ? odd[chance(f, PV_ARRAY_SIZE(odd))] : chance(f, 1U << chance(f, 31));
+	fuzz_put_number(f->w, FRONT, key, value);
 }
 
 static void odd_key(struct fuzz *f)
@@ -98,7 +74,7 @@ static void odd_key(struct fuzz *f)
 		put(f, key, big);
 		break;
 	default:
-		put_number(f, key, any_number(f));
+		put_number(f, key, fuzz_number(f->w));
 	}
 }
 
@@ -129,7 +105,7 @@ static void proper_keys(struct fuzz *f)
 
 static grant_ref_t a_ref(struct fuzz *f)
 {
-	return chance(f, 12) ? f->refs[chance(f, PAGES)] : any_number(f);
+	return chance(f, 12) ? f->refs[chance(f, PAGES)] : fuzz_number(f->w);
 }
 
 static void make_segments(struct fuzz *f, struct blkif_request_segment *s, unsigned int n)
@@ -149,8 +125,8 @@ static void make_request(struct fuzz *f, union blkif_sring_entry *slot)
 	struct blkif_request_discard *discard = (void *)&slot->req;
 	unsigned int page = f->ring_pages + chance(f, PAGES - f->ring_pages);
 
-	slot->req.id = any_number(f);
-	slot->req.sector_number = chance(f, 10) ? chance(f, DISK / 512) : any_number(f);
+	slot->req.id = fuzz_number(f->w);
+	slot->req.sector_number = chance(f, 10) ? chance(f, DISK / 512) : fuzz_number(f->w);
 	slot->req.operation = chance(f, 60) ? chance(f, 7) : chance(f, 256);
 	slot->req.nr_segments = chance(f, 60) ? 1 + chance(f, 11) : chance(f, 256);
 	make_segments(f, slot->req.seg, 11);
@@ -158,13 +134,13 @@ static void make_request(struct fuzz *f, union blkif_sring_entry *slot)
 		slot->req.nr_segments = 0;
 	if (slot->req.operation == BLKIF_OP_INDIRECT) {
 		in->indirect_op = chance(f, 60) ? chance(f, 2) : chance(f, 256);
-		in->nr_segments = chance(f, 60) ? 1 + chance(f, 40) : any_number(f);
+		in->nr_segments = chance(f, 60) ? 1 + chance(f, 40) : fuzz_number(f->w);
 		in->sector_number = chance(f, DISK / 512);
 		in->indirect_grefs[0] = f->refs[page];
 		make_segments(f, (void *)(f->pages + (size_t)page * PV_PAGE_SIZE), 41);
 	} else if (slot->req.operation == BLKIF_OP_DISCARD) {
 		discard->flag = chance(f, 20) == 0;
-		discard->nr_sectors = chance(f, 20) ? 1 + chance(f, 64) : any_number(f);
+		discard->nr_sectors = chance(f, 20) ? 1 + chance(f, 64) : fuzz_number(f->w);
 	}
 }
 
@@ -181,9 +157,9 @@ static void use_ring(struct fuzz *f)
 	ring->req_prod = f->req_prod;
 	ring->rsp_event = ring->rsp_prod + chance(f, 3);
 	if (chance(f, 200) == 0)
-		ring->req_prod = any_number(f);
+		ring->req_prod = fuzz_number(f->w);
 	if (chance(f, 400) == 0)
-		ring->rsp_prod = any_number(f);
+		ring->rsp_prod = fuzz_number(f->w);
 	if (f->port > 0)
 		pv_event_notify(f->guest, f->port);
 }
@@ -215,7 +191,7 @@ static void toggle_port(struct fuzz *f)
 		pv_event_close(f->guest, f->port);
 		f->port = 0;
 	} else {
-		f->port = pv_event_open(f->guest, 0, 0, nothing, NULL);
+		f->port = pv_event_open(f->guest, 0, 0, fuzz_no_event, NULL);
 	}
 }
 
@@ -233,6 +209,13 @@ static void kill_back(struct fuzz *f)
 	fake_host_killed(f->host);
 	world_kill(f->dom0);
 	open_back(f);
+}
+
+/* The toolstack's: the medium is to be let go of, or taken back. */
+static void toggle_hold(struct fuzz *f)
+{
+	fuzz_put_number(f->w, BACK, "hold", chance(f, 2));
+	blkback_poke(f->back, "hold");
 }
 
 static void one_action(struct fuzz *f)
@@ -257,6 +240,8 @@ static void one_action(struct fuzz *f)
 		kill_back(f);
 	else if (what < 65 && f->back)
 		blkback_poke(f->back, chance(f, 2) ? "resize" : "state");
+	else if (what < 67 && f->back)
+		toggle_hold(f);
 	for (uint32_t n = chance(f, 12); n; n--)
 		world_step(f->w);
 }
@@ -285,7 +270,7 @@ static void begin(struct fuzz *f, uint64_t seed)
 	for (unsigned int i = 0; i < PAGES; i++)
 		f->shared[i] = !pv_grant_share(f->guest, 0, f->pages + (size_t)i * PV_PAGE_SIZE, true,
 					       &f->refs[i]);
-	f->port = pv_event_open(f->guest, 0, 0, nothing, NULL);
+	f->port = pv_event_open(f->guest, 0, 0, fuzz_no_event, NULL);
 	world_device(f->w, 0, BLKBACK_TYPE, 1, "vbd", 51712);
 	world_store_write(f->w, BACK "/params", "/disk");
 	world_store_write(f->w, BACK "/mode", seed % 7 ? "w" : "r");
@@ -325,26 +310,20 @@ static unsigned int finish(struct fuzz *f)
 	return bad + world_end(f->w);
 }
 
-int main(void)
+static bool run_world(uint64_t seed, unsigned long cases)
 {
-	const char *given = getenv("FUZZ_CASES"), *start = getenv("FUZZ_SEED");
-	unsigned long cases = given ? strtoul(given, NULL, 10) : 100000, failed = 0;
-	unsigned long seed = start ? strtoul(start, NULL, 10) : 1, actions = 0;
 	struct fuzz f;
 
-	/* A case is an action of the guest; a world sees a hundred. */
-	for (; actions < cases; seed++) {
-		begin(&f, seed);
-		for (unsigned int i = 0; i < 100; i++, actions++) {
-			one_action(&f);
-			if (chance(&f, 20) == 0)
-				revive(&f);
-		}
-		if (finish(&f)) {
-			printf("seed %lu failed\n", seed);
-			failed++;
-		}
+	begin(&f, seed);
+	for (; cases; cases--) {
+		one_action(&f);
+		if (chance(&f, 20) == 0)
+			revive(&f);
 	}
-	printf("%lu passed, %lu failed\n", actions - failed, failed);
-	return failed != 0;
+	return finish(&f) == 0;
+}
+
+int main(void)
+{
+	return fuzz_main(100, run_world);
 }

@@ -6,13 +6,11 @@
  *
  * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c pvlib/store.c pvlib/xenbus.c blkfront/ring.c blkfront/device.c
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <fuzz_world.h>
 #include <pv/blkfront.h>
 #include <pv/ring.h>
 #include <xen/io/blkif.h>
-#include <world.h>
 
 #define FRONT	"/local/domain/1/device/vbd/51712"
 #define BACK	"/local/domain/0/backend/qblk/1/51712"
@@ -52,36 +50,14 @@ static uint32_t chance(struct fuzz *f, uint32_t below)
 	return world_random(f->w, below);
 }
 
-static bool nothing(void *arg, evtchn_port_t port)
-{
-	(void)arg, (void)port;
-	return false;
-}
-
 static void put(struct fuzz *f, const char *key, const char *value)
 {
-	char path[PV_PATH_MAX];
-
-	snprintf(path, sizeof(path), BACK "/%s", key);
-	world_store_write(f->w, path, value);
+	fuzz_put(f->w, BACK, key, value);
 }
 
 static void put_number(struct fuzz *f, const char *key, uint64_t value)
 {
-	char text[24];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	put(f, key, text);
-}
-
-static uint64_t any_number(struct fuzz *f)
-{
-	static const uint64_t odd[] = {
-		0, 1, 2, 3, 4, 8, 11, 12, 255, 511, 512, 513, 4096, 8192, 1U << 31, UINT32_MAX,
-		1ULL << 32, 1ULL << 52, 1ULL << 63, UINT64_MAX,
-	};
-
-	return chance(f, 2) ? odd[chance(f, PV_ARRAY_SIZE(odd))] : chance(f, 1U << chance(f, 31));
+	fuzz_put_number(f->w, BACK, key, value);
 }
 
 static void odd_key(struct fuzz *f)
@@ -96,7 +72,7 @@ static void odd_key(struct fuzz *f)
 	if (chance(f, 4) == 0)
 		put(f, key, chance(f, 2) ? NULL : "12y");
 	else
-		put_number(f, key, any_number(f));
+		put_number(f, key, fuzz_number(f->w));
 }
 
 static void offer(struct fuzz *f)
@@ -156,7 +132,7 @@ static void connect_rings(struct fuzz *f)
 		if (pv_grant_map(f->dom0, 1, refs, pages, true, &r->map))
 			r->map = NULL;
 		snprintf(key, sizeof(key), "%sevent-channel", prefix);
-		r->port = pv_event_open(f->dom0, 1, front_number(f, key, 0), nothing, NULL);
+		r->port = pv_event_open(f->dom0, 1, front_number(f, key, 0), fuzz_no_event, NULL);
 	}
 	put_number(f, "state", 4);
 }
@@ -206,7 +182,7 @@ static void answer(struct fuzz *f)
 		memcpy(pv_ring_slot(s, slots, sizeof(union blkif_sring_entry), r->rsp_prod++), &a,
 		       sizeof(a));
 	}
-	s->rsp_prod = chance(f, 400) ? r->rsp_prod : (uint32_t)any_number(f);
+	s->rsp_prod = chance(f, 400) ? r->rsp_prod : (uint32_t)fuzz_number(f->w);
 	s->req_event = s->req_prod + chance(f, 3);
 	if (r->port > 0)
 		pv_event_notify(f->dom0, r->port);
@@ -349,26 +325,21 @@ static unsigned int end_world(struct fuzz *f)
 	return guest.ports + guest.watches + guest.timers + guest.transactions + dom0.maps + dom0.ports;
 }
 
-int main(void)
+static bool run_world(uint64_t seed, unsigned long cases)
 {
-	const char *given = getenv("FUZZ_CASES"), *start = getenv("FUZZ_SEED");
-	unsigned long cases = given ? strtoul(given, NULL, 10) : 100000, failed = 0;
-	unsigned long seed = start ? strtoul(start, NULL, 10) : 1, actions = 0;
 	static struct fuzz f;
 
-	for (; actions < cases; seed++) {
-		memset(&f, 0, sizeof(f));
-		f.w = world_new(seed);
-		f.dom0 = world_domain(f.w, 0);
-		f.guest = world_domain(f.w, 1);
-		restart(&f);
-		for (unsigned int i = 0; i < 200; i++, actions++)
-			one_action(&f);
-		if (finish(&f) + end_world(&f)) {
-			printf("seed %lu failed\n", seed);
-			failed++;
-		}
-	}
-	printf("%lu passed, %lu failed\n", actions - failed, failed);
-	return failed != 0;
+	memset(&f, 0, sizeof(f));
+	f.w = world_new(seed);
+	f.dom0 = world_domain(f.w, 0);
+	f.guest = world_domain(f.w, 1);
+	restart(&f);
+	for (; cases; cases--)
+		one_action(&f);
+	return finish(&f) + end_world(&f) == 0;
+}
+
+int main(void)
+{
+	return fuzz_main(200, run_world);
 }

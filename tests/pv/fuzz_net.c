@@ -4,16 +4,13 @@
  * flow, backends die and frontends part. Whatever happens, nobody crashes, no turn is endless and
  * each counted resource comes back.
  *
- * FUZZ_CASES cases (100,000) from FUZZ_SEED (1) on; a case is one disturbance amid traffic, and what comes of
- * it. A world lives through CASES_PER_WORLD of them; one that fails is run again alone by FUZZ_SEED=n
- * FUZZ_CASES=64.
+ * A case is one disturbance amid traffic, and what comes of it.
  *
  * LINK: tests/fake/world.c tests/fake/world_grant.c tests/fake/world_store.c tests/fake/net.c pvlib/store.c pvlib/xenbus.c pvlib/packet.c netfront/netfront.c netfront/queue.c netfront/data.c netback/device.c netback/connect.c netback/tx.c netback/rx.c netback/filter.c
  */
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <fuzz_world.h>
 #include "net.h"
 
 /* Cases that one world lives through; then it is ended and its resources are counted. */
@@ -228,17 +225,5 @@ static bool run_world(uint64_t seed, unsigned long cases)
 
 int main(void)
 {
-	const char *count = getenv("FUZZ_CASES"), *first = getenv("FUZZ_SEED");
-	unsigned long cases = count ? strtoul(count, NULL, 0) : 100000;
-	unsigned long seed = first ? strtoul(first, NULL, 0) : 1, failed = 0, done = 0, now;
-
-	for (; done < cases; seed++, done += now) {
-		now = cases - done < CASES_PER_WORLD ? cases - done : CASES_PER_WORLD;
-		if (!run_world(seed, now)) {
-			printf("FUZZ_SEED=%lu: resources were not given back\n", seed);
-			failed++;
-		}
-	}
-	printf("%lu passed, %lu failed\n", done - failed, failed);
-	return failed != 0;
+	return fuzz_main(CASES_PER_WORLD, run_world);
 }
