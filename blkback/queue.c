@@ -348,8 +348,10 @@ static int fetch(struct queue *q)
 	for (r = q->taken.first; r; r = r->next) {
 		if (r->buffer == NO_BUFFER || r->failed)
 			continue;
-		if (!r->mapped && request_check_segments(r))
+		if (!r->mapped && request_check_segments(r)) {
+			b->nr_copies = 0;	/* of those before it: nobody's any more */
 			return -XEN_EINVAL;
+		}
 		if (r->status == BLKIF_RSP_OKAY && request_writes(r))
 			copy_segments(r, false);
 	}
