@@ -10,9 +10,11 @@
  *
  * Words: ignore (never looks at the request), refuse (takes it and does not act), balloon (gives
  * memory back and takes new, all the time), dirty=N (pages each vcpu writes between two looks at the
- * clock, default 8).
+ * clock, default 8), look=N (milliseconds between two such looks, default 20), rates (tells what clocks do: data/clock_ms, data/tsc_khz and the first such,
+ * data/first_khz), steady (its TSC never goes back either, wherever it wakes up).
  */
 #include <guest/console.h>
+#include <guest/cpu.h>
 #include <guest/event.h>
 #include <guest/ktest.h>
 #include <guest/mm.h>
@@ -26,14 +28,13 @@
 
 #define PAGES_PER_VCPU	256
 #define BALLOON		64	/* pages that come and go */
-#define LOOK		(20 * MS)
 
 static uint64_t *pages[SMP_MAX_VCPUS][PAGES_PER_VCPU];
 static unsigned long dirty;
 static volatile bool stop, parked[SMP_MAX_VCPUS];
 static unsigned long wrong, beat, moves, resumed;
 static unsigned int vcpus;
-static uint64_t last_wall;
+static uint64_t last_wall, last_tsc;
 
 static void damaged(const char *what, unsigned long a, unsigned long b)
 {
@@ -127,6 +128,42 @@ static void balloon_step(void)
 	out = at ? out : !out;
 }
 
+/* --- Clocks --- */
+
+static void look_at_clock(void)
+{
+	uint64_t now = time_wall();
+
+	if (now < last_wall)
+		damaged("clock went back, ns", last_wall - now, 0);
+	last_wall = now;
+	now = rdtsc();
+	if (arg_present("steady") && now < last_tsc)
+		damaged("TSC went back, ticks", last_tsc - now, 0);
+	last_tsc = now;
+}
+
+/* How fast the TSC goes by the clock, over a second each. Begun anew where the guest wakes up. */
+static struct {
+	uint64_t tsc, ns;		/* where the second began; 0: not yet */
+	unsigned long khz, first_khz;	/* 0: not measured yet */
+} rate;
+
+static void measure_rate(void)
+{
+	uint64_t before = time_now(), tsc = rdtsc(), ns = time_now();
+
+	if (ns - before > MS / 10 || (rate.ns && ns - rate.ns < SECOND))
+		return;	/* somebody else ran between them, or it is too early */
+	if (rate.ns) {
+		rate.khz = (tsc - rate.tsc) * 1000 / ((ns - rate.ns) / 1000);
+		if (!rate.first_khz)
+			rate.first_khz = rate.khz;
+	}
+	rate.tsc = tsc;
+	rate.ns = ns;
+}
+
 /* --- Standing still --- */
 
 static void move(void)
@@ -137,6 +174,8 @@ static void move(void)
 			sched_op(SCHEDOP_yield, NULL);
 	if (suspend() == SUSPEND_MOVED) {
 		moves++;
+		rate.ns = 0;
+		rate.khz = 0;
 		store_attach();
 	} else {
 		resumed++;
@@ -145,15 +184,6 @@ static void move(void)
 }
 
 /* --- The loop --- */
-
-static void look_at_clock(void)
-{
-	uint64_t now = time_wall();
-
-	if (now < last_wall)
-		damaged("clock went back, ns", last_wall - now, 0);
-	last_wall = now;
-}
 
 static void tell(const char *name, unsigned long value)
 {
@@ -182,11 +212,17 @@ static void tell_all(void)
 	tell("data/moves", moves);
 	tell("data/resumed", resumed);
 	tell("data/wrong", wrong);
+	if (arg_present("rates")) {
+		measure_rate();
+		tell("data/clock_ms", time_now() / MS);
+		tell("data/tsc_khz", rate.khz);
+		tell("data/first_khz", rate.first_khz);
+	}
 }
 
 int guest_main(void)
 {
-	unsigned long at = 0;
+	unsigned long at = 0, look = arg_number("look", 20) * MS;
 
 	dirty = arg_number("dirty", 8);
 	suspend_init();
@@ -206,6 +242,6 @@ int guest_main(void)
 			balloon_step();
 		look_at_request();
 		tell_all();
-		time_sleep(LOOK);
+		time_sleep(look);
 	}
 }

@@ -2,8 +2,9 @@
 #
 # Functions for tests that move the small guest of tests/guests/mover (added as /guest/mover):
 #
-#	mover m1 2 "balloon dirty=64"	creates m1 with two vcpus and these words
-#	said m1 beat			what it says of itself: beat, moves, resumed, wrong
+#	mover m1 2 "balloon dirty=64"	creates m1 with two vcpus and these words; then lines of its
+#					configuration
+#	said m1 beat			what it says of itself: beat, moves, resumed, wrong, ...
 #	beats m1			it runs on, and found nothing damaged
 
 mover() {
@@ -15,6 +16,7 @@ vcpus = $2
 on_poweroff = "destroy"
 on_crash = "preserve"
 extra = "$3"
+$4
 X
 	kl create -q /root/$1.cfg && within 20 said $1 beat
 }
