@@ -169,7 +169,7 @@ static int need_list(struct front_queue *q, struct shadow *s)
 	return -XEN_ENOSPC;
 }
 
-/* Grants the data's pages and puts the request; on failure nothing is held. */
+/* Grants the data's pages and puts the request; on failure nothing is held, but by a backend that should not. */
 static int put_request(struct front_queue *q, struct shadow *s)
 {
 	static const uint8_t operations[] = {
@@ -186,7 +186,7 @@ static int put_request(struct front_queue *q, struct shadow *s)
 		rc = give_out(q, s, i);
 	if (rc) {
 		while (i-- > 1)		/* the last one was not given out */
-			take_back(q, s, i - 1, false);
+			s->io->stuck |= !take_back(q, s, i - 1, false);
 		return rc;
 	}
 	s->nr_segments = n;
