@@ -93,6 +93,7 @@ int main(int argc, char **argv)
 	const char *base = strrchr(argv[0] ? argv[0] : "kl", '/');
 	int first, status;
 
+	tools_keep_standard_files();
 	base = base ? base + 1 : argv[0];
 	if (base && !strcmp(base, "xl"))
 		kl.program = "xl";

@@ -662,6 +662,22 @@ static void test_numbers(void **state __attribute__((unused)))
 	assert_non_null(strstr(err, "--timeout needs a number up to 1000000, not \"abc\"\n"));
 }
 
+/* Started without standard files: what is opened next is not printed into, and printing fails. */
+static void test_standard_files(void **state __attribute__((unused)))
+{
+	pid_t child = fork();
+	int status = -1;
+
+	if (!child) {
+		for (int fd = 0; fd < 3; fd++)
+			close(fd);
+		tools_keep_standard_files();
+		_exit(open("/dev/null", O_RDWR) > 2 && write(1, "x", 1) < 0 && write(2, "x", 1) < 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* Domains that stand suspended are told of, with what to do; nothing is done to them. */
 static void test_gc_tells(void **state __attribute__((unused)))
 {
@@ -766,7 +782,7 @@ int main(void)
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
-		T(test_device_changes), T(test_gc_tells), T(test_numbers), T(test_console_of_the_deaf), T(test_faults),
+		T(test_device_changes), T(test_gc_tells), T(test_numbers), T(test_standard_files), T(test_console_of_the_deaf), T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,12 @@ int tools_hint(struct tools_error *error, int result, const char *format, ...)
  */
 void tools_one_line(char *text);
 
+/*
+ * First thing in main(): those of the descriptors 0 to 2 that are closed lead nowhere from now on; reading and writing
+ * them fails still. Otherwise messages would go into whatever is opened next: the store's socket, an image.
+ */
+void tools_keep_standard_files(void);
+
 /* A string that grows. Zero-initialised is empty. After failed allocation it stays NULL and @failed. */
 struct strbuf {
 	char *text;		/* NUL-terminated, or NULL while empty */
