@@ -176,9 +176,9 @@ static void queue_stop(struct netback_queue *q)
 		pv_grant_unmap(nb->domain, q->tx.shared, 1);
 	if (q->rx.shared)
 		pv_grant_unmap(nb->domain, q->rx.shared, 1);
-	if (q->rx_staging)
-		pv_pages_free(nb->domain, q->rx_staging, NETBACK_STAGING);
-	*q = (struct netback_queue){ .nb = nb, .index = q->index, .record = q->record };
+	*q = (struct netback_queue){
+		.nb = nb, .index = q->index, .record = q->record, .rx_waiting = q->rx_waiting,
+	};
 }
 
 /*
@@ -256,9 +256,6 @@ static int queue_start(struct netback_queue *q)
 	struct netback_queue_record *r = q->record;
 	int rc;
 
-	q->rx_staging = pv_pages_alloc(q->nb->domain, NETBACK_STAGING);
-	if (!q->rx_staging)
-		return netback_fail(q, "memory", NETBACK_STAGING, "pages are not to be had");
 	rc = map_ring(q, &q->tx, "tx-ring-ref", r->tx_ref, sizeof(struct netif_tx_request),
 		      &r->tx_taken);
 	if (!rc)
@@ -294,15 +291,24 @@ static uint32_t wire_offloads(uint32_t features)
 	return offloads;
 }
 
+/* A queue's memory stays when it stops: a frontend that comes and goes costs no more than its rings. */
 static int get_queue(struct netback *nb, unsigned int index)
 {
 	struct netback_queue *q = nb->queue[index];
 
-	if (!q)
-		q = pv_pages_alloc(nb->domain, QUEUE_PAGES);
+	if (q)
+		return 0;
+	q = pv_pages_alloc(nb->domain, QUEUE_PAGES);
 	if (!q)
 		return -XEN_ENOMEM;
-	*q = (struct netback_queue){ .nb = nb, .index = index, .record = &nb->record->queue[index] };
+	*q = (struct netback_queue){
+		.nb = nb, .index = index, .record = &nb->record->queue[index],
+		.rx_waiting = pv_pages_alloc(nb->domain, NETBACK_WAITING),
+	};
+	if (!q->rx_waiting) {
+		pv_pages_free(nb->domain, q, QUEUE_PAGES);
+		return -XEN_ENOMEM;
+	}
 	nb->queue[index] = q;
 	return 0;
 }
@@ -333,8 +339,10 @@ void netback_stop_queues(struct netback *nb)
 void netback_free_queues(struct netback *nb)
 {
 	for (unsigned int i = 0; i < NETBACK_QUEUES_MAX; i++) {
-		if (nb->queue[i])
-			pv_pages_free(nb->domain, nb->queue[i], QUEUE_PAGES);
+		if (!nb->queue[i])
+			continue;
+		pv_pages_free(nb->domain, nb->queue[i]->rx_waiting, NETBACK_WAITING);
+		pv_pages_free(nb->domain, nb->queue[i], QUEUE_PAGES);
 		nb->queue[i] = NULL;
 	}
 }

@@ -231,19 +231,19 @@ void netback_shared_close(struct netback_shared *shared, struct pv_domain *domai
 		pv_pages_free(domain, shared->copies, COPIES_PAGES);
 	if (shared->tx_frames)
 		pv_pages_free(domain, shared->tx_frames, FRAMES_PAGES);
-	if (shared->tx_staging)
-		pv_pages_free(domain, shared->tx_staging, NETBACK_TX_STAGING);
+	if (shared->staging)
+		pv_pages_free(domain, shared->staging, NETBACK_STAGING);
 	*shared = (struct netback_shared){ 0 };
 }
 
 int netback_shared_open(struct netback_shared *shared, struct pv_domain *domain)
 {
 	*shared = (struct netback_shared){
-		.tx_staging = pv_pages_alloc(domain, NETBACK_TX_STAGING),
+		.staging = pv_pages_alloc(domain, NETBACK_STAGING),
 		.tx_frames = pv_pages_alloc(domain, FRAMES_PAGES),
 		.copies = pv_pages_alloc(domain, COPIES_PAGES),
 	};
-	if (shared->tx_staging && shared->tx_frames && shared->copies)
+	if (shared->staging && shared->tx_frames && shared->copies)
 		return 0;
 	netback_shared_close(shared, domain);
 	return -XEN_ENOMEM;

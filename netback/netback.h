@@ -28,11 +28,11 @@
 /* Frames that one turn moves before others have theirs. */
 #define NETBACK_BUDGET		256U
 /*
- * Staging memory in pages: frames between the grant copy and the wire. What a guest sends: a whole
- * ring's worth, as the network stack works best on many at once; what it is sent: for each queue.
+ * Staging memory in pages: frames between the grant copy and the wire. For a turn either way, a whole ring's worth, as
+ * both network stacks work best on many at once; and for each queue, where a frame waits for buffers.
  */
-#define NETBACK_TX_STAGING	320U
-#define NETBACK_STAGING		64U
+#define NETBACK_STAGING		320U
+#define NETBACK_WAITING		32U
 
 #define NETBACK_MULTICAST_MAX	64U
 
@@ -54,8 +54,8 @@ struct netback_queue {
 	struct pv_back_ring tx, rx;
 	evtchn_port_t tx_port, rx_port;		/* ours; equal: one for both; 0: none */
 	uint32_t tx_used, rx_used;		/* logged requests that were given to frames */
-	/* Frames from the wire that wait for buffers of the guest: [rx_first, rx_count). */
-	uint8_t *rx_staging;
+	/* Frames from the wire that the guest has not got yet: [rx_first, rx_count). */
+	uint8_t *rx_waiting;			/* those that outlast a turn lie here */
 	unsigned int rx_first, rx_count;
 	bool rx_drained;			/* the wire had no more */
 	unsigned int rx_lone;			/* turns in which it had exactly one frame, up to the last */
@@ -78,7 +78,7 @@ struct netback_multicast {
 
 /* Memory that all devices of a process share, as only one is served at a time. */
 struct netback_shared {
-	uint8_t *tx_staging;
+	uint8_t *staging;
 	struct netback_frame *tx_frames;
 	struct pv_copy *copies;
 };

@@ -4,14 +4,30 @@
  * the guest has posted, copy all in one batch, answer in ring order (netfront counts on a
  * response being in the slot of its request).
  *
- * A slow guest holds up at most one staging area of frames; then the wire is not read any more, and
- * drops at its own short queue.
+ * As long as there are buffers for whatever may come, frames go by the memory that all devices share. A guest with fewer
+ * holds up what its queue's own memory takes, one large frame or some small ones; then the wire is
+ * not read any more, and drops at its own short queue.
  */
 #include "netback.h"
+
+/* The slots that the largest frame takes, with its extra info. */
+#define MOST_SLOTS	((PV_FRAME_MAX + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE + 1)
 
 static struct netif_rx_request *logged(const struct netback_queue *q, uint32_t index)
 {
 	return &q->record->rx_log[index & (NETBACK_SLOTS - 1)];
+}
+
+/* The most slots that a frame of this device takes. */
+static uint32_t most_slots(const struct netback_queue *q)
+{
+	return q->nb->record->features & NETBACK_SG ? MOST_SLOTS : 1;
+}
+
+/* Buffers that were taken from the ring and are not given to a frame yet. */
+static uint32_t posted(const struct netback_queue *q)
+{
+	return q->rx.req_cons - q->rx_used;
 }
 
 static int take_requests(struct netback_queue *q)
@@ -49,7 +65,7 @@ static bool adapt(struct netback_queue *q, struct netback_frame *frame)
 	}
 	frame->extras = o->gso_type ? 1 : 0;
 	frame->slots = (frame->bytes + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE + frame->extras;
-	return frame->slots == 1 || ((features & NETBACK_SG) && frame->slots <= NETBACK_FRAME_SLOTS);
+	return frame->slots <= most_slots(q);
 }
 
 /*
@@ -67,8 +83,12 @@ static bool probe(struct netback_queue *q)
  */
 static unsigned int read_wire(struct netback_queue *q)
 {
+	const uint32_t most = most_slots(q);
 	struct netback_stats *stats = &q->record->stats;
-	uint32_t at = PV_PAGE_SIZE, limit = NETBACK_STAGING * PV_PAGE_SIZE;
+	const bool waits = posted(q) < most;
+	uint8_t *staging = waits ? q->rx_waiting : q->nb->shared->staging;
+	uint32_t at = PV_PAGE_SIZE, limit = (waits ? NETBACK_WAITING : NETBACK_STAGING) * PV_PAGE_SIZE;
+	uint32_t room = waits ? UINT32_MAX : posted(q);		/* slots */
 	struct netback_frame *frame;
 	unsigned int reads = 0;
 	long bytes;
@@ -76,10 +96,11 @@ static unsigned int read_wire(struct netback_queue *q)
 	q->rx_first = 0;
 	q->rx_count = 0;
 	q->rx_drained = false;
-	while (q->rx_count < NETBACK_BATCH && reads < NETBACK_BUDGET && at + PV_FRAME_MAX <= limit) {
+	while (q->rx_count < NETBACK_BATCH && reads < NETBACK_BUDGET && at + PV_FRAME_MAX <= limit &&
+	       room >= most) {
 		frame = &q->rx_frames[q->rx_count];
-		*frame = (struct netback_frame){ .data = q->rx_staging + at };
-		bytes = wire_receive(q->nb->wire, q->index, frame->data, limit - at, &frame->offload);
+		*frame = (struct netback_frame){ .data = staging + at };
+		bytes = wire_receive(q->nb->wire, q->index, frame->data, PV_FRAME_MAX, &frame->offload);
 		if (bytes <= 0) {
 			q->rx_drained = true;
 			break;
@@ -91,6 +112,7 @@ static unsigned int read_wire(struct netback_queue *q)
 			continue;
 		}
 		at = (at + bytes + WIRE_HEADROOM + PV_PAGE_SIZE - 1) & ~(PV_PAGE_SIZE - 1);
+		room -= frame->slots;
 		q->rx_count++;
 		if (reads == 1 && !probe(q)) {
 			q->rx_drained = true;
@@ -227,7 +249,7 @@ static int deliver(struct netback_queue *q)
 	unsigned int copies = 0, n = q->rx_first;
 	int rc;
 
-	while (n < q->rx_count && q->rx.req_cons - q->rx_used >= q->rx_frames[n].slots)
+	while (n < q->rx_count && posted(q) >= q->rx_frames[n].slots)
 		plan(q, &q->rx_frames[n++], &copies);
 	if (n == q->rx_first)
 		return 0;
@@ -258,6 +280,8 @@ bool netback_rx(struct netback_queue *q)
 	int n;
 
 	while (!nb->broken && moved < NETBACK_BUDGET) {
+		if (posted(q) < most_slots(q) && take_requests(q))
+			return false;
 		if (q->rx_first == q->rx_count) {
 			if (q->rx_count && q->rx_drained) {
 				q->rx_count = q->rx_first = 0;
@@ -267,8 +291,6 @@ bool netback_rx(struct netback_queue *q)
 			if (!q->rx_count)
 				break;
 		}
-		if (take_requests(q))
-			return false;
 		n = deliver(q);
 		if (n < 0)
 			return false;

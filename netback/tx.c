@@ -10,6 +10,11 @@
 
 /* Bytes in one turn for which it is worth to begin a batch on the wire. */
 #define BULK	16384U
+/*
+ * The smallest segments that a frame may be cut into: what Linux's TCP goes down to. One byte each would make
+ * 65,000 frames of one, cut and carried at dom0's expense.
+ */
+#define SEGMENT_MIN	8U
 
 struct gather {
 	struct netback_queue *q;
@@ -139,7 +144,7 @@ static void place(struct gather *g, struct netback_frame *frame, uint32_t first_
 			 (PV_PAGE_SIZE - 1);
 	else
 		start = (start + 15) & ~15U;
-	frame->data = q->nb->shared->tx_staging + start;
+	frame->data = q->nb->shared->staging + start;
 	g->staged = start + frame->bytes;
 }
 
@@ -207,7 +212,7 @@ static int gather(struct gather *g)
 		rc = gather_one(g);
 	} while (rc > 0 && g->frames < NETBACK_BATCH &&
 		 g->staged + WIRE_HEADROOM + PV_PAGE_SIZE + UINT16_MAX <=
-			 NETBACK_TX_STAGING * PV_PAGE_SIZE);
+			 NETBACK_STAGING * PV_PAGE_SIZE);
 	return rc;
 }
 
@@ -235,7 +240,8 @@ static void judge_headers(struct netback_frame *frame)
 		return;
 	if (pv_packet_transport(frame->data, frame->bytes, &t) ||
 	    (frame->offload.gso_type &&
-	     (t.protocol != 6 || t.v6 != (frame->offload.gso_type == XEN_NETIF_GSO_TYPE_TCPV6)))) {
+	     (frame->offload.gso_size < SEGMENT_MIN || t.protocol != 6 ||
+	      t.v6 != (frame->offload.gso_type == XEN_NETIF_GSO_TYPE_TCPV6)))) {
 		frame->status = NETIF_RSP_ERROR;
 		return;
 	}
@@ -339,7 +345,7 @@ bool netback_tx(struct netback_queue *q)
 			return false;
 		if (g.frames && finish(&g))
 			return false;
-		moved += g.frames;
+		moved += g.frames ? g.frames : 1;	/* one who moves the index to and fro uses up turns, too */
 		if (g.throttled) {
 			q->record->stats.tx_throttled++;
 			pv_timer_set(nb->domain, &nb->rate.timer, nb->rate.next);

@@ -52,17 +52,19 @@ static bool has_room(struct netfront_queue *q, unsigned int pages, unsigned int 
 	return q->tx_free_count >= pages && pv_front_ring_free(&q->tx) >= pages + extras;
 }
 
-/* No room: ask to be told, and look once more. */
+/* No room: ask to be told, and look once more. Each time there are responses, or the backend lies. */
 static bool wait_for_room(struct netfront_queue *q, unsigned int pages, unsigned int extras)
 {
-	do {
-		if (q->nf->broken)
-			return false;
+	for (unsigned int looks = 0; looks <= NETFRONT_SLOTS && !q->nf->broken; looks++) {
 		if (has_room(q, pages, extras))
 			return true;
-	} while (!pv_front_ring_idle(&q->tx));
-	q->tx_waiting = true;
-	q->nf->stats.tx_full++;
+		if (!q->nf->broken && pv_front_ring_idle(&q->tx)) {
+			q->tx_waiting = true;
+			q->nf->stats.tx_full++;
+			return false;
+		}
+	}
+	netfront_fail(q, "tx rsp_prod", PV_READ_ONCE(q->tx.shared->rsp_prod), "moves to and fro");
 	return false;
 }
 
@@ -309,7 +311,7 @@ bool netfront_receive(struct netfront_queue *q)
 {
 	int n, budget = BUDGET;
 
-	while (budget > 0 && !q->nf->broken) {
+	while (budget-- > 0 && !q->nf->broken) {
 		n = pv_front_ring_pending(&q->rx);
 		if (n < 0) {
 			netfront_fail(q, "rx rsp_prod", PV_READ_ONCE(q->rx.shared->rsp_prod),
