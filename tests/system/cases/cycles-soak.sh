@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The same 1,000 times.
+# The same 1,000 times by either tool.
 # oracle: yes
 # soak
-# timeout: 3000
+# timeout: 3900
 . "$(dirname "$0")/../lib/case.sh"
 . "$(dirname "$0")/../lib/cycles.sh"
-cycles 1000 2900
+cycles 1000 1000 3800
