@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # cycles XL KL TIMEOUT: the body of cycles.sh and cycles-soak.sh; how often with Debian's tool and
-# how often with ours (which takes a quarter of the time).
+# how often with ours (which takes a third of the time).
 
 cycles() {
 	local guest=$TOP/$BUILD/guests/hello
