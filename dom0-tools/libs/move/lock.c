@@ -83,6 +83,9 @@ static void put_right(struct light *light, domid_t domid, const char *path, int 
 			move_take_back_request(light, domid);
 			if (words > 2)
 				brake_cap_set(light->ctl, domid, cap);
+			/* Resumed by a tool that does not know of them. */
+			if (!move_is_suspended(light->ctl, domid))
+				light_hold_disks(light, domid, false, NULL);
 		}
 	}
 	unlink(path);
