@@ -3,10 +3,11 @@
  * Machine checks: the CPU found an error in memory, caches or buses.
  *
  * #MC: every bank is read and logged; if the CPU cannot go on (no valid return
- * address, or corrupt context), or the error was not corrected while we ran
- * ourselves, the machine stops; if a guest ran, that guest gets the #MC, or is
- * crashed. What was found waits for dom0 (VIRQ_MCA, HYPERVISOR_mca fetch) in a
- * small queue. Corrected errors are collected by polling.
+ * address, or corrupt context), or it used bad data while we ran ourselves, the
+ * machine stops; if a guest ran, dom0 gets the #MC, another is crashed. Bad data
+ * that nobody used yet is only logged, where CPUs can tell. What was found waits
+ * for dom0 (VIRQ_MCA, HYPERVISOR_mca fetch) in a small queue. Corrected errors are
+ * collected by polling.
  * Source: Intel SDM 3B, chapter 15; <xen/arch-x86/xen-mca.h>.
  */
 #include <core/console.h>
@@ -37,12 +38,16 @@
 #define MSR_MC_ADDR(b)		(0x402 + 4 * (b))
 #define MSR_MC_MISC(b)		(0x403 + 4 * (b))
 #define MCG_CTL_PRESENT		(1ULL << 8)
+#define MCG_SER			(1ULL << 24)	/* MC_SIGNALED, MC_ACTION mean something */
 #define MCG_RIPV		(1ULL << 0)
 #define MC_VALID		(1ULL << 63)
+#define MC_OVERFLOW		(1ULL << 62)
 #define MC_UNCORRECTED		(1ULL << 61)
 #define MC_MISC_VALID		(1ULL << 59)
 #define MC_ADDR_VALID		(1ULL << 58)
 #define MC_CONTEXT_CORRUPT	(1ULL << 57)
+#define MC_SIGNALED		(1ULL << 56)
+#define MC_ACTION		(1ULL << 55)
 
 #define POLL_PERIOD		SECONDS(30)
 #define QUEUE_LEN		8
@@ -63,10 +68,10 @@ static uint64_t next_seq = 1;
 static struct timer poll_timer;
 static bool poll_started;
 
-static unsigned int nr_banks(void)
-{
-	return rdmsr(MSR_MCG_CAP) & 0xff;
-}
+/* What the errors that were found ask for. */
+#define FOUND_ANY	1u
+#define FOUND_ACTION	2u	/* what ran must not go on */
+#define FOUND_CORRUPT	4u	/* nothing may go on */
 
 static struct mc_record *claim_record(bool urgent)
 {
@@ -107,23 +112,59 @@ static void append_global(struct mc_info *info, uint64_t gstatus, uint32_t flags
 	g->mc_gstatus = gstatus;
 }
 
-/* Reads, records and clears what the banks hold. Returns the status bits of all, ORed. */
-static uint64_t collect(struct mc_info *info, bool clear_uncorrected)
+/* Some CPUs tell data that nobody has used yet (a scrubber found it, or it was only moved). */
+static unsigned int severity(uint64_t status, uint64_t cap)
 {
-	unsigned int n = nr_banks(), recorded = 0;
-	uint64_t all = 0;
+	const uint64_t used = MC_SIGNALED | MC_ACTION;
+
+	if (status & MC_CONTEXT_CORRUPT)
+		return FOUND_ANY | FOUND_CORRUPT;
+	if (!(status & MC_UNCORRECTED) ||
+	    ((cap & MCG_SER) && !(status & MC_OVERFLOW) && (status & used) != used))
+		return FOUND_ANY;
+	return FOUND_ANY | FOUND_ACTION;
+}
+
+/* Is there something in the bank for us? When polling only what no #MC is to come for. */
+static bool wanted(uint64_t status, uint64_t cap, bool polling)
+{
+	if (!polling || !(status & MC_UNCORRECTED))
+		return status & MC_VALID;
+	return (status & MC_VALID) && !(status & MC_SIGNALED) && severity(status, cap) == FOUND_ANY;
+}
+
+/*
+ * A record, if a bank holds something. All CPUs look at once (a #MC may be for all, as is a poll),
+ * and there are fewer records than CPUs.
+ */
+static struct mc_record *claim_if_wanted(bool polling)
+{
+	const uint64_t cap = rdmsr(MSR_MCG_CAP);
+
+	for (unsigned int b = 0; b < (cap & 0xff); b++)
+		if (wanted(rdmsr(MSR_MC_STATUS(b)), cap, polling))
+			return claim_record(!polling);
+	return NULL;
+}
+
+/* Reads, records and clears what the banks hold. Returns FOUND_* of all. */
+static unsigned int collect(struct mc_info *info, bool polling)
+{
+	const uint64_t cap = rdmsr(MSR_MCG_CAP);
+	const unsigned int n = cap & 0xff;
+	unsigned int recorded = 0, all = 0;
 
 	for (unsigned int b = 0; b < n; b++) {
 		uint64_t status = rdmsr(MSR_MC_STATUS(b)), addr = 0, misc = 0;
 		struct mcinfo_bank *e;
 
-		if (!(status & MC_VALID) || (!clear_uncorrected && (status & MC_UNCORRECTED)))
+		if (!wanted(status, cap, polling))
 			continue;
 		if (status & MC_ADDR_VALID)
 			addr = rdmsr(MSR_MC_ADDR(b));
 		if (status & MC_MISC_VALID)
 			misc = rdmsr(MSR_MC_MISC(b));
-		all |= status;
+		all |= severity(status, cap);
 		printk(XENLOG_ERR
 		       "CPU%u: machine check, bank %u: status %016lx address %016lx misc %016lx\n",
 		       smp_processor_id(), b, (unsigned long)status, (unsigned long)addr,
@@ -162,21 +203,22 @@ static void publish(struct mc_record *r, bool any)
 
 static void machine_check(struct cpu_user_regs *regs, bool in_guest)
 {
-	uint64_t gstatus = rdmsr(MSR_MCG_STATUS), all;
-	struct mc_record *r = claim_record(true);
+	uint64_t gstatus = rdmsr(MSR_MCG_STATUS);
+	struct mc_record *r = claim_if_wanted(false);
+	unsigned int all;
 
 	if (r)
 		append_global(&r->info, gstatus, MC_FLAG_MCE | MC_FLAG_UNCORRECTABLE);
-	all = collect(r ? &r->info : NULL, true);
-	publish(r, true);
-	if (!(gstatus & MCG_RIPV) || (all & MC_CONTEXT_CORRUPT) ||
-	    ((all & MC_UNCORRECTED) && !in_guest)) {
+	all = collect(r ? &r->info : NULL, false);
+	publish(r, all != 0);
+	if (!(gstatus & MCG_RIPV) || (all & FOUND_CORRUPT) ||
+	    ((all & FOUND_ACTION) && !in_guest)) {
 		console_force_unlock();
 		show_execution_state(regs);
 		panic("Machine check on CPU%u cannot be recovered (MCG_STATUS %lx)",
 		      smp_processor_id(), (unsigned long)gstatus);
 	}
-	if (all & MC_UNCORRECTED) {
+	if (all & FOUND_ACTION) {
 		if (current->domain == hardware_domain && !current->arch.mce_pending)
 			current->arch.mce_pending = true;
 		else
@@ -199,13 +241,13 @@ void do_machine_check(struct cpu_user_regs *regs)
 
 static void poll_cpu(void *arg)
 {
-	struct mc_record *r = claim_record(false);
-	uint64_t all;
+	struct mc_record *r = claim_if_wanted(true);
+	unsigned int all;
 
 	if (r)
 		append_global(&r->info, rdmsr(MSR_MCG_STATUS),
 			      MC_FLAG_POLLED | MC_FLAG_CORRECTABLE);
-	all = collect(r ? &r->info : NULL, false);
+	all = collect(r ? &r->info : NULL, true);
 	publish(r, all != 0);
 	if (all)
 		write_once(*(bool *)arg, true);
@@ -237,7 +279,7 @@ void mce_init_cpu(void)
 	cap = rdmsr(MSR_MCG_CAP);
 	if (cap & MCG_CTL_PRESENT)
 		wrmsr(MSR_MCG_CTL, ~0ULL);
-	(void)collect(NULL, true);
+	(void)collect(NULL, false);
 	for (unsigned int b = 0; b < (cap & 0xff); b++) {
 		wrmsr(MSR_MC_CTL(b), ~0ULL);
 		wrmsr(MSR_MC_STATUS(b), 0);

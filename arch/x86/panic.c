@@ -22,7 +22,9 @@ static int panicking_cpu = -1;
 void panic(const char *fmt, ...)
 {
 	int me = (int)smp_processor_id();
+	char why[256];
 	va_list ap;
+	int n;
 
 	local_irq_disable();
 	/* Another CPU panics already: stop here. This CPU again: the panic itself failed. */
@@ -36,8 +38,9 @@ void panic(const char *fmt, ...)
 	printk("\n****************************************\n");
 	printk("Panic on CPU %d:\n", me);
 	va_start(ap, fmt);
-	vprintk(fmt, ap);
+	n = vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	printk("%s%s", why, n && why[min((size_t)n, sizeof(why)) - 1] == '\n' ? "" : "\n");
 	printk("****************************************\n\n");
 	dump_stack();
 	smp_stop_others();

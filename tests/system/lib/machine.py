@@ -253,8 +253,30 @@ class Console:
                 self._sink.flush()
 
 
+class MonitorOn:
+    """Gives a command to QEMU's monitor when a line with its text appears (--monitor-on)."""
+
+    def __init__(self, wanted, qmp):
+        self.wanted = list(wanted)
+        self._qmp = qmp
+        self._rest = {}
+
+    def feed(self, channel, data):
+        """What came on a channel (any name) is passed on."""
+        *lines, self._rest[channel] = (self._rest.get(channel, b"") + data).split(b"\n")
+        for line in lines:
+            for pair in [w for w in self.wanted if w[0].encode() in line]:
+                self.wanted.remove(pair)
+                answer = self._qmp.monitor(pair[1])
+                if answer is None or answer.strip():
+                    complain(f"monitor, {pair[1]!r}: {'no answer' if answer is None else answer}")
+        return data
+
+
 def verdict(opt, proc, console, output, qmp):
     """The run's status if it has come to an end, else None."""
+    if console.expected:
+        return 0
     if console.panicked and opt.end != "panic":
         return PANICKED
     if opt.end:
@@ -265,8 +287,6 @@ def verdict(opt, proc, console, output, qmp):
             if proc.poll() is not None:
                 return 0 if qmp.reason == want else ENDED_EARLY
             return None
-        if console.expected:
-            return 0
     elif output.status is not None:
         return output.status
     elif console.status is not None:
@@ -290,6 +310,7 @@ def run(opt, args, work, token):
     output = Output(token, sys.stdout.buffer)
     qmp = Qmp(f"{work}/qmp")
     log, out = Tail(opt.log), Tail(f"{work}/output")
+    reactions = MonitorOn(opt.monitor_on, qmp)
     quiet = subprocess.DEVNULL if args[0].endswith("bochs") else None
     proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet)
     deadline = time.monotonic() + opt.timeout
@@ -299,11 +320,13 @@ def run(opt, args, work, token):
             gone = proc.poll() is not None
             if gone and getattr(opt, "console_thread", None):
                 opt.console_thread.join(5)
-            console.feed(log.read())
-            output.feed(out.read())
+            console.feed(reactions.feed("console", log.read()))
+            output.feed(reactions.feed("output", out.read()))
             qmp.poll()
             status = verdict(opt, proc, console, output, qmp)
-            if status is None and gone:
+            if status == ENDED_EARLY and not gone:
+                status = None		# it may have said more since we looked
+            elif status is None and gone:
                 status = ENDED_EARLY
             elif status is None and time.monotonic() > deadline:
                 status = TIMEOUT
@@ -311,6 +334,8 @@ def run(opt, args, work, token):
                 time.sleep(0.05)
         if status == PANICKED:
             time.sleep(2)		# let the rest of the panic reach the log
+            console.feed(log.read())
+            status = 0 if console.expected else status
         elif status == TIMEOUT:
             complain(f"no end after {opt.timeout} s")
             show_console(opt.log)
