@@ -3,22 +3,12 @@
 # In dom0: a Debian guest on our netback moves KIB KiB each way by TCP as fast as it can, and again while the
 # daemon is killed every second of the machine's time, which -icount counts. It is started again as a
 # service manager would, RESTART seconds after its death. Lines "WORK quiet|killed send|recv SECONDS".
-. /lib/kt.sh
-. /lib/qnic.sh
+. /lib/net-guest.sh
 
-bridge
-mkdir -p /dev/shm/www
-cp /guest/load /dev/shm/www/load
-httpd -p 7000 -h /dev/shm/www
-/guest/load serve 9 &
-l=/mnt/load
 netback_start
-debian d1 'disk = [ "format=raw,vdev=xvda,access=ro,target=/guest/root.img" ]' ip=10.0.0.2 \
-	ro stay "run=mount -t tmpfs t /mnt; sleep 3; wget -q -O $l http://10.0.0.1:7000/load; chmod +x $l; \
-now() { cut -d ' ' -f 1 /proc/uptime; }; $l send 10.0.0.1 9 9999; $l recv 10.0.0.1 9 9999; \
+load_guest d1 "now() { cut -d ' ' -f 1 /proc/uptime; }; $l send 10.0.0.1 9 9999; $l recv 10.0.0.1 9 9999; \
 for w in quiet killed; do echo begin-\$w; for d in recv send; do a=\$(now); $l \$d 10.0.0.1 9 $KIB; \
-echo WORK \$w \$d \$a \$(now); done; done; echo all-done"
-xl create -q -p /root/d1.cfg
+echo WORK \$w \$d \$a \$(now); done; done"
 qnic $(xl domid d1) 0
 xl unpause d1
 on_console d1 '^begin-killed' 300 || exit 1

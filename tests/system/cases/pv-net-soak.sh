@@ -55,7 +55,7 @@ check "up" on_console many DOMU-UP
 dd if=/dev/urandom of=/dev/shm/b bs=1k count=2000 2>/dev/null
 httpd -p 7000 -h /dev/shm
 bulk=$(md5sum </dev/shm/b | cut -c1-32)
-type_in many 'mount -t tmpfs t /mnt; for n in 1 2; do ifconfig eth$n 10.0.$n.2 netmask 255.255.255.0 up; done; head -c 2000000 /dev/urandom >/mnt/r; md5sum /mnt/r; httpd -p 80 -h /mnt; while sleep 1; do ifconfig eth3 10.0.3.2 netmask 255.255.255.0 up; done 2>/dev/null & echo ready=$((2 + 2))'
+type_in many 'mount -t tmpfs t /mnt; for n in 1 2; do ifconfig eth$n 10.0.$n.2 netmask 255.255.255.0 up; done; head -c 2000000 /dev/urandom >/mnt/r; md5sum /mnt/r; httpd -p 80 -h /mnt; while [ ! -e /mnt/end ]; do sleep 1; ifconfig eth3 10.0.3.2 netmask 255.255.255.0 up; done 2>/dev/null & echo ready=$((2 + 2))'
 check "four cards" on_console many ready=4 60
 many=$(tr -d '\r' <$CONSOLES/guest-many.log | sed -n 's/^\([0-9a-f]*\)  .mnt.r$/\1/p')
 for n in 1 2 3 4 5 6 7 8; do
