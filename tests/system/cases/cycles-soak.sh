@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The same 1,000 times by either tool.
 # oracle: yes
+# cpus: 2
 # soak
 # timeout: 3900
 . "$(dirname "$0")/../lib/case.sh"

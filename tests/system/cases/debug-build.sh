@@ -3,6 +3,7 @@
 # The build with checks (make DEBUG=1: asserts, lock order) with dom0 and a Debian guest that has a
 # disk and a network card, two CPUs each; then a small guest is made and destroyed a few times.
 # oracle: no (a build of the hypervisor under test)
+# cpus: 2
 # timeout: 320
 . "$(dirname "$0")/../lib/case.sh"
 

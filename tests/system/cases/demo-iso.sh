@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The image of `make iso` boots through BIOS and through UEFI and its demonstration ends well.
 # oracle: yes
+# cpus: 2
 # variants: grub uefi
 # timeout: 300
 . "$(dirname "$0")/../lib/case.sh"

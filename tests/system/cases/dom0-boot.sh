@@ -4,6 +4,7 @@
 # it sees all CPUs and its disk and network cards work. (direct: the unpacked kernel; through
 # GRUB: the kernel as packaged.)
 # oracle: yes
+# cpus: variant
 # variants: pc-direct-1 q35-direct-4 q35-direct-8 pc-grub-1 pc-grub-4 q35-grub-1 q35-grub-4 pc-uefi-1 pc-uefi-4 q35-uefi-1 q35-uefi-4
 # timeout: 300
 . "$(dirname "$0")/../lib/case.sh"

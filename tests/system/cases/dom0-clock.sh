@@ -3,6 +3,7 @@
 # The clock: dom0's date follows the RTC, an hour of wall time is not gained or lost in a boot, and
 # time advances with the machine's (compared with the RTC, which the hypervisor does not touch).
 # oracle: yes
+# cpus: variant
 # variants: 1 4
 # timeout: 180
 . "$(dirname "$0")/../lib/case.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The rarer controllers: NVMe (many MSI-X vectors) and USB storage behind xHCI.
 # oracle: yes
+# cpus: 4
 # soak
 # variants: q35-nvme pc-nvme q35-usb
 # timeout: 300

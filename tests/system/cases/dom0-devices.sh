@@ -3,6 +3,7 @@
 # dom0 drives real devices: a disk that keeps what is written (checked by reading it back past the
 # cache, and from outside after the machine ended) and a network card that reaches QEMU's gateway.
 # oracle: yes
+# cpus: 2
 # variants: pc-ahci-e1000 q35-ahci-virtio-net-pci pc-virtio-virtio-net-pci q35-virtio-e1000 pc-ide-e1000
 # timeout: 240
 . "$(dirname "$0")/../lib/case.sh"

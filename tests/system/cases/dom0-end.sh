@@ -3,6 +3,7 @@
 # How the machine ends: power off and reboot by dom0, and dom0's crash, which reboots the machine
 # after a while, or not with noreboot.
 # oracle: yes
+# cpus: 2
 # variants: poweroff-pc poweroff-q35 reboot-pc reboot-q35 crash-pc crash-noreboot
 # timeout: 180
 . "$(dirname "$0")/../lib/case.sh"

@@ -4,6 +4,7 @@
 # destroyed in the middle of disk and network traffic, one has no memory to boot with, one is no
 # kernel at all. dom0 keeps working, and all memory comes back.
 # oracle: yes
+# cpus: 2
 # timeout: 420
 . "$(dirname "$0")/../lib/case.sh"
 

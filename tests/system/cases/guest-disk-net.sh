@@ -3,6 +3,7 @@
 # A Debian guest's disk and network card through dom0's blkback, netback and a bridge: a file system
 # made and filled in the guest, read by dom0 afterwards; ping; 16 MiB each way with checksums.
 # oracle: yes
+# cpus: variant
 # variants: 1 2
 # timeout: 300
 . "$(dirname "$0")/../lib/case.sh"

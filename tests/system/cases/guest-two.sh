@@ -3,6 +3,7 @@
 # Two Debian guests at once, which talk to each other over the bridge while both compute (SIMD state
 # and sums must survive the switching).
 # oracle: yes
+# cpus: 2
 # timeout: 360
 . "$(dirname "$0")/../lib/case.sh"
 

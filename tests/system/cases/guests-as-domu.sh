@@ -3,6 +3,7 @@
 # Test guests as unprivileged domains, one after the other in one boot. The list holds those that
 # need neither dom0's rights nor more memory or ports than such a domain gets.
 # oracle: yes
+# cpus: 2
 # timeout: 500
 . "$(dirname "$0")/../lib/case.sh"
 

@@ -3,6 +3,7 @@
 # The web server guest, netfront against the kernel's netback and against ours: pages from its disk
 # and bulk data into it, compared; several clients and queues; both daemons killed ten times meanwhile.
 # oracle: yes
+# cpus: 2
 # variants: kernel ours
 # timeout: 300
 . "$(dirname "$0")/../lib/case.sh"

@@ -3,6 +3,7 @@
 # The web server guest (netfront, blkfront) is saved and restored on our backends in the middle of a download: the
 # connection goes on, every byte arrives; a save that leaves it running; a shutdown on request.
 # oracle: yes
+# cpus: 2
 # timeout: 200
 . "$(dirname "$0")/../lib/case.sh"
 

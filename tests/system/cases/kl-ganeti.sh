@@ -4,6 +4,7 @@
 # way of reading list and info, its configuration files, a dead domain that is kept until destroyed,
 # reboot with a new domid. Then what OpenNebula's and EVE's drivers rely on beside that.
 # oracle: yes
+# cpus: 2
 # timeout: 300
 . "$(dirname "$0")/../lib/case.sh"
 

@@ -3,6 +3,7 @@
 # Our own tool makes, changes and ends guests; real xl sees and changes the same ones, and the other
 # way round. Once with our daemons, once (and shorter) with Debian's xenstored.
 # oracle: yes
+# cpus: 2
 # variants: ours debian
 # timeout: 420
 . "$(dirname "$0")/../lib/case.sh"

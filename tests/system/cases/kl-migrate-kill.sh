@@ -5,6 +5,7 @@
 # over. Then four vcpus, ssh, a balloon at work, a guest that writes too fast, two senders of one guest,
 # guests that ignore or refuse to suspend.
 # oracle: no (Debian's Xen has no log-dirty mode for PV guests)
+# cpus: 2
 # timeout: 400
 . "$(dirname "$0")/../lib/case.sh"
 

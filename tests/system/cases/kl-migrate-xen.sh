@@ -3,6 +3,7 @@
 # A Debian guest moves between Krypton and another host with real Xen 4.17: live into Xen, to its xl and to kl,
 # back standing still; saved by xl there and restored by kl here, and the other way round.
 # oracle: no (Debian's Xen has no log-dirty mode for PV guests)
+# cpus: 2
 # timeout: 600
 # soak
 . "$(dirname "$0")/../lib/case.sh"

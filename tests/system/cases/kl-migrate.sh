@@ -3,6 +3,7 @@
 # A Debian guest migrates from its host to the same host, over a command's pipes and over TCP, live and not, by kl
 # and from kl to xl and back; what would fail is said before; a broken link or a cancel leaves it running here.
 # oracle: no (Debian's Xen has no log-dirty mode for PV guests)
+# cpus: 2
 # timeout: 500
 . "$(dirname "$0")/../lib/case.sh"
 

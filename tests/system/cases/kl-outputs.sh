@@ -3,6 +3,7 @@
 # kl against xl: on the same machine state every printing verb prints the same, to the byte once what moves
 # is masked, and ends with the same status; what xl refuses is refused alike.
 # oracle: yes
+# cpus: 2
 # timeout: 300
 . "$(dirname "$0")/../lib/case.sh"
 

@@ -4,6 +4,7 @@
 # their clocks keep the host's pace and never go back; the TSC keeps the rate that it began with, but for a guest
 # with tsc_mode=native, which has the host's. QEMU's TSC is that of the machine, with -icount it has 1 GHz.
 # oracle: yes
+# cpus: 2
 # timeout: 400
 # soak
 . "$(dirname "$0")/../lib/case.sh"

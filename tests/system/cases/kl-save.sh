@@ -3,6 +3,7 @@
 # Our tool saves and restores a Debian guest with a disk and a card: processes, memory, file system and clock go
 # on; images cross between kl and xl both ways; a guest that does not answer is resumed; nothing is left.
 # oracle: yes
+# cpus: 2
 # timeout: 400
 . "$(dirname "$0")/../lib/case.sh"
 

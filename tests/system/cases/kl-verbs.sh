@@ -3,6 +3,7 @@
 # kl's verbs that change a running guest, each seen afterwards by kl and xl alike; its verbs that leave files are
 # compared with xl's to the byte.
 # oracle: yes
+# cpus: 2
 # timeout: 420
 . "$(dirname "$0")/../lib/case.sh"
 

@@ -4,6 +4,7 @@
 # a ninth, which then is unplugged under load and plugged in again; the daemon is killed a hundred times
 # meanwhile (KILLS in the environment: another number); every byte is checked.
 # oracle: yes
+# cpus: 2
 # soak
 # timeout: 900
 . "$(dirname "$0")/../lib/case.sh"

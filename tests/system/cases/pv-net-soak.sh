@@ -4,6 +4,7 @@
 # fetched from at once while the daemon is killed a hundred times (KILLS in the environment: another number) and a
 # card of the Linux guest is unplugged and plugged in again; every byte is checked.
 # oracle: yes
+# cpus: 2
 # soak
 # timeout: 900
 . "$(dirname "$0")/../lib/case.sh"

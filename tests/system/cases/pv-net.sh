@@ -4,6 +4,7 @@
 # IPv6, two queues, offloads used, the daemon killed ten times under load, three cards, one of them
 # with a rate limit and another MTU, unplugging and plugging in under load, link state.
 # oracle: yes
+# cpus: 2
 # timeout: 400
 . "$(dirname "$0")/../lib/case.sh"
 

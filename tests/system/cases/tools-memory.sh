@@ -3,6 +3,7 @@
 # What 100 idle domains cost dom0 in memory, with our toolstack: daemons, their kernel objects, files in
 # the initramfs (logs, userdata). Under 16 MiB, and it comes back.
 # oracle: yes
+# cpus: 2
 # timeout: 500
 # soak
 . "$(dirname "$0")/../lib/case.sh"

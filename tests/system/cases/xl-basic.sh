@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The toolstack's verbs that look at the host and at dom0; no guest is needed.
 # oracle: yes
+# cpus: 2
 # timeout: 240
 . "$(dirname "$0")/../lib/case.sh"
 

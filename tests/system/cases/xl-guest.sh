@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The toolstack's verbs on a running Debian guest, from create to destroy.
 # oracle: yes
+# cpus: 2
 # timeout: 420
 . "$(dirname "$0")/../lib/case.sh"
 

@@ -4,6 +4,7 @@
 # system go on, its clock does not go back, and that twice; a checkpoint (save -c) leaves it running; save -p leaves
 # it paused.
 # oracle: yes
+# cpus: 2
 # timeout: 400
 . "$(dirname "$0")/../lib/case.sh"
 
