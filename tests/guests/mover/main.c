@@ -10,8 +10,10 @@
  *
  * Words: ignore (never looks at the request), refuse (takes it and does not act), balloon (gives
  * memory back and takes new, all the time), dirty=N (pages each vcpu writes between two looks at the
- * clock, default 8), look=N (milliseconds between two such looks, default 20), rates (tells what clocks do: data/clock_ms, data/tsc_khz and the first such,
- * data/first_khz), steady (its TSC never goes back either, wherever it wakes up).
+ * clock, default 8), look=N (milliseconds between two such looks, default 20), rates (tells what
+ * clocks do: data/clock_ms, data/tsc_khz and the first such, data/first_khz), steady (its TSC never
+ * goes back either, wherever it wakes up), skew=N (milliseconds by which the clocks of the hosts that
+ * it wakes up on may differ).
  */
 #include <guest/console.h>
 #include <guest/cpu.h>
@@ -176,6 +178,7 @@ static void move(void)
 		moves++;
 		rate.ns = 0;
 		rate.khz = 0;
+		last_wall -= arg_number("skew", 0) * MS;
 		store_attach();
 	} else {
 		resumed++;
