@@ -291,6 +291,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	catch_signals();	/* first: one that asks for the statistics must not end us */
 	rc = make_directories(&d);
 	if (rc)
 		return fail(d.directory, rc);
@@ -299,7 +300,6 @@ int main(int argc, char **argv)
 	rc = lock(d.directory);
 	if (rc)
 		return fail("another instance runs", rc);
-	catch_signals();
 	rc = pv_linux_open(&d.domain, "blkback");
 	if (rc)
 		return fail("event channels, grants or store", rc);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The programs as they are shipped, with musl, on a host without a hypervisor: a wrong option, and one that misses its
-# argument, end in an error, never in a signal; the store serves its client. (The other host tests link with glibc,
+# argument, end in an error, never in a signal; a daemon that waits bears one; the store serves its client. (The other host tests link with glibc,
 # whose getopt() is another.)
 #
 #	programs.sh FOLDER	where kl and the others were built
@@ -30,6 +30,19 @@ for program in blkback consoled monitor netback xenstored; do
 	ends ./$program --nothing
 	ends ./$program --pid-file
 done
+
+# A daemon that waits for its predecessor to die bears being asked for its statistics.
+folder=$(mktemp -d)
+flock "$folder/lock" sleep 2 &
+sleep 0.5
+./blkback -f -d "$folder" >/dev/null 2>&1 &
+waits=$!
+sleep 0.5
+kill -USR1 $waits
+wait $waits
+[ $? -lt 3 ] || { echo "blkback: ended by a request for statistics"; failed=1; }
+wait
+rm -r "$folder"
 
 export XENSTORED_RUNDIR=$(mktemp -d)
 export XENSTORED_PATH=$XENSTORED_RUNDIR/socket

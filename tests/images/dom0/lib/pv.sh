@@ -22,11 +22,17 @@ restart_blkback() {
 	start_blkback
 }
 
+# It is asked once it catches the signal (10): one that is being started would be ended by it.
+blkback_told() {
+	[ -e /run/krypton/blkback/stats ] && return
+	[ $((0x$(sed -n 's/^SigCgt:[ \t]*//p' /proc/$blkback_pid/status) & 0x200)) = 0 ] || kill -USR1 $blkback_pid
+	return 1
+}
+
 # Statistics of all devices, one line each.
 blkback_stats() {
 	rm -f /run/krypton/blkback/stats
-	kill -USR1 $blkback_pid
-	within 5 test -e /run/krypton/blkback/stats && cat /run/krypton/blkback/stats
+	within 5 blkback_told && cat /run/krypton/blkback/stats
 }
 
 back_of() {
