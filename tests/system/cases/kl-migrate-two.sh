@@ -4,7 +4,6 @@
 # through it never breaks, its clock never goes back, its memory and its file system stay whole. With more than
 # four moves, two small guests also move at once in both directions, and while the far host's store is killed.
 # oracle: no (Debian's Xen has no log-dirty mode for PV guests)
-# cpus: 2
 # timeout: 500
 . "$(dirname "$0")/../lib/case.sh"
 . "$(dirname "$0")/../lib/hosts.sh"

@@ -3,7 +3,6 @@
 # The log of dirty pages: a guest writes in every way there is, and the pages that it names are found; then the
 # ABI guests run with the log on, emptied every few milliseconds: nothing that they see may be different.
 # oracle: no (Debian's Xen has no log-dirty mode for PV guests)
-# cpus: 2
 # timeout: 450
 . "$(dirname "$0")/../lib/case.sh"
 

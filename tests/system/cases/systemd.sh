@@ -4,7 +4,6 @@
 # is killed more often than systemd's own limit allows and is back; guests live through it, whatever is
 # restarted; at the end they are shut down.
 # oracle: yes
-# cpus: 2
 # timeout: 300
 . "$(dirname "$0")/../lib/case.sh"
 

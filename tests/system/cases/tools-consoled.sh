@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # Our console daemon under Debian's toolstack: logs, viewers, rotation, kills.
 # oracle: yes
-# cpus: 2
 # timeout: 420
 . "$(dirname "$0")/../lib/case.sh"
 

@@ -3,7 +3,6 @@
 # Our whole toolstack; what happens when domains end: restarts, crashes, loops, cores, and a monitor
 # that dies meanwhile.
 # oracle: yes
-# cpus: 2
 # timeout: 600
 . "$(dirname "$0")/../lib/case.sh"
 

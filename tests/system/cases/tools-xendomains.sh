@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # Guests that start and stop with the host, in their order; real hotplug work for a disk and a card.
 # oracle: yes
-# cpus: 2
 # timeout: 420
 . "$(dirname "$0")/../lib/case.sh"
 
