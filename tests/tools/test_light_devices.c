@@ -177,6 +177,29 @@ static void test_reconnect_fails(void **state)
 	assert_int_equal(light_reconnect_disk(light, 1, "xvda", &error), -ENODEV);
 }
 
+/* Another tool is changing the domain: nothing of it is written over, and it can be said again. */
+static void test_detach_waits(void **state)
+{
+	int lock, pipe_fd[2];
+
+	(void)state;
+	assert_int_equal(light_reconnect_disk(light, 1, "xvda", &error), 0);
+	lock = light_lock_domain(light, 1, 0);
+	assert_true(lock >= 0);
+	assert_return_code(pipe(pipe_fd), errno);
+	assert_int_equal(write(pipe_fd[1], "x", 1), 1);
+	light->cancel_fd = pipe_fd[0];
+	assert_int_equal(light_detach_disk(light, 1, "xvda", false, &error), -ECANCELED);
+	assert_non_null(strstr(error.text, "detach it again"));
+	assert_int_equal(configured_disks(), 1);
+	light->cancel_fd = -1;
+	light_unlock_domain(light, 1, lock);
+	assert_int_equal(light_detach_disk(light, 1, "xvda", false, &error), 0);
+	assert_int_equal(configured_disks(), 0);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+}
+
 /* No number is not number 0. */
 static void test_reconnect_nothing(void **state)
 {
@@ -280,7 +303,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_rename_waits), T(test_reconnect_fails), T(test_reconnect_nothing),
+		T(test_rename_waits), T(test_reconnect_fails), T(test_detach_waits), T(test_reconnect_nothing),
 		T(test_both_backends), T(test_attach_waits),
 	};
 

@@ -329,13 +329,36 @@ static void forget_device(struct light *light, uint32_t domid, const char *kind,
 #define DETACH_FORCE	1u /* does not wait for the guest */
 #define DETACH_KEEP	2u /* stays in the configuration */
 
+/* The closed device's nodes and, unless it is kept, its place in the configuration go. */
+static int forget_closed(struct group *group, uint32_t domid, const char *kind, unsigned int devid,
+			 unsigned int how)
+{
+	struct light *light = group->light;
+	struct batch batch = { 0 };
+	int rc, lock = light_lock_domain(light, domid, DOMAIN_LOCK_MS);
+
+	if (lock < 0)
+		return tools_fail(group->error, lock, lock == -ECANCELED ? "canceled" : "timeout",
+				  "domain %u is being changed by another tool; the device is "
+				  "closed, detach it again", domid);
+	group_remove_nodes(group, &batch);
+	rc = batch_commit(&batch, light->store);
+	if (rc)
+		tools_fail(group->error, rc, "store", "cannot remove the device's nodes: %s",
+			   strerror(-rc));
+	if (!(how & DETACH_KEEP))
+		forget_device(light, domid, kind, devid);
+	light_unlock_domain(light, domid, lock);
+	batch_free(&batch);
+	return rc;
+}
+
 static int detach(struct light *light, uint32_t domid, const char *kind, const char *which,
 		  unsigned int how, struct tools_error *error)
 {
 	struct group group = { .light = light, .force = how & DETACH_FORCE, .error = error };
-	struct batch batch = { 0 };
 	unsigned int devid;
-	int lock, rc = read_id(light, kind, domid, which, &devid);
+	int rc = read_id(light, kind, domid, which, &devid);
 
 	if (!rc)
 		rc = group_of_domain(&group, domid);
@@ -349,18 +372,7 @@ static int detach(struct light *light, uint32_t domid, const char *kind, const c
 	rc = ask_to_close(&group);
 	rc = rc ? rc : group_start(&group);
 	rc = rc ? rc : group_finish(&group);
-	if (!rc) {
-		lock = light_lock_domain(light, domid, DOMAIN_LOCK_MS);
-		group_remove_nodes(&group, &batch);
-		rc = batch_commit(&batch, light->store);
-		if (rc)
-			tools_fail(error, rc, "store", "cannot remove the device's nodes: %s",
-				   strerror(-rc));
-		if (!(how & DETACH_KEEP))
-			forget_device(light, domid, kind, devid);
-		light_unlock_domain(light, domid, lock);
-	}
-	batch_free(&batch);
+	rc = rc ? rc : forget_closed(&group, domid, kind, devid, how);
 	group_free(&group);
 	return rc;
 }
