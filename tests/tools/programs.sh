@@ -33,15 +33,21 @@ done
 
 # A daemon that waits for its predecessor to die bears being asked for its statistics.
 folder=$(mktemp -d)
-flock "$folder/lock" sleep 2 &
-sleep 0.5
-./blkback -f -d "$folder" >/dev/null 2>&1 &
+exec 9>"$folder/lock"
+flock 9
+./blkback -f -d "$folder" >/dev/null 2>&1 9>&- &
 waits=$!
-sleep 0.5
-kill -USR1 $waits
+catches() {
+	[ $((0x$(sed -n 's/^SigCgt:[ \t]*//p' /proc/$waits/status) & 0x200)) != 0 ] # 10, SIGUSR1
+}
+for try in {1..40}; do # it waits for 5 s
+	catches 2>/dev/null && break
+	sleep 0.1
+done
+kill -USR1 $waits || { echo "blkback: does not wait for the lock, or for signals before it"; failed=1; }
+exec 9>&-
 wait $waits
 [ $? -lt 3 ] || { echo "blkback: ended by a request for statistics"; failed=1; }
-wait
 rm -r "$folder"
 
 export XENSTORED_RUNDIR=$(mktemp -d)
