@@ -550,32 +550,65 @@ static void test_hostile_guest(void **state)
 	assert_string_equal(w->error.code, "guest-tables");
 }
 
-/* A sender says that there are 2^28 pfns: refused before tables for them are made. */
-static void test_hostile_sender(void **state)
+/* A stream that has got as far as its memory: @end_pfn, and one page that is not there. */
+static struct stream_writer *hostile_stream(struct world *w, struct move_channel *channel,
+					    uint32_t end_pfn)
 {
-	struct world *w = *state;
-	const uint32_t end_pfn = (1U << 28) - 1;
-	uint64_t *pfns = calloc(end_pfn / 512 + 1, sizeof(*pfns));
+	uint64_t *pfns = calloc(end_pfn / 512 + 1, sizeof(*pfns)), word = STREAM_TYPE_MASK;
 	struct stream_options options = { 0 };
 	struct stream_writer *writer;
-	struct move_channel channel;
-	struct move_restore r;
-	domid_t domid;
 
 	assert_int_equal(ftruncate(w->fd, 0), 0);
-	move_channel_init(&channel, w->fd, -1);
-	assert_int_equal(stream_writer_open(STREAM_XL, &options, move_channel_put, &channel, &writer),
+	lseek(w->fd, 0, SEEK_SET);
+	move_channel_init(channel, w->fd, -1);
+	assert_int_equal(stream_writer_open(STREAM_XL, &options, move_channel_put, channel, &writer),
 			 0);
 	assert_int_equal(stream_write_start(writer, "{}", 4, 17, NULL), 0);
 	assert_int_equal(stream_write_pv_info(writer, NULL), 0);
 	assert_int_equal(
 		stream_write_record(writer, STREAM_REC_STATIC_DATA_END, NULL, 0, NULL), 0);
 	assert_int_equal(stream_write_p2m_frames(writer, end_pfn, pfns, NULL), 0);
-	stream_writer_close(writer);
+	assert_int_equal(stream_write_pages(writer, 1, &word, NULL, NULL), 0);
 	free(pfns);
+	return writer;
+}
+
+/* A sender says that there are 2^28 pfns: refused before tables for them are made. */
+static void test_hostile_sender(void **state)
+{
+	struct world *w = *state;
+	struct move_channel channel;
+	struct move_restore r;
+	domid_t domid;
+
+	stream_writer_close(hostile_stream(w, &channel, (1U << 28) - 1));
 	assert_int_equal(restore(w, &domid, &r), -E2BIG);
 	assert_string_equal(w->error.code, "bad-stream");
 	destroy(w, domid);
+}
+
+/* State of vcpus that the new domain does not have: refused as it comes, nothing is kept of it. */
+static void test_hostile_vcpus(void **state)
+{
+	static const uint32_t ids[] = { 2, 8191 };
+	struct world *w = *state;
+	struct move_channel channel;
+	struct stream_writer *writer;
+	struct move_restore r;
+	char what[64];
+	domid_t domid;
+
+	for (unsigned int i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		writer = hostile_stream(w, &channel, 1000);
+		assert_int_equal(stream_write_vcpu(writer, STREAM_REC_X86_PV_VCPU_XSAVE, ids[i], what,
+						   sizeof(what), NULL), 0);
+		stream_writer_close(writer);
+		assert_int_equal(restore(w, &domid, &r), -EINVAL);
+		assert_string_equal(w->error.code, "bad-stream");
+		snprintf(what, sizeof(what), "vcpu %u: domain %u has 2", ids[i], domid);
+		assert_non_null(strstr(w->error.text, what));
+		destroy(w, domid);
+	}
 }
 
 /* Debian's own checker takes the image, where setup has unpacked it; live rounds, too. */
@@ -678,6 +711,7 @@ int main(void)
 		CASE(saved_and_restored), CASE(apart), CASE(apart_killed), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
 		CASE(every_failure), CASE(every_failure_apart), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
 		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
+		CASE(hostile_vcpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

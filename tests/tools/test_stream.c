@@ -289,6 +289,8 @@ static const struct patch patches[] = {
 	{ STREAM_LIBXC, "IC", 60, 4, 47, -EINVAL, false, "not a multiple of 24" },
 	{ STREAM_LIBXC, "IC", 60, 4, 0, -EINVAL, false, "not a multiple of 24 from 24" },
 	{ STREAM_LIBXC, "IM", 60, 4, 17, -EINVAL, false, "not a multiple of 16" },
+	{ STREAM_LIBXC, "IC", 60, 4, 24 * 2731, -EINVAL, false, "of 24 from 24 to 65536" },
+	{ STREAM_LIBXC, "IM", 60, 4, 16 * 4097, -EINVAL, false, "of 16 from 16 to 65536" },
 	{ STREAM_LIBXC, "IS", 60, 4, 8, -EINVAL, false, "its length is 8, not 0" },
 	{ STREAM_LIBXC, "T", 44, 4, 16, -EINVAL, false, "its length is 16, not 24" },
 	{ STREAM_LIBXC, "IH", 60, 4, 4095, -EINVAL, false, "its length is 4095, not 4096" },
@@ -328,6 +330,8 @@ static const struct patch patches[] = {
 	{ STREAM_LIBXC, "ISFPXH", 8340, 4, 137, -EINVAL, false, "at most 128" },
 	{ STREAM_LIBXC, "ISFPV", 8340, 4, 16, -EINVAL, false, "at least 16" },
 	{ STREAM_LIBXC, "ISFPR", 8340, 4, 39, -EINVAL, false, "no multiple of 16" },
+	{ STREAM_LIBXC, "ISFPV", 8340, 4, 65537, -EINVAL, false, "not from 8 to 65536" },
+	{ STREAM_LIBXC, "ISFPR", 8340, 4, 128U << 20, -EINVAL, false, "not from 8 to 65536" },
 	{ STREAM_LIBXC, "T", 68, 1, 1, -EINVAL, true, "reserved" },
 	{ STREAM_LIBXC, "ISFPV", 8950, 1, 1, -EINVAL, true, "padding" },
 	/* libxl's */

@@ -154,13 +154,14 @@ struct restorer {
 	struct ctl_cpu_policy policy;
 	struct vcpu_state *vcpus;
 	uint32_t nr_vcpus;
+	uint32_t most_vcpus; /* that the domain has */
 	struct shared_info *shared; /* a whole page */
 	/* One batch. */
 	xen_pfn_t *mfns;
 	uint64_t *words;
 };
 
-/* restore_pages.c: how many pfns the new domain may have; then the list of its table's pages. */
+/* restore_pages.c: how many pfns and vcpus the new domain may have; then its table's pages. */
 int restorer_limit(struct restorer *r);
 int restorer_p2m_frames(struct restorer *r, const struct stream_item *item);
 int restorer_pages(struct restorer *r, const struct stream_item *item);

@@ -16,7 +16,7 @@
 
 /* ---- how many pfns there are ---- */
 
-/* Tables are as long as the sender says, and he may be wrong: bounded as what we would send. */
+/* Tables are as long as the sender says, vcpus as many, and he may be wrong. */
 int restorer_limit(struct restorer *r)
 {
 	struct xen_domctl_getdomaininfo info;
@@ -26,6 +26,7 @@ int restorer_limit(struct restorer *r)
 	if (rc)
 		return tools_fail(r->error, rc, "no-domain", "domain %u: %s", domid, strerror(-rc));
 	r->most = move_most_pages(&info) + SPARSE_PFNS;
+	r->most_vcpus = info.max_vcpu_id + 1;	/* wraps to none */
 	return 0;
 }
 

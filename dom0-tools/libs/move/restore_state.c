@@ -46,9 +46,15 @@ static struct vcpu_state *vcpu_slot(struct restorer *r, uint32_t vcpu)
 /* The later of two records of a kind counts (a checkpointed stream has several). */
 static int keep_vcpu(struct restorer *r, const struct stream_item *item)
 {
-	struct vcpu_state *vcpu = vcpu_slot(r, item->vcpu.vcpu);
-	void *copy = vcpu ? calloc(1, item->vcpu.length + sizeof(*vcpu->extended)) : NULL;
+	struct vcpu_state *vcpu;
+	void *copy;
 
+	if (item->vcpu.vcpu >= r->most_vcpus)
+		return tools_fail(r->error, -EINVAL, "bad-stream",
+				  "it has state of vcpu %u: domain %u has %u", item->vcpu.vcpu,
+				  r->restore->build->domid, r->most_vcpus);
+	vcpu = vcpu_slot(r, item->vcpu.vcpu);
+	copy = vcpu ? calloc(1, item->vcpu.length + sizeof(*vcpu->extended)) : NULL;
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, item->vcpu.context, item->vcpu.length);

@@ -16,6 +16,8 @@
 #define PFNS_PER_P2M_FRAME (STREAM_PAGE_BYTES / 8)
 #define EXTENDED_MAX	   128U /* the union of a domctl */
 #define XSAVE_MIN	   16U	/* xcr0 and xcr0_accum */
+/* A reader keeps states and policies until the end: several times what any CPU has (AMX: 11 KiB). */
+#define STATE_MAX	   65536U
 
 /* What has been seen; the names are for messages. */
 enum {
@@ -67,7 +69,7 @@ struct record_rule {
 #define VCPU_RULE(record)                                                                          \
 	{                                                                                          \
 		.name = record, .needs = SEEN_FRAMES | SEEN_PAGES, .sets = SEEN_VCPU,              \
-		.min = VCPU_HEAD_BYTES, .max = STREAM_RECORD_MAX                                   \
+		.min = VCPU_HEAD_BYTES, .max = STATE_MAX                                           \
 	}
 
 static const struct record_rule rules_of[STREAM_REC_COUNT] = {
@@ -125,14 +127,14 @@ static const struct record_rule rules_of[STREAM_REC_COUNT] = {
 					  .forbids = SEEN_CPUID | SEEN_STATIC_END,
 					  .sets = SEEN_CPUID,
 					  .min = 24,
-					  .max = STREAM_RECORD_MAX,
+					  .max = STATE_MAX,
 					  .unit = 24,
 					  .version = 3 },
 	[STREAM_REC_X86_MSR_POLICY] = { .name = "X86_MSR_POLICY",
 					.forbids = SEEN_MSR | SEEN_STATIC_END,
 					.sets = SEEN_MSR,
 					.min = 16,
-					.max = STREAM_RECORD_MAX,
+					.max = STATE_MAX,
 					.unit = 16,
 					.version = 3 },
 };
