@@ -240,6 +240,21 @@ static void test_faults(void **state)
 	assert_int_equal(dump_core(w->ctl, w->fm, 99, 1, NULL, NULL, NULL), -ESRCH);
 }
 
+/* One that is only half made: no vcpus, so nothing to ask each of them. */
+static void test_no_vcpus(void **state)
+{
+	struct xen_domctl_createdomain create = { .max_vcpus = 1 };
+	struct tools_error e = { 0 };
+	struct world *w = *state;
+	domid_t id = 0;
+
+	assert_int_equal(ctl_createdomain(w->ctl, &id, &create), 0);
+	alarm(10);
+	assert_int_equal(dump_core(w->ctl, w->fm, id, fileno(w->file), NULL, NULL, &e), -EINVAL);
+	alarm(0);
+	assert_string_equal(e.code, "no-vcpu");
+}
+
 static int stop(void *cookie, uint64_t done, uint64_t all)
 {
 	assert_true(done <= all);
@@ -262,7 +277,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_lists), T(test_tables), T(test_lies), T(test_faults), T(test_stopped),
+		T(test_lists), T(test_tables), T(test_lies), T(test_faults), T(test_stopped), T(test_no_vcpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <tools/kill_point.h>
@@ -265,6 +267,39 @@ static void test_gc_of_late_nodes(void **state)
 	assert_non_null(fake_store_get("/local/domain/0/name"));
 }
 
+static const char *unlinked; /* by its creator, the moment before it lets go of its lock */
+
+int flock(int fd, int operation)
+{
+	if (unlinked)
+		unlink(unlinked);
+	unlinked = NULL;
+	return (int)syscall(SYS_flock, fd, operation);
+}
+
+/* A creation that ends while we look at its marker is no dead one, though its domain stands paused. */
+static void test_gc_beside_creation(void **state)
+{
+	static const char text[] = "00000000-0000-0000-0000-000000000000 g\n1\n";
+	static const char name[] = "kl/create-00000000-0000-0000-0000-000000000000.77";
+	char marker[128];
+
+	(void)state;
+	make_domain();
+	there("kl");
+	mkdir(path, 0700);
+	snprintf(marker, sizeof(marker), "%s", write_file(name, text));
+	unlinked = marker;
+	assert_int_equal(light_gc(light, &error), 0);
+	assert_null(unlinked);
+	assert_non_null(fake_hv_domain(1));
+	assert_non_null(fake_store_get("/local/domain/1/name"));
+	write_file(name, text);
+	assert_int_equal(light_gc(light, &error), 1);
+	assert_null(fake_hv_domain(1));
+	assert_false(there(name));
+}
+
 static char said[512];
 
 static void warn(void *cookie, const char *text)
@@ -406,7 +441,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_restricted_loader),
-		T(test_gc_of_boot_files),
+		T(test_gc_of_boot_files), T(test_gc_beside_creation),
 		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered),
 		T(test_gc_of_late_nodes), T(test_stubborn_script), T(test_json_from_elsewhere),
 		T(test_disks_after_the_stream),

@@ -249,12 +249,12 @@ static int put_all(struct dump *d)
 /* vcpus that were never started have no context, and none in the dump. */
 static int read_vcpus(struct dump *d)
 {
-	unsigned int v;
+	unsigned int count = d->info.max_vcpu_id + 1, v;	/* wraps to none */
 
-	d->contexts = calloc(d->info.max_vcpu_id + 1, sizeof(*d->contexts));
+	d->contexts = calloc(count + 1UL, sizeof(*d->contexts));
 	if (!d->contexts)
 		return -ENOMEM;
-	for (v = 0; v <= d->info.max_vcpu_id; v++)
+	for (v = 0; v < count; v++)
 		if (!ctl_getvcpucontext(d->ctl, d->domid, v, &d->contexts[d->vcpus]))
 			d->vcpus++;
 	if (d->vcpus)
