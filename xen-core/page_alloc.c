@@ -275,9 +275,9 @@ static struct page_info *alloc_heap_pages(const struct domain *d, unsigned int o
 	for (i = 0; i < 1UL << order; i++) {
 		bool own = tag && pg[i].free.tag == tag;
 
-		if (!own && pg[i].tlbflush_stamp && !(memflags & MEMF_no_tlbflush) &&
-		    (!stamp || (int32_t)(pg[i].tlbflush_stamp - stamp) > 0))
-			stamp = pg[i].tlbflush_stamp;
+		/* One from before the clock began anew looks late: then more is flushed than needed. */
+		if (!own && !(memflags & MEMF_no_tlbflush))
+			stamp = max(stamp, pg[i].tlbflush_stamp);
 		if (dirty && !own && !(memflags & MEMF_no_scrub))
 			clear_page(page_to_virt(&pg[i]));
 	}

@@ -127,6 +127,28 @@ static void test_no_stale_memory(void **state __maybe_unused)
 	assert_int_equal(total_free_pages(), 1);
 }
 
+/*
+ * A block of pages that were freed very long apart, by the flush clock: the later one decides, however
+ * far back the other lies.
+ */
+static void test_old_and_new_stamp(void **state __maybe_unused)
+{
+	struct page_info *pg = alloc_domheap_pages(NULL, 1, 0);
+	unsigned int flushes;
+
+	drain();
+	free_domheap_pages(pg, 1);
+	flush_tlb_all();
+	flushes = host_rec.flushes_mask;
+	for (unsigned int newer = 0; newer < 2; newer++) {
+		pg[newer].tlbflush_stamp = 0x80000001;
+		pg[!newer].tlbflush_stamp = 1;
+		assert_ptr_equal(alloc_domheap_pages(NULL, 1, 0), pg);
+		assert_int_equal(host_rec.flushes_mask, ++flushes);
+		free_domheap_pages(pg, 1);
+	}
+}
+
 /* Runs up, down and broken ones come back whole; a page that is referred to, or has a type, stays. */
 static void test_free_unreferenced(void **state __maybe_unused)
 {
@@ -324,6 +346,7 @@ int main(void)
 		host_test(test_address_width),
 		host_test(test_owner_rules),
 		host_test(test_no_stale_memory),
+		host_test(test_old_and_new_stamp),
 		host_test(test_free_unreferenced),
 		host_test(test_list_rotate_and_cut),
 		host_test(test_buddy_freed_while_cleared),
