@@ -571,6 +571,26 @@ static void test_receiver(void **state)
 	free(image);
 }
 
+/* What became of it could not be told later, as no note can be left: then it does not start here. */
+static void test_no_note(void **state)
+{
+	struct move_receive receive;
+
+	(void)state;
+	image_flags = MOVE_FLAG_ANSWER;
+	record_image();
+	snprintf(path, sizeof(path), "%s/kl", run_dir);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/kl/moved-12345678-1234-1234-1234-123456789abc", run_dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_true(receive_from(GIVES_LEAVE, &receive) < 0);
+	assert_non_null(strstr(error.text, path));
+	assert_false(receive.started);
+	assert_int_equal(WEXITSTATUS(told), MOVE_HERE);
+	assert_int_equal(fake_hv_domains(), 0);
+	free(image);
+}
+
 /*
  * The target's store dies at whichever request: what the sender is told is so, and once the store is
  * back nothing else is left.
@@ -658,6 +678,33 @@ static void test_query(void **state)
 	assert_int_equal(ask(), 1);
 }
 
+/* The receiver has leave, and is about to start it: what it does not start is destroyed, so it is waited for. */
+static void test_query_too_early(void **state)
+{
+	static const char note[] = "run/kl/moved-12345678-1234-1234-1234-123456789abc";
+	uint64_t begun = tools_now_ms();
+	pid_t receiver;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/kl", run_dir);
+	mkdir(path, 0700);
+	write_file(note, "leave\n");
+	assert_int_equal(ctl_pausedomain(ctl, 1), 0);
+	receiver = fork();
+	if (!receiver) {
+		usleep(300000);
+		write_file(note, "started\n");
+		_exit(0);
+	}
+	assert_int_equal(ask(), 1);
+	assert_true(tools_now_ms() - begun >= 300);
+	waitpid(receiver, NULL, 0);
+	/* One that died in between, and had started it. */
+	write_file(note, "leave\n");
+	assert_int_equal(ctl_unpausedomain(ctl, 1), 0);
+	assert_int_equal(ask(), 1);
+}
+
 static void test_preflight(void **state)
 {
 	struct strbuf problems = { 0 };
@@ -718,7 +765,7 @@ int main(void)
 		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_holds_disks), CASE(sender_to_xl),
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
 		CASE(one_at_a_time), CASE(senders_store_dies),
-		CASE(cancel), CASE(receiver), CASE(store_dies), CASE(query), CASE(preflight),
+		CASE(cancel), CASE(receiver), CASE(store_dies), CASE(no_note), CASE(query), CASE(query_too_early), CASE(preflight),
 		CASE(features),
 	};
 

@@ -59,15 +59,23 @@ static void note_path(struct receiver *r, char path[256])
 	snprintf(path, 256, "%.180s/kl/moved-%s", r->receive->light->run_dir, uuid);
 }
 
-static void take_note(struct receiver *r, const char *what)
+static int take_note(struct receiver *r, const char *what, struct tools_error *error)
+{
+	char path[256];
+	int rc;
+
+	note_path(r, path);
+	rc = tools_write_file(path, what, strlen(what), 0600);
+	return rc ? tools_fail(error, rc, "note", "%s cannot be written: %s", path, strerror(-rc)) :
+		    0;
+}
+
+static void drop_note(struct receiver *r)
 {
 	char path[256];
 
 	note_path(r, path);
-	if (!what)
-		unlink(path);
-	else if (tools_write_file(path, what, strlen(what), 0600))
-		say(r, "migration target: no note can be left below /run.");
+	unlink(path);
 }
 
 static bool noted(struct receiver *r, const char *what)
@@ -85,34 +93,50 @@ static bool noted(struct receiver *r, const char *what)
 }
 
 /* 1: it is here under that name, and runs, stands or has ended; 0: it is not; -EBUSY: it goes. */
-static int is_here(struct receiver *r, const char *name)
+static int is_here(struct receiver *r, const char *name, bool *paused)
 {
 	struct xen_domctl_getdomaininfo info;
 	int domid = light_name_to_domid(r->receive->light, name);
 
+	*paused = false;
 	if (domid <= 0 || ctl_getdomaininfo(r->receive->light->ctl, (domid_t)domid, &info) ||
 	    memcmp(info.handle, r->config.uuid, sizeof(info.handle)))
 		return 0;
+	*paused = info.flags & XEN_DOMINF_paused;
 	return info.flags & XEN_DOMINF_dying ? -EBUSY : 1;
+}
+
+/*
+ * Has another receiver still to start it? One that is not started yet is destroyed if anything fails.
+ * One that a receiver left half-made goes now.
+ */
+static bool is_on_its_way(struct receiver *r)
+{
+	char incoming[256];
+	bool paused;
+
+	light_gc(r->receive->light, NULL);
+	snprintf(incoming, sizeof(incoming), "%.200s" SUFFIX_INCOMING, r->name);
+	if (is_here(r, incoming, &paused))
+		return true;
+	return is_here(r, r->name, &paused) == 1 && paused && noted(r, NOTE_LEAVE);
 }
 
 static int query(struct receiver *r)
 {
 	const struct timespec pause = { .tv_nsec = QUERY_LOOK_NS };
 	uint64_t end = tools_now_ms() + QUERY_MS;
-	char incoming[256];
+	bool paused;
 	int here;
 
 	r->receive->only_asked = true;
-	snprintf(incoming, sizeof(incoming), "%.200s" SUFFIX_INCOMING, r->name);
-	/* One that a receiver left half-made goes; one that it still works at is waited for. */
-	while (light_gc(r->receive->light, NULL), is_here(r, incoming)) {
+	while (is_on_its_way(r)) {
 		if (tools_now_ms() > end)
 			return tools_fail(r->error, -EBUSY, "busy",
 					  "another receiver is still busy with %s", r->name);
 		nanosleep(&pause, NULL);
 	}
-	here = is_here(r, r->name);
+	here = is_here(r, r->name, &paused);
 	if (here == 1 || (!here && noted(r, NOTE_STARTED)))
 		return answer(r, ANSWER_PRESENT);
 	if (here || noted(r, NOTE_LEAVE))
@@ -182,9 +206,10 @@ static int confirm(struct light *light, uint32_t domid, void *cookie, struct too
 				  "the sender gives no leave to start %s: %s", r->name,
 				  rc == -ENODATA ? "it went away" : strerror(-rc));
 	r->leave = true;
-	take_note(r, NOTE_LEAVE);
 	say(r, "migration target: Got permission, starting domain.");
-	rc = light_rename(light, domid, r->config.name, r->name, error);
+	/* Without it whoever asks later could be told of one that ran that it never came. */
+	rc = take_note(r, NOTE_LEAVE, error);
+	rc = rc ? rc : light_rename(light, domid, r->config.name, r->name, error);
 	/* Nobody's ^C undoes it from here on. */
 	light->cancel_fd = r->in.cancel_fd = r->out.cancel_fd = -1;
 	return rc;
@@ -220,10 +245,12 @@ static int make_domain(struct receiver *r)
 	r->config.name = tools_asprintf("%s" SUFFIX_INCOMING, r->name);
 	if (!r->config.name)
 		return tools_fail(r->error, -ENOMEM, "no-memory", "out of memory");
-	take_note(r, NULL);
+	drop_note(r);
 	rc = light_create(m->light, &create, r->error);
-	if (r->leave)
-		take_note(r, rc ? NULL : NOTE_STARTED);
+	if (r->leave && rc)
+		drop_note(r);
+	else if (r->leave && take_note(r, NOTE_STARTED, NULL))
+		say(r, "migration target: no note can be left that it runs.");
 	m->domid = create.domid;
 	m->started = !rc;
 	if (!rc) {
