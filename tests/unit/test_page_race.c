@@ -206,6 +206,43 @@ static void test_types_exclude_each_other(void **state __maybe_unused)
 	all_schedules(one_page, use_writable, use_writable, one_page_released);
 }
 
+/*
+ * One vcpu drops the last writable reference, while another maps the page once more, a third CPU
+ * flushes its TLB and takes that mapping into it, and the mapping goes. Before the page becomes a table
+ * that CPU must be flushed again: whoever drops last, the stamp is not from before the flush.
+ */
+static void map_flush_unmap(void)
+{
+	const cpumask_t third = cpumask_of(2);
+
+	BUG_ON(get_writable_type(page));
+	race_point();
+	flush_tlb_mask(&third);
+	race_point();
+	put_writable_type(page);
+}
+static void last_put(void) { put_writable_type(page); }
+static void third_is_not_flushed(void)
+{
+	cpumask_t third = cpumask_of(2);
+
+	one_page_released();
+	tlbflush_filter(&third, page->tlbflush_stamp);
+	assert_false(cpumask_empty(&third));
+}
+static void writable_page(void)
+{
+	page->type_info = 0;
+	pt_entries(page)[0].pte = 0;
+	BUG_ON(get_writable_type(page));
+}
+static void test_stamp_is_of_the_last_use(void **state __maybe_unused)
+{
+	page = pt_page(pt_dom);
+	all_schedules(writable_page, last_put, map_flush_unmap, third_is_not_flushed);
+	all_schedules(writable_page, map_flush_unmap, last_put, third_is_not_flushed);
+}
+
 /* A table is locked for an update while its last reference goes. */
 static void lock_and_touch(void)
 {
@@ -416,12 +453,6 @@ static void drop_writable(void)
 	put_writable_type(page);
 	met_halfway |= pt_entries(page)[0].pte > 0 && pt_entries(page)[0].pte < LONG_BATCH;
 }
-static void writable_page(void)
-{
-	page->type_info = 0;
-	pt_entries(page)[0].pte = 0;
-	BUG_ON(get_writable_type(page));
-}
 static void test_long_batch(void **state __maybe_unused)
 {
 	page = pt_page(pt_dom);
@@ -435,6 +466,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		pt_test(test_types_exclude_each_other),
+		pt_test(test_stamp_is_of_the_last_use),
 		pt_test(test_lock_against_put),
 		pt_test(test_get_against_last_put),
 		pt_test(test_steal_against_map),

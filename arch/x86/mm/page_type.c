@@ -8,8 +8,9 @@
  *
  *   count 0                        any type may be taken
  *   VALIDATED, count > 0           contents are checked; more references are free
- *   neither, count 1               one CPU is at work on the contents; the others
- *                                  wait or turn away ("busy" below)
+ *   neither, count 1               one CPU is at work on the contents, or dates the
+ *                                  end of the last use; the others wait or turn
+ *                                  away ("busy" below)
  *   PARTIAL, count 1               the work was preempted. The state itself holds
  *                                  that type reference and one general reference;
  *                                  page->nr_validated says where to go on, and
@@ -191,14 +192,16 @@ int page_type_put(struct page_info *pg, bool partial, bool preemptible)
 			 */
 			cpu_relax();
 			y = read_once(pg->type_info);
-		} else if (!(nx & PGT_count_mask) && is_table_type(x)) {
+		} else if (!(nx & PGT_count_mask)) {
 			nx = x & ~(PGT_validated | PGT_partial);
 			y = atomic_cmpxchg(&pg->type_info, x, nx);
-			if (likely(y == x))
-				return dissolve_table(pg, x, preemptible);
+			if (likely(y == x)) {
+				if (is_table_type(x))
+					return dissolve_table(pg, x, preemptible);
+				leave_type(pg);
+				return 0;
+			}
 		} else {
-			if (!(nx & PGT_count_mask))
-				pg->tlbflush_stamp = tlbflush_current_time();
 			y = atomic_cmpxchg(&pg->type_info, x, nx);
 			if (likely(y == x))
 				return 0;

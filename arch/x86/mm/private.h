@@ -125,18 +125,29 @@ static inline int get_writable_type(struct page_info *pg)
 		return 0;
 	return page_type_get(pg, PGT_writable_page, false);
 }
+/*
+ * The caller made the page busy (PGT_validated cleared) when he dropped the last reference to a type
+ * without contents. CPUs that flush from now on hold no translation from before: the stamp says so to
+ * whoever takes the page as something else, who waits until it is written.
+ */
+static inline void leave_type(struct page_info *pg)
+{
+	pg->tlbflush_stamp = tlbflush_current_time();
+	(void)atomic_add_return(&pg->type_info, PGT_validated - 1);
+}
 static inline void put_writable_type(struct page_info *pg)
 {
 	unsigned long x = read_once(pg->type_info);
 
-	/*
-	 * The last reference leaves a time stamp: CPUs that have flushed since
-	 * hold no writable mapping.
-	 */
-	if (likely((x & (PGT_count_mask | PGT_locked)) == 1))
-		pg->tlbflush_stamp = tlbflush_current_time();
-	if (likely(!(x & PGT_locked)) && likely(atomic_cmpxchg(&pg->type_info, x, x - 1) == x))
+	if (likely((x & (PGT_count_mask | PGT_locked)) == 1)) {
+		if (likely(atomic_cmpxchg(&pg->type_info, x, x & ~PGT_validated) == x)) {
+			leave_type(pg);
+			return;
+		}
+	} else if (likely(!(x & PGT_locked)) &&
+		   likely(atomic_cmpxchg(&pg->type_info, x, x - 1) == x)) {
 		return;
+	}
 	(void)page_type_put(pg, false, false);
 }
 
