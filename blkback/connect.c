@@ -285,6 +285,8 @@ void device_disconnect(struct blkback *b, bool forget)
 		record_name(b, i, name, sizeof(name));	/* an earlier instance's may be there too */
 		blkback_record_remove(b->host, name);
 	}
+	if (forget)
+		medium_forget(b->host, device_fence(b));
 	b->nr_queues = 0;
 	b->connected = false;
 	device_drop_buffer(b);

@@ -61,6 +61,7 @@ int device_open_medium(struct blkback *b, bool taken_over)
 		.format = "raw",
 		.mode = read_mode(b),
 		.fence = device_fence(b),
+		.name = b->bus.path,
 		.taken_over = taken_over,
 		.batch_done = device_complete,
 		.changed = size_changed,

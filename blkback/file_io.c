@@ -470,6 +470,11 @@ bool medium_lingers(struct medium_host *h, uint32_t fence_number)
 	return image_lingers(h->images, fence_number);
 }
 
+void medium_forget(struct medium_host *h, uint32_t fence_number)
+{
+	image_forget(h->images, fence_number);
+}
+
 void medium_patience(struct medium *m, uint32_t seconds)
 {
 	if (m->image)
@@ -510,7 +515,7 @@ void *blkback_record_map(struct medium_host *h, const char *name, size_t bytes)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return NULL;
-	if (!ftruncate(fd, bytes))
+	if (!posix_fallocate(fd, 0, bytes))	/* a hole would be filled, or kill us, when it is written */
 		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	return p == MAP_FAILED ? NULL : p;

@@ -4,8 +4,9 @@
  * same image. The toolstack writes "hold" = 1 into the device's directory; when "holding" is 1, what was written is on
  * the medium and nobody here has it open. "hold" = 0 takes it back. Rings, grants and states stay as they are.
  *
- * What does not work leaves "holding" at "failed"; the device goes on as if nobody had asked. A medium that cannot be
- * opened again is tried every second: its guest waits.
+ * What does not work leaves "holding" at "failed"; the device goes on as if nobody had asked, but that the guest's next
+ * flush fails as ours did: kernels tell an error once. A medium that cannot be opened again is tried every second:
+ * its guest waits.
  */
 #include "private.h"
 
@@ -55,7 +56,8 @@ static void flush(struct blkback *b)
 
 static void close_it(struct blkback *b)
 {
-	if (b->medium && b->hold_flush.result < 0) {
+	b->flush_owed |= b->hold_flush.result < 0;
+	if (b->medium && b->flush_owed) {
 		pv_log(b->domain, "domain %u device %s: it cannot be let go of: flush: error %d", b->bus.peer,
 		       b->bus.path, -b->hold_flush.result);
 		go_on_as_before(b, "failed");
@@ -165,5 +167,6 @@ void hold_begin(struct blkback *b)
 void hold_forget(struct blkback *b)
 {
 	b->hold = HOLD_NONE;
+	b->flush_owed = false;
 	pv_timer_set(b->domain, &b->hold_timer, 0);
 }

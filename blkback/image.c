@@ -2,6 +2,9 @@
 /*
  * An image's life: waiting for the lock that whatever worked on it before holds, starting a qemu-nbd, giving it again
  * what it must know (the write log), then all operations; and from the beginning when it dies.
+ *
+ * An operation that crashes each server is found out: one that was under way at two crashes is asked alone, and who is
+ * under way at the third fails. A server killed from outside (an administrator, lack of memory) proves nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +24,8 @@
 #define SLOWEST_NS	1000000000ULL	/* between a server's death at once and the next */
 #define ABANDONED_NS	5000000000ULL	/* without anybody asking for an image not open */
 #define SECOND_NS	1000000000ULL
+#define SUSPICIOUS	2		/* crashes that an operation was under way at */
+#define CONVICTED	3
 #define DISCARD_UNIT	4096
 #define DISCARD_MAX	(1U << 30)	/* bytes in one call: the protocol has 32 bits */
 
@@ -43,14 +48,21 @@ struct image {
 	bool open;		/* image_open() has given it out */
 	bool closing;
 	bool was_served;
+	bool keep_log;		/* an earlier instance's, not written again yet */
 	bool log_flush;		/* a flush of ours is under way */
+	bool alone;		/* what is under way is a suspect */
+	bool told;		/* of a lost write, with the next answers */
 	pid_t pid;		/* of the server or qemu-img; 0: none */
 	char *path, format[16], lock_path[300], log_name[32];
+	char name[64];		/* the device, for the log */
 	struct image_file file;
 	uint32_t fence;
 	struct nbd nbd;
 	struct write_log log;
 	uint64_t replay_place;
+	struct write_log_entry *replaying, *suspect;	/* being written again; what crashed so often: */
+	unsigned int suspect_crashes;
+	unsigned int flushes;	/* asked for and not answered */
 	struct nbd_calls todo;	/* not given to the server */
 	struct nbd_calls held;	/* writes answered by the server that the log has no room for */
 	struct nbd_call *free;
@@ -113,6 +125,7 @@ static void complete(struct image *m, struct nbd_call *call, int result)
 {
 	struct file_op *op = call->owner;
 
+	m->flushes -= call->type == NBD_CMD_FLUSH;
 	op->result = result < 0 ? result : (int)call->bytes;
 	call_free(m, call);
 	file_op_done(op);
@@ -168,6 +181,7 @@ static bool discard_more(struct image *m, struct nbd_call *call)
 	uint64_t end = op->io->offset + op->io->bytes;
 
 	call->offset += call->bytes;
+	call->crashes = 0;
 	if (call->offset >= end)
 		return false;
 	call->bytes = end - call->offset < DISCARD_MAX ? end - call->offset : DISCARD_MAX;
@@ -194,14 +208,25 @@ static bool may_send(const struct image *m)
 	return m->state == SERVING && !m->wanted_bytes;
 }
 
+/* Is all answered that the server was asked? */
+static bool is_idle(const struct image *m)
+{
+	return nbd_is_idle(&m->nbd) && !m->held.first;
+}
+
 void image_kick(struct image *m)
 {
-	struct nbd_call *call;
-
 	if (!may_send(m) || !m->todo.first)
 		return;
-	while ((call = nbd_calls_take(&m->todo)))
-		send_call(m, call);
+	m->alone = m->alone && !is_idle(m);
+	while (!m->alone && m->todo.first) {
+		m->alone = m->todo.first->crashes >= SUSPICIOUS;
+		if (m->alone && !is_idle(m)) {
+			m->alone = false;
+			break;
+		}
+		send_call(m, nbd_calls_take(&m->todo));
+	}
 	nbd_kick(&m->nbd);
 }
 
@@ -223,27 +248,38 @@ void image_submit(struct image *m, struct file_op *op)
 		call->offset = op->io->offset;
 		call->bytes = op->io->bytes < DISCARD_MAX ? op->io->bytes : DISCARD_MAX;
 	}
+	m->flushes += op->io->op == MEDIUM_FLUSH;
 	nbd_calls_add(&m->todo, call);
 }
 
 static void serve(struct image *m)
 {
-	bool grown = m->was_served && m->bytes != m->nbd.bytes;
+	uint64_t bytes = m->nbd.bytes & ~511ULL;
+	bool grown = m->bytes && m->bytes != bytes;
 
 	m->state = SERVING;
-	m->bytes = m->nbd.bytes & ~511ULL;
-	m->was_served = true;
+	m->bytes = bytes;
+	m->keep_log = false;
 	image_kick(m);
 	if (grown && m->open)
 		m->changed(m->arg);
 }
 
+/* A write that was answered is lost: the next flush fails, as a disk's does whose cache has failed. */
+static void give_up(struct image *m, const char *why, int error)
+{
+	pv_log(m->server->domain, "%s: image %s: a write of %u bytes at %llu is lost: %s %d", m->name, m->path,
+	       m->replaying->bytes, (unsigned long long)m->replaying->offset, why, error);
+	write_log_give_up(&m->log, m->replaying);
+}
+
 /* One after the other: later entries may cover the same places. */
 static void replay(struct image *m)
 {
-	const struct write_log_entry *e = write_log_next(&m->log, &m->replay_place);
+	struct write_log_entry *e = write_log_next(&m->log, &m->replay_place);
 	struct nbd_call *call;
 
+	m->replaying = e;
 	if (!e) {
 		serve(m);
 		return;
@@ -263,6 +299,7 @@ static void on_ready(void *arg)
 	struct image *m = arg;
 
 	m->state = REPLAYING;
+	m->was_served = true;
 	m->replay_place = 0;
 	replay(m);
 }
@@ -277,8 +314,7 @@ static void on_answer(void *arg, struct nbd_call *call, int result)
 	switch ((enum purpose)call->purpose) {
 	case FOR_REPLAY:
 		if (result)
-			pv_log(m->server->domain, "image %s: a write cannot be repeated: error %d", m->path,
-			       -result);
+			give_up(m, "error", -result);
 		call_free(m, call);
 		replay(m);
 		break;
@@ -294,7 +330,8 @@ static void on_answer(void *arg, struct nbd_call *call, int result)
 			written(m, call);
 		} else {
 			write_log_drop(&m->log, call->mark);
-			complete(m, call, 0);
+			m->told = write_log_has_lost(&m->log);
+			complete(m, call, m->told ? -EIO : 0);
 		}
 		break;
 	}
@@ -310,10 +347,9 @@ static void disconnect(struct image *m)
 	nbd_calls_init(&open);
 	if (m->state == STARTING && m->pid > 0)
 		kill(m->pid, SIGTERM);	/* it ends with its client only once it has got to know one */
-	while ((call = nbd_calls_take(&m->held)))
-		nbd_calls_add(&later, call);
+	nbd_calls_append(&later, &m->held);
 	m->released_count = m->held_count;
-	m->log_flush = false;
+	m->log_flush = m->alone = false;
 	nbd_close(&m->nbd, &open);
 	while ((call = nbd_calls_take(&open))) {
 		if (call->purpose == FOR_DISK)
@@ -321,11 +357,8 @@ static void disconnect(struct image *m)
 		else
 			call_free(m, call);
 	}
-	while ((call = nbd_calls_take(&m->todo)))
-		nbd_calls_add(&later, call);
-	nbd_calls_init(&m->todo);
-	while ((call = nbd_calls_take(&later)))
-		nbd_calls_add(&m->todo, call);
+	nbd_calls_append(&later, &m->todo);
+	nbd_calls_append(&m->todo, &later);
 	m->state = WAITING;
 }
 
@@ -335,8 +368,7 @@ static void fail_all(struct image *m)
 	struct nbd_call *call;
 
 	nbd_calls_init(&todo);
-	while ((call = nbd_calls_take(&m->todo)))
-		nbd_calls_add(&todo, call);
+	nbd_calls_append(&todo, &m->todo);
 	if (!todo.first)
 		return;
 	while ((call = nbd_calls_take(&todo)))
@@ -381,12 +413,20 @@ static void on_lost(void *arg, const char *why)
 	lost(arg, why);
 }
 
-/* After a group of answers. Where the image is to grow, its server ends as soon as nothing is under way. */
+/*
+ * After a group of answers, which are visible now: all flushes that were under way with one that failed have failed.
+ * Where the image is to grow, its server ends as soon as nothing is under way.
+ */
 static void on_batch(void *arg)
 {
 	struct image *m = arg;
 
 	file_ops_done(m->server->host);
+	if (m->told && !m->flushes) {
+		write_log_told(&m->log);
+		m->told = false;
+	}
+	image_kick(m);
 	if (m->nbd.fd.fd >= 0 && m->state == SERVING && m->wanted_bytes && nbd_is_idle(&m->nbd)) {
 		disconnect(m);
 		wake(m, POLL_NS);
@@ -428,6 +468,44 @@ static void start_growing(struct image *m, int lock)
 	wake(m, POLL_NS);
 }
 
+static void convict(struct image *m, struct nbd_call *call)
+{
+	static const char *const names[] = {
+		[NBD_CMD_READ] = "read", [NBD_CMD_WRITE] = "write", [NBD_CMD_FLUSH] = "flush",
+		[NBD_CMD_TRIM] = "discard",
+	};
+
+	pv_log(m->server->domain, "%s: image %s: a %s of %u bytes at %llu fails: %u servers have crashed of it",
+	       m->name, m->path, names[call->type], call->bytes, (unsigned long long)call->offset, CONVICTED);
+	complete(m, call, -EIO);
+}
+
+/* The server has ended, with what it was given under way, or answered and held. */
+static void investigate(struct image *m, bool crashed)
+{
+	struct nbd_calls all;
+	struct nbd_call *call;
+
+	nbd_calls_init(&all);
+	nbd_calls_append(&all, &m->todo);
+	while ((call = nbd_calls_take(&all))) {
+		call->crashes += crashed && call->known;
+		call->known = false;
+		if (call->crashes < CONVICTED)
+			nbd_calls_add(&m->todo, call);
+		else
+			convict(m, call);
+	}
+	if (crashed && m->replaying) {
+		m->suspect_crashes = m->suspect == m->replaying ? m->suspect_crashes + 1 : 1;
+		m->suspect = m->replaying;
+		if (m->suspect_crashes >= CONVICTED)
+			give_up(m, "crashes of servers:", CONVICTED);
+	}
+	m->replaying = NULL;
+	file_ops_done(m->server->host);
+}
+
 /* Has the process ended, if there is one? */
 static bool reap(struct image *m)
 {
@@ -437,6 +515,8 @@ static bool reap(struct image *m)
 		return false;
 	if (m->pid > 0 && m->state == GROWING && status)
 		pv_log(m->server->domain, "image %s: it was not made larger", m->path);
+	else if (m->pid > 0 && !m->closing)
+		investigate(m, WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0);
 	m->pid = 0;
 	return true;
 }
@@ -465,10 +545,10 @@ static void image_free(struct image *m)
 	free(m);
 }
 
-/* The end: nobody works on the image any more. */
+/* The end: nobody works on the image any more. A log that was not written again is for the next one. */
 static void bury(struct image *m, int lock)
 {
-	if (m->log.memory)
+	if (m->log.memory && !m->keep_log)
 		blkback_record_remove(m->server->host, m->log_name);
 	unlink(m->lock_path);
 	close(lock);
@@ -510,6 +590,11 @@ static void tick(void *arg)
 
 /* --- For file_io.c --- */
 
+static void log_name(char name[32], uint32_t fence)
+{
+	snprintf(name, 32, "image-%u", fence);
+}
+
 static struct image *image_new(struct image_server *s, const struct medium_spec *spec)
 {
 	struct image *m = calloc(1, sizeof(*m));
@@ -527,7 +612,8 @@ static struct image *image_new(struct image_server *s, const struct medium_spec 
 	nbd_calls_init(&m->held);
 	snprintf(m->format, sizeof(m->format), "%s", spec->format);
 	snprintf(m->lock_path, sizeof(m->lock_path), "%.280s/%u.lock", s->directory, spec->fence);
-	snprintf(m->log_name, sizeof(m->log_name), "image-%u", spec->fence);
+	log_name(m->log_name, spec->fence);
+	snprintf(m->name, sizeof(m->name), "%s", spec->name);
 	m->file = (struct image_file){
 		.path = m->path, .format = m->format, .read_only = spec->mode == MEDIUM_READ_ONLY,
 	};
@@ -535,10 +621,16 @@ static struct image *image_new(struct image_server *s, const struct medium_spec 
 	m->file.cached = fd < 0 && errno == EINVAL;
 	if (fd >= 0)
 		close(fd);
-	if (!m->file.read_only)
+	if (!m->file.read_only) {
 		memory = blkback_record_map(s->host, m->log_name, WRITE_LOG_BYTES);
-	if (memory)
+		if (!memory) {
+			free(m->path);
+			free(m);
+			return NULL;
+		}
 		write_log_open(&m->log, memory, WRITE_LOG_BYTES, spec->taken_over);
+	}
+	m->keep_log = spec->taken_over;
 	m->next = s->images;
 	s->images = m;
 	m->asked = pv_now(s->domain);
@@ -596,6 +688,20 @@ void image_close(struct image *m)
 	if (m->state != GROWING)
 		disconnect(m);
 	wake(m, 0);
+}
+
+void image_forget(struct image_server *s, uint32_t fence)
+{
+	char name[32];
+
+	for (struct image *m = s->images; m; m = m->next) {
+		if (m->fence == fence) {
+			m->keep_log = false;
+			return;
+		}
+	}
+	log_name(name, fence);
+	blkback_record_remove(s->host, name);
 }
 
 bool image_lingers(const struct image_server *s, uint32_t fence)

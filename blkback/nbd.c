@@ -76,6 +76,15 @@ struct nbd_call *nbd_calls_take(struct nbd_calls *l)
 	return call;
 }
 
+void nbd_calls_append(struct nbd_calls *to, struct nbd_calls *from)
+{
+	if (!from->first)
+		return;
+	*to->end = from->first;
+	to->end = from->end;
+	nbd_calls_init(from);
+}
+
 /* --- Negotiation --- */
 
 static void expect(struct nbd *n, enum stage stage, size_t bytes)
@@ -226,11 +235,13 @@ static void enter(struct nbd *n, struct nbd_call *call)
 	memcpy(&call->header.handle, &i, sizeof(i));
 	memcpy((char *)&call->header.handle + sizeof(i), &n->order[i], sizeof(n->order[i]));
 	call->moved = 0;
+	call->known = true;
 }
 
 void nbd_send(struct nbd *n, struct nbd_call *call)
 {
 	call->moved = 0;
+	call->known = false;
 	nbd_calls_add(&n->queue, call);
 }
 

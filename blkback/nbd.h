@@ -23,9 +23,11 @@ struct nbd_call {
 	uint32_t bytes;
 	const struct medium_piece *pieces;	/* reads and writes */
 	unsigned int nr_pieces;
-	void *owner;		/* this and the next two are the caller's own */
+	void *owner;		/* this and the next three are the caller's own */
 	uint64_t mark;
 	unsigned int purpose;
+	unsigned int crashes;
+	bool known;		/* out: the server has been given some of it */
 	struct nbd_request header;		/* from here on ours */
 	size_t moved;		/* bytes sent, or of the reply's data received */
 };
@@ -65,6 +67,8 @@ struct nbd {
 void nbd_calls_init(struct nbd_calls *calls);
 void nbd_calls_add(struct nbd_calls *calls, struct nbd_call *call);
 struct nbd_call *nbd_calls_take(struct nbd_calls *calls);
+/* Moves all of @from behind those of @to. */
+void nbd_calls_append(struct nbd_calls *to, struct nbd_calls *from);
 
 /* Takes the nonblocking socket @fd over. -errno: it is still the caller's. */
 int nbd_open(struct nbd *nbd, struct pv_domain *domain, int fd, const struct nbd_events *events,

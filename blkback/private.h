@@ -111,6 +111,7 @@ struct blkback {
 	bool peer_known;		/* its state has been read */
 	enum hold hold;
 	struct medium_io hold_flush;
+	bool flush_owed;		/* the above has failed, and the guest has not heard of it */
 	struct pv_timer hold_timer;
 	unsigned int hold_tries;	/* to open it again */
 	bool connected;

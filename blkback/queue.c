@@ -160,12 +160,17 @@ static void copy_segments(struct request *r, bool to_grant)
 /* Where the request stands after the medium's completion; true: it can be answered. */
 static bool step_done(struct request *r)
 {
+	struct blkback *b = r->queue->device;
+
+	if (r->io.op == MEDIUM_FLUSH && b->flush_owed) {
+		r->io.result = -XEN_EIO;
+		b->flush_owed = false;
+	}
 	if (r->io.result < 0)
 		r->status = r->io.result == -XEN_EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR;
-	else if (r->steps && !r->queue->device->dying)
+	else if (r->steps && !b->dying)
 		return false;
-	else if (r->operation == BLKIF_OP_READ && r->buffer != NO_BUFFER &&
-		 !r->queue->device->dying)
+	else if (r->operation == BLKIF_OP_READ && r->buffer != NO_BUFFER && !b->dying)
 		copy_segments(r, true);
 	return true;
 }

@@ -7,9 +7,18 @@
 #include "write_log.h"
 
 #define LOG_MAGIC	0x676f6c6574697277ULL
+#define LOST_MAGIC	0x74736f6c65746977ULL
 #define ALIGNMENT	sizeof(struct write_log_entry)
 
 enum kind { KIND_DATA = 1, KIND_SKIP = 2 };
+
+static bool is_sound(const struct write_log *log)
+{
+	const struct write_log_memory *m = log->memory;
+
+	return (m->magic == LOG_MAGIC || m->magic == LOST_MAGIC) && m->head - m->tail <= log->room &&
+	       !((m->head | m->tail) & (ALIGNMENT - 1));
+}
 
 void write_log_open(struct write_log *log, void *memory, size_t bytes, bool keep)
 {
@@ -17,10 +26,9 @@ void write_log_open(struct write_log *log, void *memory, size_t bytes, bool keep
 
 	log->memory = m;
 	log->room = (bytes - sizeof(*m)) & ~(ALIGNMENT - 1);
-	if (keep && m->magic == LOG_MAGIC && m->head - m->tail <= log->room &&
-	    !((m->head | m->tail) & (ALIGNMENT - 1)))
+	if (keep && is_sound(log))
 		return;
-	m->magic = LOG_MAGIC;
+	m->magic = keep && m->magic ? LOST_MAGIC : LOG_MAGIC;
 	m->head = m->tail = 0;
 }
 
@@ -79,22 +87,48 @@ void write_log_drop(struct write_log *log, uint64_t mark)
 		log->memory->tail = mark;
 }
 
-const struct write_log_entry *write_log_next(const struct write_log *log, uint64_t *place)
+static bool fits(const struct write_log *log, uint64_t place)
 {
-	const struct write_log_memory *m = log->memory;
+	uint64_t bytes = size_of(entry_at(log, place)->bytes);
+
+	return bytes <= log->memory->head - place && bytes <= log->room - place % log->room;
+}
+
+struct write_log_entry *write_log_next(struct write_log *log, uint64_t *place)
+{
+	struct write_log_memory *m = log->memory;
 
 	if (!m)
 		return NULL;
 	if (*place < m->tail)
 		*place = m->tail;
 	while (*place < m->head) {
-		const struct write_log_entry *e = entry_at(log, *place);
+		struct write_log_entry *e = entry_at(log, *place);
 
-		if (size_of(e->bytes) > m->head - *place)
-			return NULL;	/* memory that somebody has written over */
+		if (!fits(log, *place)) {	/* memory that somebody has written over */
+			m->magic = LOST_MAGIC;
+			return NULL;
+		}
 		*place += size_of(e->bytes);
 		if (e->kind == KIND_DATA)
 			return e;
 	}
 	return NULL;
+}
+
+/* In this order: killed in between, the next instance tries it once more. */
+void write_log_give_up(struct write_log *log, struct write_log_entry *entry)
+{
+	__atomic_store_n(&log->memory->magic, LOST_MAGIC, __ATOMIC_RELEASE);
+	__atomic_store_n(&entry->kind, KIND_SKIP, __ATOMIC_RELEASE);
+}
+
+bool write_log_has_lost(const struct write_log *log)
+{
+	return log->memory && log->memory->magic == LOST_MAGIC;
+}
+
+void write_log_told(struct write_log *log)
+{
+	log->memory->magic = LOG_MAGIC;
 }

@@ -5,6 +5,8 @@
  *
  * The log is a ring of bytes in memory that outlives this process too. Writes are added when they are answered, dropped
  * when a flush that was sent later is answered, and written again, in order, after a server's death.
+ *
+ * One that cannot be written again is lost, and the log remembers until whoever wrote it has been told.
  */
 #ifndef BLKBACK_WRITE_LOG_H
 #define BLKBACK_WRITE_LOG_H
@@ -15,7 +17,7 @@
 
 /* The memory's layout. Positions only grow; modulo the ring's size they are places in it. */
 struct write_log_memory {
-	uint64_t magic;
+	uint64_t magic;		/* one of two: a write has been lost, or none */
 	uint64_t head, tail;	/* behind the newest, at the oldest entry */
 	char ring[];
 };
@@ -56,6 +58,13 @@ static inline uint64_t write_log_used(const struct write_log *log)
 }
 
 /* The entry at *place (first: the tail), which moves on; NULL: there is none. */
-const struct write_log_entry *write_log_next(const struct write_log *log, uint64_t *place);
+struct write_log_entry *write_log_next(struct write_log *log, uint64_t *place);
+
+/* The entry cannot be written again. */
+void write_log_give_up(struct write_log *log, struct write_log_entry *entry);
+
+/* Has a write been lost since its writer was last told? */
+bool write_log_has_lost(const struct write_log *log);
+void write_log_told(struct write_log *log);
 
 #endif

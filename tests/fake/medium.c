@@ -298,6 +298,11 @@ bool medium_lingers(struct medium_host *h, uint32_t fence)
 	return false;
 }
 
+void medium_forget(struct medium_host *h, uint32_t fence)
+{
+	(void)h, (void)fence;
+}
+
 void medium_patience(struct medium *m, uint32_t seconds)
 {
 	(void)m, (void)seconds;

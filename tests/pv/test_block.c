@@ -259,7 +259,7 @@ static bool is_refused(void *arg)
 	return !strcmp(world_store_read(((struct block *)arg)->world, BACK "/holding"), "failed");
 }
 
-/* What cannot be flushed is not let go of. */
+/* What cannot be flushed is not let go of, and the guest hears of it before that is tried again. */
 static void not_flushed(void **state)
 {
 	struct block_setup s = { .seed = 4 };
@@ -274,12 +274,16 @@ static void not_flushed(void **state)
 	assert_int_equal(fake_disk_opens(b.host, "/disk"), 1);
 	ask(&b, "0");
 	assert_true(is_not_held(&b));
-	assert_true(block_traffic(&b, 50, 1000000));
+	ask(&b, "1");
+	assert_true(world_run(b.world, is_refused, &b, 100000));
+	ask(&b, "0");
+	assert_true(block_traffic(&b, 200, 1000000));
+	assert_int_equal(b.errors, 1);
 	ask(&b, "1");
 	assert_let_go(&b);
 	ask(&b, "0");
-	assert_true(block_traffic(&b, 50, 1000000));
-	assert_int_equal(b.errors, 0);
+	assert_true(block_traffic(&b, 200, 1000000));
+	assert_int_equal(b.errors, 1);
 	assert_int_equal(block_end(&b), 0);
 }
 

@@ -27,115 +27,14 @@
 #include <cmocka.h>
 #include "../../blkback/file_io.h"
 #include "../../blkback/write_log.h"
+#include "image_loop.h"
 
 #define BLOCK		4096
 #define BLOCKS		4096	/* 16 MiB */
 #define DEPTH		24
-#define MAX_FDS		16
 #define FENCE		5
 
 static char folder[64], records[80], image[80];
-
-/* --- The loop --- */
-
-static struct pv_fd *watched[MAX_FDS];
-static struct pv_timer *timers;
-static unsigned int logged, changes;
-
-int pv_fd_add(struct pv_domain *domain, struct pv_fd *fd)
-{
-	(void)domain;
-	for (int i = 0; i < MAX_FDS; i++) {
-		if (watched[i])
-			continue;
-		watched[i] = fd;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-int pv_fd_wait_for(struct pv_domain *domain, struct pv_fd *fd, uint32_t events)
-{
-	(void)domain;
-	fd->events = events;
-	return 0;
-}
-
-void pv_fd_remove(struct pv_domain *domain, struct pv_fd *fd)
-{
-	(void)domain;
-	for (int i = 0; i < MAX_FDS; i++)
-		if (watched[i] == fd)
-			watched[i] = NULL;
-}
-
-uint64_t pv_now(struct pv_domain *domain)
-{
-	struct timespec t;
-
-	(void)domain;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-void pv_timer_set(struct pv_domain *domain, struct pv_timer *timer, uint64_t when)
-{
-	struct pv_timer **link = &timers;
-
-	(void)domain;
-	while (*link && *link != timer)
-		link = &(*link)->next;
-	if (*link)
-		*link = timer->next;
-	timer->when = when;
-	if (when) {
-		timer->next = timers;
-		timers = timer;
-	}
-}
-
-void pv_round_add(struct pv_domain *domain, struct pv_round *round)
-{
-	(void)domain, (void)round;
-}
-
-void pv_log(struct pv_domain *domain, const char *format, ...)
-{
-	(void)domain, (void)format;
-	logged++;
-}
-
-/* poll()'s numbers are epoll's for what is used here. */
-static void turn(void)
-{
-	struct pollfd fds[MAX_FDS];
-	struct pv_fd *who[MAX_FDS];
-	uint64_t now = pv_now(NULL);
-	int n = 0;
-
-	for (int i = 0; i < MAX_FDS; i++) {
-		if (!watched[i])
-			continue;
-		who[n] = watched[i];
-		fds[n++] = (struct pollfd){ .fd = watched[i]->fd, .events = (short)watched[i]->events };
-	}
-	poll(fds, n, 2);
-	for (int i = 0; i < n; i++) {
-		bool is_watched = false;
-
-		for (int j = 0; j < MAX_FDS; j++)
-			is_watched |= watched[j] == who[i];
-		if (is_watched && fds[i].revents)
-			who[i]->fn(who[i]->arg, fds[i].revents);
-	}
-	for (struct pv_timer *t = timers; t; t = t->next) {
-		if (t->when > now)
-			continue;
-		pv_timer_set(NULL, t, 0);
-		t->fn(t->arg);
-		break;
-	}
-}
 
 /* --- The medium --- */
 
@@ -150,7 +49,7 @@ struct op {
 static struct op ops[DEPTH];
 static uint32_t written[2 * BLOCKS], version;	/* of each block; 0: as the backing file has it */
 static bool taken[2 * BLOCKS];
-static unsigned int seed, blocks;
+static unsigned int seed, blocks, changes;
 static struct medium_host *host;
 static struct medium *medium;
 
@@ -179,7 +78,7 @@ static void changed(void *arg)
 static int try_open(bool taken_over, enum medium_mode mode, const char *path, struct medium_info *info)
 {
 	struct medium_spec spec = {
-		.path = path, .format = "qcow2", .mode = mode, .fence = FENCE, .taken_over = taken_over,
+		.path = path, .format = "qcow2", .mode = mode, .fence = FENCE, .name = "disk", .taken_over = taken_over,
 		.batch_done = batch_done, .changed = changed,
 	};
 	int rc;
