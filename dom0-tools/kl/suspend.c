@@ -2,6 +2,7 @@
 /*
  * kl suspend: the guest is asked to stand still and stays in memory, until kl resume. A verb of later xls.
  */
+#include <errno.h>
 #include <tools/light.h>
 #include "moving.h"
 
@@ -25,6 +26,10 @@ int cmd_suspend(struct kl *kl, int argc, char **argv)
 	kl_progress(kl, "waiting for %s to suspend", argv[optind]);
 	err = move_suspend(kl->light, domid, &usual, &e);
 	kl_progress(kl, NULL);
+	if (err == -ECANCELED && move_is_suspended(kl->ctl, domid)) {
+		kl->light->cancel_fd = -1;
+		move_resume(kl->light, domid, &e);
+	}
 	move_lock_drop(&lock);
 	return err ? kl_fail(kl, &e) : KL_OK;
 }

@@ -704,6 +704,53 @@ static void test_asked(void **state)
 	}
 }
 
+/* Takes the request at once. */
+static void guest_takes(void *cookie, const char *node, const char *value)
+{
+	(void)cookie;
+	if (value && !strcmp(node, "/local/domain/1/control/shutdown") && !strcmp(value, "suspend"))
+		fake_store_set(node, "");
+}
+
+/* Comes to rest a while later, if at all. */
+static bool guest_rests(void *cookie)
+{
+	struct world *w = cookie;
+
+	if (w->guest_is != OBEYS || w->guest->shut_down)
+		return false;
+	fake_hv_shutdown(1, SHUTDOWN_suspend);
+	fake_store_fire("@releaseDomain");
+	return true;
+}
+
+/* Given up when the guest is at it already: it is let come to rest, so that it can be resumed. */
+static void test_given_up_late(void **state)
+{
+	struct world *w = *state;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	w->light.cancel_fd = ends[0];
+	fake_store_on_write(guest_takes, w);
+	fake_store_on_idle(guest_rests, w);
+	w->guest_is = OBEYS;
+	assert_int_equal(move_suspend(&w->light, 1, NULL, &w->error), -ECANCELED);
+	assert_true(move_is_suspended(w->ctl, 1));
+	assert_null(strstr(w->error.text, "may still"));
+	assert_int_equal(w->light.cancel_fd, ends[0]);
+	assert_int_equal(fake_store_watches(), 0);
+	assert_int_equal(move_resume(&w->light, 1, &w->error), 0);
+	w->guest->shut_down = false;
+	w->guest_is = TAKES;
+	assert_int_equal(move_suspend(&w->light, 1, NULL, &w->error), -ECANCELED);
+	assert_non_null(strstr(w->error.text, "may still"));
+	assert_non_null(strstr(w->error.hint, "resume"));
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
@@ -711,7 +758,7 @@ int main(void)
 		CASE(saved_and_restored), CASE(apart), CASE(apart_killed), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
 		CASE(every_failure), CASE(every_failure_apart), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
 		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
-		CASE(hostile_vcpus),
+		CASE(hostile_vcpus), CASE(given_up_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,7 +273,7 @@ int move_save(struct move_save *save, struct tools_error *error)
 	rc = rc ? rc : saver_progress(&s, MOVE_DONE);
 	close_all(&s);
 	/* The stream only knows that it could not be written. */
-	if (rc == -ECANCELED)
+	if (rc == -ECANCELED && !(error && error->code && !strcmp(error->code, "canceled")))
 		tools_fail(error, rc, "canceled", "given up");
 	else if (rc && error && error->code && !strcmp(error->code, "bad-stream"))
 		error->code = "write";

@@ -2,7 +2,8 @@
 /*
  * A guest is asked to suspend through the store (control/shutdown, docs/misc/xenstore-paths of Xen),
  * and lets itself go on when that was for nothing. A guest may refuse, answer and not act, or never
- * answer: each wait has an end, and a request nobody took is taken back.
+ * answer: each wait has an end, and a request nobody took is taken back. Who gives up while the guest
+ * is at it finds it suspended, as a rule, and resumes it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 
 #define ANSWER_MS 60000U
 #define FINISH_MS 60000U
+#define REST_MS	  5000U
 #define TOKEN	  "move-suspend"
 
 static unsigned int shutdown_reason(const struct xen_domctl_getdomaininfo *info)
@@ -126,36 +128,53 @@ static int wait_event(struct light *light, uint64_t deadline)
 	return rc ? 0 : -ETIMEDOUT;
 }
 
+/* Who has taken the request comes to rest soon, as a rule, and is not to do so when nobody looks. */
+static bool comes_to_rest(struct light *light, domid_t domid)
+{
+	uint64_t deadline = tools_now_ms() + REST_MS;
+	int cancel = light->cancel_fd, rc = 0;
+
+	light->cancel_fd = -1;
+	while (!rc && !look(light, domid, NULL))
+		rc = wait_event(light, deadline);
+	light->cancel_fd = cancel;
+	return move_is_suspended(light->ctl, domid);
+}
+
 static int failed(struct light *light, domid_t domid, int rc, bool answered, const char *path,
 		  struct tools_error *error)
 {
 	const char *why = rc == -ECANCELED ? "given up" : strerror(-rc);
-	int late = 0;
+	bool late = false;
 
 	if (rc == -ESRCH || rc == -ESHUTDOWN)
 		return rc;
 	if (!answered)
-		late = take_back(light, path);
-	if (late == 1)
-		answered = true;
+		answered = late = take_back(light, path) == 1;
+	if (answered && (late || rc == -ECANCELED) && comes_to_rest(light, domid)) {
+		if (rc == -ETIMEDOUT)
+			return 0;
+		answered = false;
+	}
 	if (rc != -ETIMEDOUT)
-		return tools_fail(error, rc, rc == -ECANCELED ? "canceled" : "store",
-				  "suspending domain %u: %s%s", domid, why,
-				  answered ? "; the guest has taken the request and may still do it" :
-					     "");
-	if (answered)
+		tools_fail(error, rc, rc == -ECANCELED ? "canceled" : "store",
+			   "suspending domain %u: %s%s", domid, why,
+			   answered ? "; the guest has taken the request and may still do it" : "");
+	else if (answered)
+		tools_fail(error, rc, "guest-timeout",
+			   "domain %u took the request to suspend, but did not come to rest; "
+			   "it may still do it", domid);
+	else
 		return tools_hint(error,
 				  tools_fail(error, rc, "guest-timeout",
-					     "domain %u took the request to suspend, but did not "
-					     "come to rest",
-					     domid),
-				  "something in the guest holds it up: see its own log");
-	return tools_hint(error,
-			  tools_fail(error, rc, "guest-timeout",
-				     "domain %u does not answer the request to suspend; it was "
-				     "taken back",
-				     domid),
-			  "the guest needs a running PV control driver (control/feature-suspend)");
+					     "domain %u does not answer the request to suspend; "
+					     "it was taken back", domid),
+				  "the guest needs a running PV control driver "
+				  "(control/feature-suspend)");
+	return answered ? tools_hint(error, rc,
+				     "something in the guest holds it up: see its own log; if it "
+				     "suspends after all, kl resume lets it go on") :
+			  rc;
 }
 
 int move_suspend(struct light *light, domid_t domid, const struct move_suspend *how,
@@ -189,9 +208,10 @@ int move_suspend(struct light *light, domid_t domid, const struct move_suspend *
 		}
 		rc = rc ? rc : wait_event(light, deadline);
 	}
+	rc = rc ? failed(light, domid, rc, answered, path, error) : 0;
 	store_unwatch(light->store, path, TOKEN);
 	store_unwatch(light->store, "@releaseDomain", TOKEN);
-	return rc ? failed(light, domid, rc, answered, path, error) : 0;
+	return rc;
 }
 
 int move_resume(struct light *light, domid_t domid, struct tools_error *error)
