@@ -162,6 +162,8 @@ void tlbflush_filter(cpumask_t *mask, uint32_t stamp)
 {
 	unsigned int cpu;
 
+	if (!stamp)
+		return;
 	for_each_cpu(cpu, mask)
 		if (cpu < HOST_NR_CPUS && cpu_flushed[cpu] > stamp)
 			cpumask_clear_cpu(cpu, mask);

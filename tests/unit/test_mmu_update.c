@@ -580,6 +580,27 @@ static void test_foreign_leaf_goes(void **state __maybe_unused)
 	assert_true(cpumask_test_cpu(5, &host_rec.last_flush_mask));
 }
 
+/* A table full of such mappings goes at once: after the first flush nobody gets at the rest of it. */
+static void test_foreign_leaves_go(void **state __maybe_unused)
+{
+	struct page_info *theirs = pt_page(pt_other);
+	unsigned int flushes;
+
+	make_tree();
+	cpumask_set_cpu(0, &pt_dom->dirty_cpumask);
+	cpumask_set_cpu(3, &pt_dom->dirty_cpumask);
+	for (unsigned int i = 16; i < PT_ENTRIES; i++) {
+		assert_true(get_page_and_type(theirs, pt_other, PGT_writable_page));
+		assert_int_equal(arch_grant_map(VA(0, 0, i), page_to_mfn(theirs), GNTMAP_host_map),
+				 GNTST_okay);
+	}
+	flushes = host_rec.flushes_mask;
+	assert_int_equal(pt_update_one(pt_maddr(level_page(2), 0), 0), 0);
+	assert_int_equal(pt_type(theirs), 0);
+	assert_int_equal(host_rec.flushes_mask, flushes + 1);
+	assert_true(cpumask_test_cpu(3, &host_rec.last_flush_mask));
+}
+
 /* The same while somebody logs, which takes another way: the table is in the log if it changed. */
 static void test_grant_leaves_logged(void **state)
 {
@@ -684,6 +705,7 @@ int main(void)
 		pt_test(test_grant_leaves),
 		pt_test(test_grant_leaves_logged),
 		pt_test(test_foreign_leaf_goes),
+		pt_test(test_foreign_leaves_go),
 		pt_test(test_base_tables_refused),
 		pt_test(test_base_tables_changed),
 	};

@@ -21,7 +21,7 @@ void flush_tlb_all(void);
 void flush_cache_all(void);			/* WBINVD everywhere */
 
 uint32_t tlbflush_current_time(void);
-/* Drops from mask each CPU that has flushed since `stamp` was taken. */
+/* Drops from mask each CPU that has flushed since `stamp` was taken; 0 is unknown and drops none. */
 void tlbflush_filter(cpumask_t *mask, uint32_t stamp);
 
 #endif

@@ -96,20 +96,27 @@ busy:
 /*
  * A writable mapping of another's page goes by itself, not by a grant unmap. Its
  * owner may now make it a table, and that flushes the owner's CPUs only: ours
- * must not find the old translation any more. Control domains are trusted to
- * flush for themselves. What was written by this mapping no fault has told: the
- * page counts as written.
+ * must not find the old translation any more, unless they have flushed since
+ * `since`, when nobody could reach the entry any more (0: just now). Control
+ * domains are trusted to flush for themselves. What was written by this mapping
+ * no fault has told: the page counts as written.
  */
-static __noinline void foreign_leaf_goes(const struct domain *pt_dom, const struct page_info *pg)
+static __noinline void foreign_leaf_goes(const struct domain *pt_dom, const struct page_info *pg,
+					 uint32_t since)
 {
-	const cpumask_t mask = pt_dom->dirty_cpumask;
+	cpumask_t mask;
 
-	if (!pt_dom->is_privileged)
-		flush_tlb_mask(&mask);
+	if (!pt_dom->is_privileged) {
+		smp_mb();	/* who loads the tables from now on finds the entry gone, or is in the mask */
+		mask = pt_dom->dirty_cpumask;
+		tlbflush_filter(&mask, since);
+		if (!cpumask_empty(&mask))
+			flush_tlb_mask(&mask);
+	}
 	log_dirty_page(pg);
 }
 
-void put_leaf_refs(pte_t e, const struct domain *pt_dom)
+static inline void put_leaf(pte_t e, const struct domain *pt_dom, uint32_t since)
 {
 	const mfn_t mfn = pte_mfn(e);
 	const struct domain *owner;
@@ -124,10 +131,15 @@ void put_leaf_refs(pte_t e, const struct domain *pt_dom)
 		return;
 	if (e.pte & PTE_RW) {
 		if (unlikely(owner != pt_dom))
-			foreign_leaf_goes(pt_dom, pg);
+			foreign_leaf_goes(pt_dom, pg, since);
 		put_writable_type(pg);
 	}
 	put_page(pg);
+}
+
+void put_leaf_refs(pte_t e, const struct domain *pt_dom)
+{
+	put_leaf(e, pt_dom, 0);
 }
 
 /* ---- Entries that name tables ---- */
@@ -180,15 +192,17 @@ static inline bool none_present(const pte_t *t)
 		  t[4].pte | t[5].pte | t[6].pte | t[7].pte) & PTE_PRESENT);
 }
 
-/* Gives back what entries [0, n) of a table of d's hold. */
+/* Gives back what entries [0, n) of a table of d's hold; no other table names it any more. */
 static void invalidate_leaves(pte_t *t, unsigned int n, const struct domain *d)
 {
+	const uint32_t since = tlbflush_current_time();
+
 	for (unsigned int i = 0; i < n; i += 8) {
 		if (none_present(t + i))
 			continue;
 		for (unsigned int k = i; k < i + 8 && k < n; k++)
 			if (pte_present(t[k]))
-				put_leaf_refs(t[k], d);
+				put_leaf(t[k], d, since);
 	}
 }
 
