@@ -179,9 +179,16 @@ static void test_disks(void **state)
 		"/x,raw,notadev",
 		"/a=b,raw,xvda",
 		"devtype=tape,vdev=xvda,target=/x",
+		"/x,qcow2,xvda,w,patience=",
+		"/x,qcow2,xvda,w,patience=10s",
+		"/x,qcow2,xvda,w,patience=-1",
+		"/x,qcow2,xvda,w,patience=4294967296",
+		"/x,qcow2,xvda,w,patience",
 	};
+	const char *const patient = "/x,qcow2,xvda,w,patience=600";
 	const struct disk_case *c;
 	struct light_disk disk;
+	char *json;
 	unsigned int i;
 
 	(void)state;
@@ -204,6 +211,13 @@ static void test_disks(void **state)
 		assert_int_equal(light_disk_parse(&disk, &bad[i], 1, &how, &error), -EINVAL);
 		light_disk_free(&disk);
 	}
+	light_disk_init(&disk);
+	assert_int_equal(light_disk_parse(&disk, &patient, 1, &how, &error), 0);
+	assert_int_equal(disk.patience, 600);
+	json = light_disk_to_json(&disk);
+	assert_non_null(strstr(json, "\"patience\": 600"));
+	free(json);
+	light_disk_free(&disk);
 }
 
 static void test_device_numbers(void **state)

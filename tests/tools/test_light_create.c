@@ -360,6 +360,9 @@ static void test_failures_before_and_after(void **state)
 	assert_int_equal(create("disk=['/nope,raw,xvda,w']\n"), -ENOENT);
 	assert_int_equal(create("disk=['format=qcow2,vdev=xvda,backendtype=phy,target=/x']\n"), -EOPNOTSUPP);
 	assert_non_null(strstr(error.hint, "qemu-img"));
+	assert_int_equal(create("disk=['vdev=xvda,patience=5,target=/x']\n"), -EINVAL);
+	assert_int_equal(create("disk=['format=qcow2,vdev=xvda,backendtype=phy,patience=5,target=/x']\n"),
+			 -EINVAL);
 	assert_int_equal(create("pool='none'\n"), -EINVAL);
 	assert_int_equal(create("vif=['script=vif-nope']\n"), -ENOENT);
 	assert_string_equal(error.code, "hotplug");
@@ -381,9 +384,11 @@ static void test_daemons(void **state)
 	int fd;
 
 	(void)state;
-	snprintf(more, sizeof(more), "vif=['']\ndisk=['format=qcow2,vdev=xvda,access=w!,target=%s/kernel']\n",
+	snprintf(more, sizeof(more), "vif=['']\ndisk=['format=qcow2,vdev=xvda,access=w!,patience=60,target=%s/kernel']\n",
 		 folder);
 	assert_int_equal(create(more), 0);
+	snprintf(path, sizeof(path), "%s/patience", back);
+	node(path, "60", NULL);
 	snprintf(path, sizeof(path), "%s/mode", back);
 	node(path, "w!", NULL);
 	snprintf(path, sizeof(path), "%s/format", back);

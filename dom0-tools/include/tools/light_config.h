@@ -96,6 +96,7 @@ struct light_disk {
 	int removable, readwrite, is_cdrom;
 	bool shared; /* access=w!: whoever else writes is the owner's business */
 	bool direct_io_safe;
+	int patience; /* seconds that requests wait for an image's server; 0: for ever */
 	int discard; /* enum light_tri */
 	int specification, transport; /* 1: xen, 2: virtio (refused) */
 	int trusted; /* enum light_tri */

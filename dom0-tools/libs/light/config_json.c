@@ -159,7 +159,8 @@ static const struct field disk_fields[] = {
 	{ "specification", J_ENUM, D(specification), 0, spec_names },
 	{ "transport", J_ENUM, D(transport), 0, transport_names },
 	{ "trusted", J_TRI, D(trusted), 0, NULL },
-	{ "shared", J_BOOL, D(shared), 0, NULL }, /* ours alone */
+	{ "shared", J_BOOL, D(shared), 0, NULL }, /* this and the next are ours alone */
+	{ "patience", J_INT, D(patience), 0, NULL },
 	{ NULL, J_EMPTY, 0, 0, NULL },
 };
 

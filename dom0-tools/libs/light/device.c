@@ -100,6 +100,12 @@ int disk_defaults(struct light *light, struct light_disk *disk, struct tools_err
 				  "disk %s: script= and backendtype=qdisk exclude "
 				  "each other",
 				  disk->vdev);
+	if (disk->patience &&
+	    (disk->backend != LIGHT_BACKEND_QDISK || disk->format == LIGHT_FORMAT_RAW))
+		return tools_fail(error, -EINVAL, "bad-config",
+				  "disk %s: patience= is for images that another program reads "
+				  "(format=qcow2 and the like), not for raw disks or the kernel's backend",
+				  disk->vdev);
 	if (disk->format == LIGHT_FORMAT_EMPTY)
 		return tools_fail(error, -EOPNOTSUPP, "device",
 				  "disk %s: an empty drive needs a device model", disk->vdev);
@@ -280,6 +286,8 @@ void disk_nodes(struct batch *batch, struct light *light, const struct light_dis
 	back(&e, "device-type", disk->is_cdrom ? "cdrom" : "disk");
 	if (disk->direct_io_safe)
 		back(&e, "direct-io-safe", "1");
+	if (disk->patience)
+		back_number(&e, "patience", disk->patience);
 	back(&e, "discard-enable", disk->discard == LIGHT_YES ? "1" : "0");
 	back(&e, "specification", "xen");
 	if (backing->loop[0])

@@ -2,10 +2,11 @@
 /*
  * Disk specifications: xl-disk-configuration(5), positional (target, format, vdev, access),
  * key=value, `target=` which takes the rest, and the prefixes of older tools (phy: file: tap:aio:
- * raw: nbd: ...). Also what the vif list takes, which is key=value throughout.
+ * raw: nbd: ...), and one key that xl does not know, patience=SECONDS. Also what the vif list takes, which is key=value throughout.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "private.h"
@@ -178,12 +179,14 @@ static int set_pair(const struct disk_scan *s, const char *key, const char *valu
 				"a specification: xen or virtio");
 	if (!strcmp(key, "script"))
 		return set_string(s, &disk->script, value, "script");
+	if (!strcmp(key, "patience"))
+		return light_spec_number(s->error, "disk", key, value, 0, INT_MAX, &disk->patience);
 	if (!strncmp(key, "colo-", 5) || !strcmp(key, "active-disk") || !strcmp(key, "hidden-disk"))
 		return bad(s, key, "a disk without COLO replication, which is not offered");
 	return tools_hint(s->error,
 			  bad(s, key,
 			      "format, vdev, access, devtype, backend, backendtype, "
-			      "specification, script or target"),
+			      "specification, script, patience or target"),
 			  "a path with a `=' in it is given as target=PATH, last");
 }
 

@@ -94,8 +94,8 @@ static int parse_rate(struct light_nic *nic, const char *text)
 	return 0;
 }
 
-static int parse_number(struct tools_error *error, const char *key, const char *value, int low,
-			int high, int *out)
+int light_spec_number(struct tools_error *error, const char *device, const char *key,
+		      const char *value, int low, int high, int *out)
 {
 	char *end;
 	long n;
@@ -104,9 +104,9 @@ static int parse_number(struct tools_error *error, const char *key, const char *
 	n = strtol(value, &end, 10);
 	if (errno || end == value || *end || n < low || n > high)
 		return tools_fail(error, -EINVAL, "bad-config",
-				  "vif: %s: found `%.60s', wanted a number "
+				  "%s: %s: found `%.60s', wanted a number "
 				  "from %d to %d",
-				  key, value, low, high);
+				  device, key, value, low, high);
 	*out = (int)n;
 	return 0;
 }
@@ -151,9 +151,9 @@ static int set_pair(struct light_nic *nic, const char *key, const char *value,
 			    0;
 	}
 	if (!strcmp(key, "devid"))
-		return parse_number(error, key, value, 0, 0xffff, &nic->devid);
+		return light_spec_number(error, "vif", key, value, 0, 0xffff, &nic->devid);
 	if (!strcmp(key, "mtu"))
-		return parse_number(error, key, value, 68, 65535, &nic->mtu);
+		return light_spec_number(error, "vif", key, value, 68, 65535, &nic->mtu);
 	if (!strcmp(key, "backendtype")) {
 		if (strcmp(value, "user") && strcmp(value, "kernel") && strcmp(value, "vif"))
 			return bad(error, key, value, "user, or kernel (or vif)");

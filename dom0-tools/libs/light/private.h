@@ -12,6 +12,9 @@ void light_remark(const struct light_parse *how, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Six bytes in hex, with colons or dashes: -EINVAL. */
 int light_mac_parse(const char *text, uint8_t mac[6]);
+/* A number of a disk's or card's ("vif") specification: -EINVAL. */
+int light_spec_number(struct tools_error *error, const char *device, const char *key,
+		      const char *value, int low, int high, int *out);
 /* Edit distance of two words, for "did you mean"; case matters. */
 unsigned int light_word_distance(const char *a, const char *b);
 
