@@ -118,10 +118,23 @@ static bool try_restore(const void *image)
 	return ok;
 }
 
+/*
+ * AMD's older CPUs restore the addresses of the last x87 instruction and of its operand only with an
+ * exception pending: a guest would see where another has been. Unless that is so, an instruction of
+ * ours comes last; the state that it changes is restored next.
+ */
+static inline void overwrite_pointers(const struct xsave_image *x)
+{
+	if (boot_cpu.vendor != VENDOR_INTEL && !cpu_has(X86_FEATURE_RSTR_FP_ERR_PTRS) &&
+	    !(x->fsw & ~x->fcw & 0x3f))
+		__asm__ __volatile__("fnclex\n\tffree %%st(7)\n\tfildl %0" :: "m"(*(const uint32_t *)x));
+}
+
 void fpu_load(struct vcpu *v)
 {
 	if (host_xcr0)
 		set_xcr0(host_xcr0);
+	overwrite_pointers(v->arch.fpu);
 	if (unlikely(!try_restore(v->arch.fpu))) {
 		gprintk(XENLOG_G_WARNING, "invalid FPU state, reset\n");
 		fpu_reset(v);

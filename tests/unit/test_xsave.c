@@ -95,9 +95,43 @@ static void test_get(void **state __maybe_unused)
 	v->arch.fpu = NULL;
 }
 
+/* A vcpu finds its own state, and in no case the address of the last instruction before. */
+static void test_load(void **state __maybe_unused)
+{
+	static struct {
+		uint16_t fcw, fsw;
+		uint32_t tag_and_op;
+		uint64_t fip, fdp;
+		uint8_t rest[488];
+	} out __attribute__((aligned(16)));
+	struct domain *d = host_domain_create(1, 1, false);
+	struct vcpu *v = d->vcpu[0];
+	uint64_t before;
+
+	host_xcr0 = 0;
+	v->arch.fpu = &image;
+	fpu_reset(v);
+	image.registers[0] = 0x55;	/* of st(0) */
+	for (unsigned int vendor = VENDOR_OTHER; vendor <= VENDOR_HYGON; vendor++) {
+		boot_cpu.vendor = (enum cpu_vendor)vendor;
+		__asm__ __volatile__("fldpi\n\tfstp %%st(0)\n\tfxsaveq %0" : "=m"(out));
+		before = out.fip;
+		fpu_load(v);
+		__asm__ __volatile__("fxsaveq %0\n\tfninit" : "=m"(out));
+		assert_true(!before || out.fip != before);	/* some CPUs tell none without an exception */
+		assert_int_equal(out.fcw, 0x37f);
+		assert_int_equal(out.fsw | out.tag_and_op, 0);
+		assert_memory_equal(out.rest + 8, image.registers, 384);
+	}
+	boot_cpu.vendor = VENDOR_OTHER;
+	v->arch.fpu = NULL;
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { host_test(test_check), host_test(test_get) };
+	const struct CMUnitTest tests[] = {
+		host_test(test_check), host_test(test_get), host_test(test_load),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
