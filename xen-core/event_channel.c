@@ -178,7 +178,9 @@ long evtchn_bind_interdomain(void *arg)
 		goto out;
 	lchn = evtchn_from_port(ld, (unsigned int)port);
 	rchn = evtchn_from_port(rd, op->remote_port);
-	if (!rchn || rchn->state != ECS_unbound || rchn->unbound_domid != ld->domain_id) {
+	/* Before it has vcpus nobody could be told of an event there. */
+	if (!rchn || rchn->state != ECS_unbound || rchn->unbound_domid != ld->domain_id ||
+	    !domain_vcpu(rd, 0)) {
 		port = -EINVAL;
 		goto out;
 	}

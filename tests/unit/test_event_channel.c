@@ -180,6 +180,23 @@ static void test_alloc_and_bind(void **state __maybe_unused)
 	assert_counts_equal(&before);
 }
 
+/* A domain that has no vcpus yet may be given ports, but nobody can be told of an event there. */
+static void test_no_vcpus_yet(void **state __maybe_unused)
+{
+	struct vcpu *v;
+
+	make_domains();
+	v = dom[2]->vcpu[0];
+	dom[2]->vcpu[0] = NULL;
+	assert_int_equal(op_alloc(2, 0), 1);
+	assert_int_equal(op_bind(2, 1), -EINVAL);
+	dom[2]->vcpu[0] = v;
+	assert_int_equal(op_bind(2, 1), 1);
+	assert_int_equal(op_port(EVTCHNOP_send, 1), 0);
+	assert_true(evtchn_is_pending(dom[2], 1));
+	unmake_domains();
+}
+
 static void test_send_and_close(void **state __maybe_unused)
 {
 	struct evtchn_status st;
@@ -733,6 +750,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		host_test(test_alloc_and_bind),
+		host_test(test_no_vcpus_yet),
 		host_test(test_send_and_close),
 		host_test(test_virq_ipi),
 		host_test(test_pirq),
