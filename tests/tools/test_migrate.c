@@ -233,6 +233,58 @@ static void test_sender_keeps_it(void **state)
 	}
 }
 
+static void silent(int fd, int what)
+{
+	char byte;
+
+	(void)what;
+	while (in(fd, &byte, 1))
+		;
+}
+
+static int check_with(void (*play)(int fd, int what), int step, bool cancel)
+{
+	struct move_send send = { .light = light, .domid = 1, .name = "g", .config = config_json,
+				  .check = true, .peer_ms = 200 };
+	struct move_link link;
+	pid_t child = spawn(&link, play, step);
+	int ends[2], rc;
+
+	assert_int_equal(pipe(ends), 0);
+	if (cancel) {
+		assert_int_equal(write(ends[1], "", 1), 1);
+		light->cancel_fd = ends[0];
+	}
+	send.link = &link;
+	memset(&error, 0, sizeof(error));
+	rc = move_send(&send, &error);
+	light->cancel_fd = -1;
+	close(link.in);
+	close(ends[0]);
+	close(ends[1]);
+	waitpid(child, NULL, 0);
+	assert_int_equal(send.where, MOVE_HERE);
+	strbuf_free(&send.problems);
+	runs_here();
+	return rc;
+}
+
+/* Asked whether it could go: whatever the receiver does, there is an answer that says what. */
+static void test_check(void **state)
+{
+	(void)state;
+	for (enum step step = NO_BANNER; step <= REFUSES; step++) {
+		assert_true(check_with(receiver_process, step, false) < 0);
+		if (!error.code || !error.text[0])
+			fail_msg("step %d: nothing said", step);
+	}
+	assert_string_equal(error.code, "refused");
+	assert_int_equal(check_with(silent, 0, false), -ETIMEDOUT);
+	assert_non_null(strstr(error.text, "banner"));
+	assert_int_equal(check_with(silent, 0, true), -ECANCELED);
+	assert_string_equal(error.code, "canceled");
+}
+
 /* Afterwards the receiver decides; a failure that it tells of brings the domain back. */
 static void test_sender_is_told(void **state)
 {
@@ -762,7 +814,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(sender_keeps_it), CASE(sender_is_told), CASE(sender_holds_disks), CASE(sender_to_xl),
+		CASE(sender_keeps_it), CASE(sender_is_told), CASE(check), CASE(sender_holds_disks), CASE(sender_to_xl),
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
 		CASE(one_at_a_time), CASE(senders_store_dies),
 		CASE(cancel), CASE(receiver), CASE(store_dies), CASE(no_note), CASE(query), CASE(query_too_early), CASE(preflight),

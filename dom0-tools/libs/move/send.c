@@ -29,6 +29,16 @@ struct sender {
 	bool held;	/* its disks may be let go of */
 };
 
+/* The link was of no use, as @rc says. */
+static int link_failed(struct sender *s, int rc, const char *what)
+{
+	if (rc == -ECANCELED)
+		return tools_fail(s->error, rc, "canceled", "given up");
+	if (rc == -ENODATA)
+		return tools_fail(s->error, -EPIPE, "peer", "the target %s", what);
+	return tools_fail(s->error, rc, "peer", "the target %s: %s", what, strerror(-rc));
+}
+
 static void say(struct sender *s, const char *line)
 {
 	if (s->send->say)
@@ -67,10 +77,7 @@ static int take_answer(struct sender *s, const char *first)
 		answer[0] = *first;
 	rc = move_channel_read(&s->in, answer + have, ANSWER_BYTES - have);
 	if (rc)
-		return rc == -ECANCELED ?
-			       rc :
-			       tools_fail(s->error, -EPIPE, "peer",
-					  "the target has gone away%s", rc == -ENODATA ? "" : "?");
+		return link_failed(s, rc, "has gone away");
 	s->answered = true;
 	if (!memcmp(answer, ANSWER_REFUSED, ANSWER_BYTES))
 		return take_reasons(s);
@@ -106,13 +113,10 @@ static int expect(struct sender *s, const char *want, size_t length, const char 
 		rc = move_channel_read(&s->in, got, 1);
 	}
 	rc = rc ? rc : move_channel_read(&s->in, got + 1, length - 1);
-	if (rc == -ECANCELED)
-		return tools_fail(s->error, rc, "canceled", "given up");
-	if (rc)
-		return tools_fail(s->error, rc == -ENODATA ? -EPIPE : rc, "peer",
-				  "the target went away instead of its %s%s%s", what,
-				  rc == -ENODATA ? "" : ": ",
-				  rc == -ENODATA ? "" : strerror(-rc));
+	if (rc) {
+		snprintf(got, sizeof(got), "went away instead of its %s", what);
+		return link_failed(s, rc, got);
+	}
 	if (memcmp(got, want, length))
 		return tools_fail(s->error, -EPROTO, "peer",
 				  "the target says `%.60s' instead of its %s", got, what);
@@ -146,11 +150,7 @@ static int wait_answer(struct sender *s)
 	/* xl has no such answer; a late one is heard while sending. */
 	if (rc == -ETIMEDOUT)
 		return 0;
-	if (rc)
-		return rc == -ECANCELED ?
-			       rc :
-			       tools_fail(s->error, -EPIPE, "peer", "the target has gone away");
-	return take_answer(s, &first);
+	return rc ? link_failed(s, rc, "has gone away") : take_answer(s, &first);
 }
 
 static int on_progress(void *cookie, const struct move_progress *now)
@@ -270,13 +270,19 @@ static int ask(struct sender *s, struct move_link *link, uint32_t flags, char an
 	move_channel_init(&s->out, link->out, s->send->light->cancel_fd);
 	s->in.stall_ms = s->out.stall_ms = s->send->peer_ms;
 	rc = expect(s, BANNER, BANNER_BYTES, "banner");
-	rc = rc ? rc : stream_writer_open(STREAM_XL, &options, move_channel_put, &s->out, &writer);
 	if (rc)
 		return rc;
+	if (stream_writer_open(STREAM_XL, &options, move_channel_put, &s->out, &writer))
+		return tools_fail(s->error, -ENOMEM, "no-memory", "out of memory");
 	rc = stream_write_start(writer, s->send->config, (uint32_t)version >> 16,
-				(uint32_t)version & 0xffff, s->error);
+				(uint32_t)version & 0xffff, NULL);
 	stream_writer_close(writer);
-	return rc ? rc : move_channel_read(&s->in, answer, ANSWER_BYTES);
+	rc = rc ? rc : move_channel_read(&s->in, answer, ANSWER_BYTES);
+	/* xl waits for more, or goes. */
+	if (rc && rc != -ECANCELED)
+		return tools_fail(s->error, -EOPNOTSUPP, "peer", "the target cannot tell: %s",
+				  rc == -ENODATA ? "it went away" : strerror(-rc));
+	return rc ? link_failed(s, rc, "") : 0;
 }
 
 /* GO is out and no report came: a new link tells, perhaps. As take_report(). */
@@ -369,8 +375,6 @@ static int check_only(struct sender *s)
 	s->send->config = config;
 	free(text);
 	s->send->where = MOVE_HERE;
-	if (rc == -ENODATA || rc == -ETIMEDOUT)
-		return tools_fail(s->error, -EOPNOTSUPP, "peer", "the target cannot tell beforehand");
 	if (rc)
 		return rc;
 	s->send->peer_is_ours = true;
