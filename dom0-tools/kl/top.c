@@ -155,6 +155,19 @@ static int run(struct kl *kl, struct top *t)
 	return status;
 }
 
+static int take_delay(struct kl *kl, struct top *t)
+{
+	char *end;
+	double seconds = strtod(optarg, &end);
+
+	/* Not what is no number at all, either. */
+	if (end == optarg || *end || !(seconds >= 0.001 && seconds <= 1e6))
+		return kl_error(kl, "bad-argument", "-d needs seconds from 0.001 to 1000000, not \"%s\"",
+				optarg);
+	t->delay_ms = seconds * 1000;
+	return KL_OK;
+}
+
 int cmd_top(struct kl *kl, int argc, char **argv)
 {
 	static const struct option longs[] = { { "batch", 0, NULL, 'b' },
@@ -164,22 +177,25 @@ int cmd_top(struct kl *kl, int argc, char **argv)
 					       { 0 } };
 	struct top t = { .delay_ms = 3000, .rounds = -1 };
 	bool plain = true;
+	uint64_t rounds;
 	int opt;
 
 	while ((opt = kl_getopt(kl, argc, argv, "bd:i:f", longs, 0)) >= 0) {
-		double value = optarg ? strtod(optarg, NULL) : 0;
-
 		plain = false;
-		if (opt == 'b')
+		if (opt == 'b') {
 			t.batch = true;
-		else if (opt == 'f')
+		} else if (opt == 'f') {
 			t.full_names = true;
-		else if (value <= 0 || value > 1e6)
-			return kl_error(kl, "bad-argument", "-%c needs a number", opt);
-		else if (opt == 'd')
-			t.delay_ms = value * 1000;
-		else
-			t.rounds = value;
+		} else if (opt == 'd') {
+			if (take_delay(kl, &t))
+				return KL_FAILED;
+		} else {
+			if (kl_number(kl, "-i", INT32_MAX, &rounds))
+				return KL_FAILED;
+			if (!rounds)
+				return kl_error(kl, "bad-argument", "-i needs one at least");
+			t.rounds = (long)rounds;
+		}
 	}
 	if (opt == KL_STOP)
 		return kl->status;

@@ -125,7 +125,7 @@ static int set_all(struct kl *kl, const struct pin *pin)
 
 	if (err)
 		return kl_check(kl, err, "cannot look at domain %u", pin->domid);
-	for (vcpu = 0; vcpu <= info.max_vcpu_id; vcpu++)
+	for (vcpu = 0; vcpu < info.max_vcpu_id + 1; vcpu++)	/* wraps to none */
 		if (set_one(kl, pin, vcpu))
 			status = KL_FAILED;
 	return status;

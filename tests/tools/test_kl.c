@@ -394,10 +394,16 @@ static void test_refusals(void **state __attribute__((unused)))
 		"cpupool-destroy p9", "cpupool-list p9", "cpupool-migrate web p9", "cpupool-create sched=x",
 		"cpupool-create name=Pool-0", "console -t x web", "console -t serial web",
 		"set-parameters a=b", "mem-set web x", "vcpu-set web x", "top -d x", "console 9",
+		"top -b -i nan", "top -b -i 0.5", "top -b -i 0", "top -b -i 2x", "top -bi1 -d nan",
+		"top -bi1 -d 3x", "top -bi1 -d 1e-9", "top -bi1 -d inf", "top -bi1 -d -1",
 	};
 	unsigned int i;
 
 	fake_kl_add(7, "web");
+	fake_kl_add(8, "half")->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
+	alarm(20);
+	assert_int_equal(run("vcpu-pin half all - 0"), 0);
+	alarm(0);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		fake_kl.last[0] = '\0';
 		if (run(bad[i]) != 1)
