@@ -236,6 +236,25 @@ static void test_scripts_signals(void **state)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+/* A number that is no device's does not wrap to one that is. */
+static void test_detach_number(void **state)
+{
+	static const char *const none[] = { "4294967296", "-4294967296", "-1", "1", "", "+0", " 0" };
+	struct light_nic nic;
+
+	(void)state;
+	make_domain();
+	write_file("vif-bridge", "#!/bin/sh\nexit 0\n");
+	light_nic_init(&nic);
+	assert_int_equal(light_attach_nic(light, 1, &nic, &error), 0);
+	light_nic_free(&nic);
+	for (unsigned int i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		assert_true(light_detach_nic(light, 1, none[i], true, &error) < 0);
+		assert_non_null(fake_store_get("/libxl/1/device/vif/0"));
+	}
+	assert_int_equal(light_detach_nic(light, 1, "0", true, &error), 0);
+}
+
 /* The domain's configuration is damaged: the device is not left half attached. */
 static void test_attach_not_remembered(void **state)
 {
@@ -443,7 +462,7 @@ int main(void)
 		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_restricted_loader),
 		T(test_gc_of_boot_files), T(test_gc_beside_creation),
 		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered),
-		T(test_gc_of_late_nodes), T(test_stubborn_script), T(test_json_from_elsewhere),
+		T(test_gc_of_late_nodes), T(test_detach_number), T(test_stubborn_script), T(test_json_from_elsewhere),
 		T(test_disks_after_the_stream),
 	};
 

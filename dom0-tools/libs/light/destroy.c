@@ -9,6 +9,7 @@
  *
  * The name stays visible until step 4, so nobody sees a domain without one.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -255,6 +256,7 @@ static int read_id(struct light *light, const char *kind, uint32_t domid, const 
 	struct light_device *list;
 	uint8_t mac[6];
 	int count, i, rc = -ENODEV, number;
+	unsigned long value;
 	char *end;
 
 	if (!strcmp(kind, "vbd")) {
@@ -262,9 +264,10 @@ static int read_id(struct light *light, const char *kind, uint32_t domid, const 
 		*devid = (unsigned int)number;
 		return number < 0 ? number : 0;
 	}
-	*devid = (unsigned int)strtoul(which, &end, 10);
-	if (*which && !*end)
-		return 0;
+	value = strtoul(which, &end, 10);
+	*devid = (unsigned int)value;
+	if (isdigit((unsigned char)*which) && !*end)
+		return value > INT32_MAX ? -EINVAL : 0;
 	if (light_mac_parse(which, mac))
 		return -EINVAL;
 	count = light_devices(light, domid, kind, &list);
