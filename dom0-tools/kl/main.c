@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 	if (base && !strcmp(base, "xentop"))
 		kl.program = "xentop";
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);	/* whoever ignores it has us ignore it, and no child's status comes */
 	argc = take_json(&kl, argc, argv);
 	if (!strcmp(kl.program, "xentop")) {
 		argv[0] = "top";

@@ -414,6 +414,7 @@ int monitor_start(struct monitor **out, const struct monitor_options *options)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGCHLD, SIG_DFL);	/* inherited as ignored it would never come */
 	monitor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	monitor->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	event.data.fd = monitor->signal_fd;
