@@ -21,11 +21,8 @@ qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2 || exit 1
 cd "$TOP" || exit 1
 add=()
 for f in base middle top; do add+=(--add "$work/$f.qcow2:images/$f.qcow2"); done
-# The programs that work on it and their libraries, from this machine.
-for f in qemu-nbd qemu-img; do add+=(--add "$(command -v $f):usr/bin/$f"); done
-for f in $({ ldd "$(command -v qemu-nbd)"; ldd "$(command -v qemu-img)"; } | awk '/=>/ { print $3 }' | sort -u); do
-	add+=(--add "$f:usr/lib/x86_64-linux-gnu/${f##*/}")
-done
+# The programs that work on it.
+add+=($(with_libraries qemu-nbd qemu-img))
 add+=(--add "$BUILD/system-programs/guest.img:guest/programs.img" --add "$BUILD/guests/blk:guest/blk")
 { echo "sum=$sum"; cat <<'EOS'; } | toolstack --toolstack krypton --timeout 280 "${add[@]}"
 . /lib/kt.sh

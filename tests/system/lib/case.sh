@@ -6,6 +6,7 @@
 #	dom0 ARG... <<'X'	the same, the script on standard input
 #	toolstack ARG... <<'X'	the same with a Debian guest and memory for two of them
 #	expect STATUS COMMAND...	fails the test unless the command ends so
+#	$(with_libraries PROGRAM...)	arguments that put this machine's programs and their libraries into dom0
 #
 # tests/system/run-all sets HYPERVISOR and LOGS; by hand they default to krypton and build/system.
 
@@ -30,6 +31,16 @@ dom0() {
 
 toolstack() {
 	dom0 --domu --mem 1536 --cmdline dom0_mem=700M "$@"
+}
+
+with_libraries() {
+	local name path
+	for name; do
+		path=$(command -v "$name" || echo "$name")
+		echo "--add $path:usr/bin/$name"
+		ldd "$path"
+	done | awk '/^--add/ { print } /=> \// { n = split($3, p, "/"); print "--add " $3 ":usr/lib/x86_64-linux-gnu/" p[n] }' |
+		sort -u
 }
 
 expect() {

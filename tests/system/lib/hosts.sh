@@ -2,7 +2,7 @@
 #
 # Two machines with a cable between them, for cases that move guests. After case.sh:
 #
-#	shared=$(shared_disk 64)	a disk of so many MiB that both may open (/dev/vda there)
+#	shared=$(shared_disk 64)	a disk of so many MiB that both may open (/dev/vda there); another NAME, another disk
 #	second_host ARG...		boots the other one, which does what the first one's peer() says
 #	first_host ARG... <<'EOS'	the script: . /lib/kt.sh; . /lib/hosts.sh; link 1; peer_up 60; ...
 #
@@ -18,8 +18,8 @@ end_second() {
 }
 
 shared_disk() {
-	truncate -s "$1"M "$LOGS/shared.img"
-	echo "$LOGS/shared.img"
+	truncate -s "$1"M "$LOGS/${2:-shared}.img"
+	echo "$LOGS/${2:-shared}.img"
 }
 
 second_host() {
