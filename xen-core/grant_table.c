@@ -13,6 +13,7 @@
 #include <core/lib.h>
 #include <core/log_dirty.h>
 #include <core/param.h>
+#include <core/softirq.h>
 #include <core/xmalloc.h>
 #include <xen/memory.h>
 #include "grant_private.h"
@@ -540,6 +541,8 @@ static void show_usage(const struct domain *d)
 		if (pin)
 			printk("  [%4u] d%u mfn %x pins %08x flags %04x\n", ref, act->domid,
 			       act->mfn, pin, read_once(gt_shared(gt, ref)->flags));
+		if (!(ref % 64))
+			process_pending_softirqs();
 	}
 }
 

@@ -76,6 +76,7 @@ static void key_domains(unsigned char key __maybe_unused)
 			       v->vcpu_info->evtchn_upcall_mask);
 			printk("    pause_count=%d pause_flags=%lx\n", v->pause_count,
 			       v->pause_flags);
+			process_pending_softirqs();
 		}
 	}
 }
@@ -89,6 +90,7 @@ static void key_registers(unsigned char key __maybe_unused)
 		for_each_vcpu(d, v) {
 			printk("*** Dumping %pv state: ***\n", v);
 			arch_dump_vcpu(v);
+			process_pending_softirqs();
 		}
 }
 
