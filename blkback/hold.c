@@ -77,7 +77,7 @@ static void close_it(struct blkback *b)
 static void open_it(struct blkback *b)
 {
 	uint64_t bytes = b->info.bytes;
-	int rc = device_open_medium(b, false);
+	int rc = device_open_medium(b, true);	/* in case an answer of the last life did not reach the store */
 
 	if (!rc && b->connected)
 		rc = device_take_buffer(b);

@@ -221,13 +221,11 @@ void device_complete(void *arg)
 		device_end_connection(b);
 		return;
 	}
-	if (b->hold) {
-		hold_go_on(b);
-		return;
-	}
 	for (unsigned int i = 0; i < b->nr_queues; i++)
 		if (b->queues[i].stalled && queue_run(&b->queues[i]))
 			device_run_queues(b);
+	if (b->hold)
+		hold_go_on(b);
 }
 
 /* --- Taking --- */
@@ -387,12 +385,18 @@ static void start(struct queue *q)
 		medium_kick(b->medium);
 }
 
+/* May the queue take nothing because the medium is let go of? Of what an earlier life took all is done before that. */
+static bool is_held(const struct queue *q)
+{
+	return q->device->hold && !(q->device->hold == HOLD_DRAINING && q->backlog);
+}
+
 /* Takes what it can; 0: all there was, else why it stopped. */
 static int take_all(struct queue *q, int *budget)
 {
 	int n, rc = take_backlog(q);
 
-	while (!rc && !q->draining && *budget > 0) {
+	while (!rc && !q->draining && *budget > 0 && !q->device->hold) {
 		n = pv_back_ring_pending(&q->ring);
 		if (n < 0)
 			return pv_xenbus_fail(&q->device->bus, "queue %u: req_prod is %u, req_cons %u",
@@ -410,7 +414,7 @@ bool queue_run(struct queue *q)
 	struct blkback *b = q->device;
 	int budget = BUDGET, rc;
 
-	if (b->dying || !b->connected || b->hold)
+	if (b->dying || !b->connected || is_held(q))
 		return false;
 	rc = take_all(q, &budget);
 	q->stalled = rc == -XEN_EAGAIN;
@@ -419,6 +423,10 @@ bool queue_run(struct queue *q)
 		push(q);
 	if (b->dying || rc == -XEN_EINVAL) {
 		device_end_connection(b);
+		return false;
+	}
+	if (b->hold) {
+		hold_go_on(b);
 		return false;
 	}
 	if (q->stalled && !device_in_flight(b))

@@ -236,6 +236,35 @@ static void held(void **state)
 	}
 }
 
+static bool has_some_under_way(void *arg)
+{
+	struct blkback_stats s;
+
+	blkback_stats(((struct block *)arg)->back, &s);
+	return s.in_flight >= 2;
+}
+
+/* Killed while operations under way were waited for: they are done in its next life, and then it lets go. */
+static void killed_while_draining(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 20; seed++) {
+		struct block_setup s = { .seed = seed, .front.max_queues = seed % 3 + 1 };
+		struct block b;
+
+		begin_load(&b, &s);
+		block_start(&b, 30);
+		assert_true(world_run(b.world, has_some_under_way, &b, 100000));
+		ask(&b, "1");
+		restart(&b);
+		assert_let_go(&b);
+		ask(&b, "0");
+		assert_true(block_traffic(&b, 50, 1000000));
+		assert_int_equal(b.errors + b.wrong, 0);
+		assert_int_equal(block_end(&b), 0);
+	}
+}
+
 static void ends_while_held(void **state)
 {
 	(void)state;
@@ -299,6 +328,7 @@ int main(void)
 		cmocka_unit_test(read_only),
 		cmocka_unit_test(closed_under_load),
 		cmocka_unit_test(held),
+		cmocka_unit_test(killed_while_draining),
 		cmocka_unit_test(ends_while_held),
 		cmocka_unit_test(not_flushed),
 	};
