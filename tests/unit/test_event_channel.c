@@ -6,10 +6,10 @@
  * takes events off its queues. In the end every resource is back.
  *
  * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c
- * LINK: xen-core/event_fifo.c xen-core/event_dump.c
+ * LINK: xen-core/event_fifo.c
  */
 #include "harness.h"
-#include "../../xen-core/event_private.h"
+#include <core/event.h>
 #include <core/hypercall.h>
 #include <core/mm.h>
 #include <core/sched.h>
@@ -301,49 +301,6 @@ static void test_pirq(void **state __maybe_unused)
 	assert_int_equal(op_port(EVTCHNOP_close, (unsigned int)b), 0);
 	assert_int_equal(host_rec.pirq_unbinds, 3);
 	assert_true(send_guest_pirq(dom[0], 5));
-	unmake_domains();
-}
-
-static char said[4096];
-
-void vprintk(const char *fmt, va_list ap)
-{
-	size_t n = strlen(said);
-
-	vsnprintf(said + n, sizeof(said) - n, fmt, ap);
-}
-
-static void nobody_comes(void) { }
-
-/* The debug key shows what is open; a channel that somebody works on is not looked at. */
-static void test_dump(void **state __maybe_unused)
-{
-	struct evtchn *chn;
-
-	make_domains();
-	assert_int_equal(op_alloc(DOMID_SELF, 1), 1);
-	assert_int_equal(op_virq(VIRQ_TIMER, 1), 2);
-	assert_int_equal(op_ipi(2), 3);
-	run_as(1, 0);
-	assert_int_equal(op_bind(0, 1), 1);
-	domain_list = dom[0];
-	dom[0]->next_in_list = dom[1];
-	said[0] = '\0';
-	events_dump('e');
-	assert_non_null(strstr(said, "   1 [---] v0 interdomain "));
-	assert_non_null(strstr(said, ":1\n     2 [---] v1 virq 0\n     3 [---] v2 ipi\n"));
-	assert_non_null(strstr(said, "   1 [p--] v0 interdomain "));
-	assert_null(strstr(said, "free"));
-	chn = evtchn_from_port(dom[0], 1);
-	chn->lock.tail++;		/* taken, by a CPU that got stuck */
-	host_relax_hook = nobody_comes;
-	said[0] = '\0';
-	events_dump('e');
-	chn->lock.tail--;
-	host_relax_hook = NULL;
-	assert_non_null(strstr(said, "   1 is locked\n     2 [---] v1 virq 0\n"));
-	host_check_no_locks("after the debug key");
-	domain_list = dom[0]->next_in_list = NULL;
 	unmake_domains();
 }
 
@@ -794,7 +751,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		host_test(test_alloc_and_bind),
 		host_test(test_no_vcpus_yet),
-		host_test(test_dump),
 		host_test(test_send_and_close),
 		host_test(test_virq_ipi),
 		host_test(test_pirq),
