@@ -41,6 +41,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -412,6 +413,40 @@ static void test_one_at_a_time(void **state)
 	assert_int_equal(move_gc(light), 0);
 	assert_int_equal(send_to(STARTS, &send), 0);
 	assert_int_equal(access(path, F_OK), -1);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* Who only looks ("kl gc"), or died just now, holds the file for a moment: no reason to refuse. */
+static void test_lock_looked_at(void **state)
+{
+	static const char *const says[] = { "", "0 ", "999999999 12345678-1234-1234-1234-123456789abc\n" };
+	struct move_lock lock;
+	int ready[2], fd;
+	pid_t child;
+	char byte;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/kl", run_dir);
+	mkdir(path, 0700);
+	assert_int_equal(pipe(ready), 0);
+	for (unsigned int i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		write_file("run/kl/moving-1", says[i]);
+		child = fork();
+		if (!child) {
+			fd = open(path, O_RDWR);
+			if (flock(fd, LOCK_EX | LOCK_NB) || write(ready[1], "", 1) != 1)
+				_exit(1);
+			usleep(200000);
+			unlink(path);
+			_exit(0);
+		}
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+		if (move_lock_take(light, 1, &lock, &error))
+			fail_msg("%u: %s", i, error.text);
+		move_lock_drop(&lock);
+		waitpid(child, NULL, 0);
+	}
 	close(ready[0]);
 	close(ready[1]);
 }
@@ -816,7 +851,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(sender_keeps_it), CASE(sender_is_told), CASE(check), CASE(sender_holds_disks), CASE(sender_to_xl),
 		CASE(sender_asks_again), CASE(sender_does_not_know), CASE(guest_ignores),
-		CASE(one_at_a_time), CASE(senders_store_dies),
+		CASE(one_at_a_time), CASE(lock_looked_at), CASE(senders_store_dies),
 		CASE(cancel), CASE(receiver), CASE(store_dies), CASE(no_note), CASE(query), CASE(query_too_early), CASE(preflight),
 		CASE(features),
 	};

@@ -20,6 +20,7 @@
 
 #define PREFIX	"moving-"
 #define LOOK_NS 50000000L
+#define LOOKERS_MS 1000U
 
 static void lock_path(struct light *light, domid_t domid, char path[256])
 {
@@ -92,14 +93,38 @@ static void put_right(struct light *light, domid_t domid, const char *path, int 
 	close(fd);
 }
 
+/* Locked, with nothing of a dead owner's in it; -EBUSY, or -errno. Who only looks is waited for. */
+static int take_file(struct light *light, domid_t domid, const char *path)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_NS };
+	uint64_t end = tools_now_ms() + LOOKERS_MS;
+	struct stat st;
+	pid_t pid;
+	int fd;
+
+	for (;;) {
+		fd = open_locked(path, O_CREAT);
+		if (fd >= 0 && (fstat(fd, &st) || !st.st_size))
+			return fd;
+		if (fd >= 0) {
+			put_right(light, domid, path, fd);
+			continue;
+		}
+		pid = fd == -EBUSY ? owner(path) : 0;
+		/* It lives, or it is too long for a look. */
+		if (fd != -EBUSY || (pid && !kill(pid, 0)) || tools_now_ms() > end)
+			return fd;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 		   struct tools_error *error)
 {
 	struct xen_domctl_getdomaininfo info = { 0 };
 	char line[128], folder[220], uuid[37];
-	struct stat st;
 	uint32_t cap;
-	int n;
+	int n, rc;
 
 	snprintf(folder, sizeof(folder), "%.200s/kl", light->run_dir);
 	if (mkdir(folder, 0755) && errno == ENOENT) {
@@ -107,10 +132,7 @@ int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 		mkdir(folder, 0755);
 	}
 	lock_path(light, domid, lock->path);
-	/* What has a content is a dead one's. */
-	while ((lock->fd = open_locked(lock->path, O_CREAT)) >= 0 && !fstat(lock->fd, &st) &&
-	       st.st_size)
-		put_right(light, domid, lock->path, lock->fd);
+	lock->fd = take_file(light, domid, lock->path);
 	if (lock->fd == -EBUSY)
 		return tools_hint(error,
 				  tools_fail(error, -EBUSY, "busy",
@@ -126,11 +148,12 @@ int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 	/* The brake may change it. */
 	if (!brake_cap_get(light->ctl, domid, &cap))
 		n = snprintf(line, sizeof(line), "%d %s %" PRIu32 "\n", (int)getpid(), uuid, cap);
-	if (write(lock->fd, line, (size_t)n) != n) {
-		move_lock_drop(lock);
-		return tools_fail(error, -ENOSPC, "lock", "%s cannot be written", lock->path);
-	}
-	return 0;
+	errno = ENOSPC;
+	if (write(lock->fd, line, (size_t)n) == n)
+		return 0;
+	rc = -errno;
+	move_lock_drop(lock);
+	return tools_fail(error, rc, "lock", "%s cannot be written: %s", lock->path, strerror(-rc));
 }
 
 void move_lock_drop(struct move_lock *lock)
