@@ -73,8 +73,6 @@ static int restore(struct kl *kl, const struct options *o, struct move_source *s
 	light_config_init(&config);
 	status = moving_source_config(kl, source, o->config, &config);
 	if (!status) {
-		kl_catch_interrupts(kl);
-		kl->light->cancel_fd = kl->cancel_fd;
 		moving_progress_init(&progress, kl, "restoring");
 		if (light_create(kl->light, &create, &e))
 			status = kl_fail(kl, &e);
@@ -106,7 +104,9 @@ int cmd_restore(struct kl *kl, int argc, char **argv)
 	}
 	if (!kl->json)
 		kl_warn(kl, "Loading new save file %s (new xl fmt info)", o.file);
-	move_channel_init(&channel, fd, -1);
+	/* It may be a pipe that nothing comes out of. */
+	kl_catch_interrupts(kl);
+	move_channel_init(&channel, fd, kl->cancel_fd);
 	if (move_source_open(&channel, &source, &e)) {
 		close(fd);
 		return kl_fail(kl, &e);
