@@ -161,7 +161,7 @@ int netfront_send(struct netfront *nf, unsigned int queue, const uint8_t *frame,
 	q = nf->queue[queue % nf->queues];
 	pages = (bytes + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE;
 	if (!wait_for_room(q, pages, rest.gso_type ? 1 : 0)) {
-		netfront_end_turn(nf);
+		netfront_end_soon(nf);	/* we may be called while a frame is received */
 		return nf->broken ? -XEN_ENOTCONN : -XEN_EAGAIN;
 	}
 	put_frame(q, frame, bytes, &rest);

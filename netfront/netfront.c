@@ -61,7 +61,9 @@ static void on_retry(void *arg)
 {
 	struct netfront *nf = arg;
 
-	if (!stop_queues(nf))
+	if (nf->ready && nf->broken)
+		netfront_end_turn(nf);
+	else if (!stop_queues(nf))
 		pv_timer_set(nf->domain, &nf->retry, pv_now(nf->domain) + RETRY_NS);
 	else if (nf->bus.peer_state == XenbusStateInitWait && !nf->broken)
 		connect(nf);
@@ -85,6 +87,12 @@ bool netfront_end_turn(struct netfront *nf)
 	disconnect(nf);
 	pv_xenbus_switch(&nf->bus, XenbusStateClosed);
 	return false;
+}
+
+void netfront_end_soon(struct netfront *nf)
+{
+	if (nf->broken)
+		pv_timer_set(nf->domain, &nf->retry, pv_now(nf->domain));
 }
 
 /* --- Connecting --- */

@@ -117,6 +117,8 @@ int netfront_send(struct netfront *nf, unsigned int queue, const uint8_t *frame,
 int netfront_fail(struct netfront_queue *q, const char *field, uint64_t value, const char *why);
 /* Ends a broken device's life; returns whether it is alive. */
 bool netfront_end_turn(struct netfront *nf);
+/* The same from the loop, as the queues are in use. */
+void netfront_end_soon(struct netfront *nf);
 
 /* Grants all pages, fills the receive ring, opens the ports. netfront_queue_stop() undoes it, also in part. */
 int netfront_queue_start(struct netfront_queue *q);

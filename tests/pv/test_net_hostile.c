@@ -402,6 +402,57 @@ static void endless_frame(void **state)
 	expect_front(&n, "rx size");
 }
 
+static void send_back(void *arg, uint8_t *frame, uint32_t bytes, const struct pv_offload *offload)
+{
+	struct net *n = arg;
+
+	assert_int_equal(netfront_send(&n->front, 0, frame, bytes, offload, false), -XEN_ENOTCONN);
+}
+
+/* Who answers each frame finds out, in the middle of receiving, that the ring for sending is broken. */
+static void broken_while_receiving(void **state)
+{
+	struct netfront_queue *q;
+	struct net n;
+
+	(void)state;
+	start(&n);
+	q = n.front.queue[0];
+	net_kill_back(&n);
+	while (!net_guest_send(&n, NET_RAW, 60, false, false))
+		;
+	q->tx.shared->rsp_prod = 0x80000000;
+	n.front.options.receive = send_back;
+	for (unsigned int s = 0; s < 3; s++) {
+		union answer a = RX(s, 0, 0, 60);
+
+		memcpy(pv_ring_slot(q->rx.shared, q->rx.size, q->rx.slot_bytes, s), &a, 8);
+	}
+	q->rx.shared->rsp_prod += 3;
+	netfront_receive(q);
+	netfront_end_turn(&n.front);
+	expect_front(&n, "tx rsp_prod");
+}
+
+/* A sender alone finds it, too. */
+static void broken_while_sending(void **state)
+{
+	struct netfront_queue *q;
+	struct net n;
+
+	(void)state;
+	start(&n);
+	q = n.front.queue[0];
+	net_kill_back(&n);
+	while (!net_guest_send(&n, NET_RAW, 60, false, false))
+		;
+	q->tx.shared->rsp_prod = 0x80000000;
+	assert_int_equal(net_guest_send(&n, NET_RAW, 60, false, false), -XEN_ENOTCONN);
+	net_settle(&n);
+	assert_null(n.front.queue[0]);
+	expect_front(&n, "tx rsp_prod");
+}
+
 static void hostile_backend_keys(void **state)
 {
 	static const struct {
@@ -442,6 +493,8 @@ int main(void)
 		cmocka_unit_test(bad_tx_responses),
 		cmocka_unit_test(bad_rx_responses),
 		cmocka_unit_test(endless_frame),
+		cmocka_unit_test(broken_while_receiving),
+		cmocka_unit_test(broken_while_sending),
 		cmocka_unit_test(hostile_backend_keys),
 	};
 
