@@ -148,22 +148,27 @@ static int offer(struct netback *nb)
 	return rc;
 }
 
-/* The frontend is at its beginning (again): offer everything anew. */
-static void frontend_starts(struct netback *nb)
-{
-	if (nb->bus.state != XenbusStateInitialising && nb->bus.state != XenbusStateClosed)
-		return;
-	nb->record->connected = 0;
-	if (!nb->broken && offer(nb))
-		pv_log(nb->domain, "%s: the store takes no features", nb->bus.path);
-}
-
 static void frontend_ends(struct netback *nb, enum xenbus_state state)
 {
 	PV_WRITE_ONCE(nb->record->connected, 0);
 	disconnect(nb);
 	nb->multicast.count = 0;
 	pv_xenbus_switch(&nb->bus, state);
+}
+
+/*
+ * The frontend is at its beginning (again): offer everything anew. It may have parted and come back while no process
+ * of ours was there: what the record and our state say is of its last life then.
+ */
+static void frontend_starts(struct netback *nb)
+{
+	if (nb->bus.state == XenbusStateClosing)
+		return;
+	if (nb->bus.state == XenbusStateConnected)
+		frontend_ends(nb, XenbusStateClosed);
+	PV_WRITE_ONCE(nb->record->connected, 0);
+	if (nb->bus.state != XenbusStateInitWait && !nb->broken && offer(nb))
+		pv_log(nb->domain, "%s: the store takes no features", nb->bus.path);
 }
 
 static void changed(struct pv_xenbus *bus, enum xenbus_state state)

@@ -99,6 +99,34 @@ static void parting(void **state)
 	assert_int_equal(net_end(&n), 0);
 }
 
+/* A frontend that has parted and started anew while nobody was there: the record is of its last life. */
+static void anew_meanwhile(void **state)
+{
+	(void)state;
+	for (unsigned int connected = 0; connected < 2; connected++) {
+		struct net_setup setup = { .seed = 4 };
+		struct net n;
+
+		start(&n, &setup);
+		net_kill_back(&n);
+		/* Killed with the record written and the state not. */
+		if (!connected)
+			world_store_write(n.world, NET_BACK "/state", "2");
+		assert_int_equal(netfront_close(&n.front), 0);
+		assert_int_equal(net_open_front(&n, &setup), 0);
+		if (connected)
+			net_settle(&n);
+		assert_int_equal(net_open_back(&n), 0);
+		assert_true(net_connect(&n));
+		assert_int_equal(net_guest_send(&n, NET_GSO4, 20000, true, false), 0);
+		net_wire_send(&n, 0, NET_GSO6, 20000, true);
+		net_settle(&n);
+		assert_int_equal(net_check(&n), 0);
+		assert_int_equal(n.out.lost + n.in.lost, 0);
+		assert_int_equal(net_end(&n), 0);
+	}
+}
+
 /* One whole life with the @nth call of a domain failing. */
 static unsigned long life(unsigned long nth, bool backend)
 {
@@ -146,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kills),
 		cmocka_unit_test(parting),
+		cmocka_unit_test(anew_meanwhile),
 		cmocka_unit_test(failing_calls),
 	};
 
