@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two files of `kl top` share: its state from round to round, and its table.
+ * What the files of `kl top` share: its state from round to round, and its table.
  */
 #ifndef KL_TOP_H
 #define KL_TOP_H
@@ -23,6 +23,20 @@ struct top_row {
 	unsigned int index;	/* in the snapshot */
 	double percent;		/* of a CPU, since the last round */
 };
+
+struct top_traffic {
+	unsigned int cards, disks;
+	bool counted;				/* some of the disks */
+	uint64_t to_guest, from_guest;		/* bytes */
+	uint64_t disk[TOP_DISK_FIGURES];	/* out of requests, reads, writes, sectors of both */
+};
+
+/* The one of @all, which are @s's domains; NULL: it is none of them. */
+struct top_traffic *top_of_domain(const struct kl_snapshot *s, struct top_traffic *all, unsigned int domid);
+
+/* Adds what our own backend's disks did, if its daemon tells (top_disks.c; its folder, for tests). */
+void top_own_disks(const struct kl_snapshot *s, struct top_traffic *all);
+extern const char *top_blkback_folder;
 
 /* Prints @s in the order of @rows. KL_OK, or KL_FAILED and the user was told. */
 int top_table(struct kl *kl, const struct top *t, const struct kl_snapshot *s, const struct top_row *rows);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of `kl top`, as xentop prints it with -b: scripts read its columns. Cards are counted by their
- * interfaces, the kernel's disks by their folders in sysfs; what a disk of our own backend did is not counted
- * anywhere that others may read, so it is a "-", as xentop's for disks without figures.
+ * interfaces, the kernel's disks by their folders in sysfs, our own backend's by its daemon (top_disks.c). A
+ * disk without figures is a "-", as xentop's.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,14 +16,7 @@
 #define DISKS		"/sys/bus/xen-backend/devices"
 #define OWN_DISKS	"/local/domain/0/backend/qblk"
 
-struct traffic {
-	unsigned int cards, disks;
-	bool counted;		/* some of the disks */
-	uint64_t to_guest, from_guest;		/* bytes */
-	uint64_t disk[TOP_DISK_FIGURES];
-};
-
-static struct traffic *of_domain(const struct kl_snapshot *s, struct traffic *all, unsigned int domid)
+struct top_traffic *top_of_domain(const struct kl_snapshot *s, struct top_traffic *all, unsigned int domid)
 {
 	for (unsigned int i = 0; i < s->count; i++)
 		if (s->info[i].domain == domid)
@@ -31,16 +24,16 @@ static struct traffic *of_domain(const struct kl_snapshot *s, struct traffic *al
 	return NULL;
 }
 
-static void read_cards(const struct kl_snapshot *s, struct traffic *all)
+static void read_cards(const struct kl_snapshot *s, struct top_traffic *all)
 {
 	FILE *f = fopen("/proc/net/dev", "re");
 	unsigned int domid, device;
-	struct traffic *t;
+	struct top_traffic *t;
 	uint64_t figures[4];
 	char line[512];
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (!kl_parse_card(line, &domid, &device, figures) || !(t = of_domain(s, all, domid)))
+		if (!kl_parse_card(line, &domid, &device, figures) || !(t = top_of_domain(s, all, domid)))
 			continue;
 		t->cards++;
 		t->to_guest += figures[0];
@@ -64,17 +57,17 @@ static bool read_figure(const char *disk, const char *what, uint64_t *value)
 	return found;
 }
 
-static void read_disks(const struct kl_snapshot *s, struct traffic *all)
+static void read_disks(const struct kl_snapshot *s, struct top_traffic *all)
 {
 	static const char *const names[TOP_DISK_FIGURES] = { "oo_req", "rd_req", "wr_req", "rd_sect", "wr_sect" };
 	DIR *folder = opendir(DISKS);
 	const struct dirent *entry;
-	struct traffic *t;
+	struct top_traffic *t;
 	unsigned int domid;
 	uint64_t value;
 
 	while (folder && (entry = readdir(folder))) {
-		if (sscanf(entry->d_name, "vbd-%u-", &domid) != 1 || !(t = of_domain(s, all, domid)))
+		if (sscanf(entry->d_name, "vbd-%u-", &domid) != 1 || !(t = top_of_domain(s, all, domid)))
 			continue;
 		t->disks++;
 		for (unsigned int i = 0; i < TOP_DISK_FIGURES; i++)
@@ -88,10 +81,10 @@ static void read_disks(const struct kl_snapshot *s, struct traffic *all)
 }
 
 /* Disks of our own backend, from the store; none if it does not answer. */
-static void read_own_disks(struct kl *kl, const struct kl_snapshot *s, struct traffic *all)
+static void read_own_disks(struct kl *kl, const struct kl_snapshot *s, struct top_traffic *all)
 {
 	char path[64], **names;
-	int count;
+	int count, any = 0;
 
 	for (unsigned int i = 0; kl->store && i < s->count; i++) {
 		snprintf(path, sizeof(path), OWN_DISKS "/%u", s->info[i].domain);
@@ -99,8 +92,11 @@ static void read_own_disks(struct kl *kl, const struct kl_snapshot *s, struct tr
 		if (count < 0)
 			continue;
 		all[i].disks += count;
+		any |= count;
 		free(names);
 	}
+	if (any)
+		top_own_disks(s, all);
 }
 
 static bool crashed(const struct xen_domctl_getdomaininfo *d)
@@ -148,7 +144,7 @@ static void print_memory(const struct top *t, const struct xen_domctl_getdomaini
 		printf(" %10" PRIu64 " %9.1f", most, 100.0 * most / host);
 }
 
-static void print_traffic(const struct traffic *f)
+static void print_traffic(const struct top_traffic *f)
 {
 	static const int width[TOP_DISK_FIGURES] = { 8, 8, 8, 10, 10 };
 
@@ -163,7 +159,7 @@ static void print_traffic(const struct traffic *f)
 
 int top_table(struct kl *kl, const struct top *t, const struct kl_snapshot *s, const struct top_row *rows)
 {
-	struct traffic *all = calloc(s->count + 1, sizeof(*all));
+	struct top_traffic *all = calloc(s->count + 1, sizeof(*all));
 	int name = 10;
 
 	if (!all)

@@ -12,7 +12,7 @@
 /* LINK: dom0-tools/kl/metrics_more.c dom0-tools/kl/metrics_json.c */
 /* LINK: dom0-tools/kl/list.c dom0-tools/kl/memory.c dom0-tools/kl/metrics.c dom0-tools/kl/names.c */
 /* LINK: dom0-tools/kl/pause.c dom0-tools/kl/report.c dom0-tools/kl/sched.c dom0-tools/kl/set_parameters.c */
-/* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/top_table.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
+/* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/top_disks.c dom0-tools/kl/top_table.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
 /* LINK: dom0-tools/kl/vcpu_pin.c dom0-tools/kl/vcpu_set.c */  
 /* LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c */
 /* LINK: dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/values.c */
@@ -34,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -42,7 +43,7 @@
 #include <fake_kl.h>
 #include <fake_store.h>
 #include <tools/json.h>
-#include "../../dom0-tools/kl/kl.h"
+#include "../../dom0-tools/kl/top.h"
 
 #define MAX_WORDS 16
 
@@ -299,6 +300,66 @@ static void test_top_columns(void **state __attribute__((unused)))
 	assert_int_equal(run("top -bi1 -f"), 0);
 	assert_non_null(strstr(out, "\na-name-longer-than-ten "));
 	assert_int_equal(run("top -b -x"), 2);
+}
+
+/* The block daemon: it holds its lock, and writes what its disks did when it is asked. */
+static void daemon_plays(const char *folder, int ready)
+{
+	char lock[64], stats[64], fresh[64];
+	sigset_t usr1;
+	FILE *f;
+	int sig;
+
+	snprintf(lock, sizeof(lock), "%s/lock", folder);
+	snprintf(stats, sizeof(stats), "%s/stats", folder);
+	snprintf(fresh, sizeof(fresh), "%s/stats.new", folder);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	if (flock(open(lock, O_RDWR | O_CREAT, 0600), LOCK_EX) || write(ready, "", 1) != 1)
+		_exit(1);
+	while (!sigwait(&usr1, &sig)) {
+		f = fopen(fresh, "we");
+		fputs("7/51712 reads 11 writes 22 flushes 3 discards 4 read_sectors 55 written_sectors 66 errors 0\n"
+		      "7/51728 reads 100 writes 0 flushes 3 discards 4 read_sectors 200 written_sectors 0 errors 0\n"
+		      "9/51712 reads 1 writes 1 flushes 1 discards 1 read_sectors 1 written_sectors 1 errors 0\n"
+		      "rubbish\n", f);
+		fclose(f);
+		rename(fresh, stats);
+	}
+	_exit(0);
+}
+
+/* Disks of our own backend are counted by its daemon; without it, what it said once is no news. */
+static void test_top_disks(void **state __attribute__((unused)))
+{
+	char folder[] = "/dev/shm/test-kl-XXXXXX", command[64], byte;
+	pid_t child;
+	int ready[2];
+
+	if (!mkdtemp(folder))
+		skip();
+	top_blkback_folder = folder;
+	fake_kl_add(7, "web");
+	fake_store_set("/local/domain/0/backend/qblk/7/51712", "");
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child)
+		daemon_plays(folder, ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(run("top -b -i 1"), 0);
+		assert_non_null(strstr(out, "    1        0      111       22        255         66    0\n"));
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	assert_int_equal(run("top -b -i 1"), 0);
+	assert_non_null(strstr(out, "    1        -        -        -          -          -    0\n"));
+	close(ready[0]);
+	close(ready[1]);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	assert_int_equal(system(command), 0);
+	top_blkback_folder = "/nowhere";
 }
 
 static void test_json_parses(void **state __attribute__((unused)))
@@ -784,7 +845,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy), T(test_only_json), T(test_top_columns),
+		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy), T(test_only_json), T(test_top_columns), T(test_top_disks),
 		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
 		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
 		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
