@@ -149,6 +149,7 @@ static void flush_interrupt(struct cpu_user_regs *regs __maybe_unused)
 static void flush_others(const cpumask_t *others, unsigned int what, unsigned long va)
 {
 	unsigned long flags;
+	unsigned int cpu;
 
 	lock_check_wait();
 	while (!spin_trylock(&request.lock)) {
@@ -167,6 +168,10 @@ static void flush_others(const cpumask_t *others, unsigned int what, unsigned lo
 	while (!cpumask_empty((const cpumask_t *)&request.todo)) {
 		cpu_relax();
 		barrier();
+		/* A CPU that goes offline does not answer, and comes back with an empty TLB. */
+		for_each_cpu(cpu, &request.todo)
+			if (unlikely(!cpumask_test_cpu(cpu, &cpu_online_map)))
+				cpumask_clear_cpu(cpu, &request.todo);
 	}
 	spin_unlock(&request.lock);
 }

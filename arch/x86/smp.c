@@ -56,22 +56,31 @@ static void serve_call(void)
 {
 	unsigned int cpu = smp_processor_id();
 	void (*fn)(void *);
+	bool wait;
 	void *arg;
 
-	if (!cpumask_test_cpu(cpu, &call.todo))
+	/* Whoever takes the bit away owes the count: us, or the caller if we are too late. */
+	if (!cpumask_test_cpu(cpu, &call.todo) || !cpumask_test_and_clear_cpu(cpu, &call.todo))
 		return;
-	smp_rmb();			/* todo before the rest of the slot */
 	fn = call.fn;
 	arg = call.arg;
-	if (!call.wait) {
-		cpumask_clear_cpu(cpu, &call.todo);
+	wait = call.wait;
+	if (!wait)
 		atomic_dec(&call.busy);	/* the slot may be reused from here */
-		fn(arg);
-		return;
-	}
-	cpumask_clear_cpu(cpu, &call.todo);
 	fn(arg);
-	atomic_dec(&call.busy);
+	if (wait)
+		atomic_dec(&call.busy);
+}
+
+/* CPUs that went offline when they were asked already: they have nothing to do any more. */
+static void forget_offline(void)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, &call.todo)
+		if (!cpumask_test_cpu(cpu, &cpu_online_map) &&
+		    cpumask_test_and_clear_cpu(cpu, &call.todo))
+			atomic_dec(&call.busy);
 }
 
 static void call_interrupt(struct cpu_user_regs *regs __maybe_unused)
@@ -119,8 +128,10 @@ void on_selected_cpus(const cpumask_t *mask, void (*fn)(void *), void *arg, bool
 		local_irq_restore(flags);
 	}
 	if (n) {
-		while (atomic_load(&call.busy))
+		while (atomic_load(&call.busy)) {
 			cpu_relax();
+			forget_offline();
+		}
 		spin_unlock(&call.lock);
 	}
 }
