@@ -340,6 +340,17 @@ static void take_over(struct blkback *b)
 	}
 }
 
+/*
+ * What an earlier instance was connected to has gone. The frontend may be at its beginning again already, having come
+ * and gone while nobody was there: no change of its state will tell.
+ */
+static void part(struct blkback *b)
+{
+	close_down(b);
+	if (b->bus.state == XenbusStateClosed && !b->closed && b->bus.peer_state == XenbusStateInitialising)
+		prepare_device(b);
+}
+
 static bool peer_lives(const struct blkback *b)
 {
 	return b->bus.peer_state == XenbusStateInitialised ||
@@ -372,7 +383,7 @@ void device_advance(struct blkback *b)
 		if (!b->hold && (peer_lives(b) || b->bus.peer_state == XenbusStateClosing))
 			take_over(b);
 		else
-			close_down(b);
+			part(b);
 	} else if (b->bus.peer_state == XenbusStateClosing) {
 		if (b->connected)
 			pv_xenbus_switch(&b->bus, XenbusStateClosing);

@@ -119,6 +119,33 @@ static void resumed(void **state)
 	}
 }
 
+/* A frontend that has gone by force and started anew while nobody was there: the record is of its last life. */
+static void anew_meanwhile(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 20; seed++) {
+		struct block_setup s = random_setup(seed);
+		struct block b;
+
+		block_new(&b, &s);
+		assert_int_equal(block_open_back(&b), 0);
+		assert_int_equal(block_open_front(&b, &s), 0);
+		assert_true(block_connect(&b));
+		run_to_death(&b, 0);
+		block_kill_back(&b);
+		assert_int_equal(blkfront_close(b.front, true), 0);
+		world_store_write(b.world, "/local/domain/1/device/vbd/51712/state", "1");
+		b.usable = false;
+		b.errors = 0;
+		assert_int_equal(block_open_front(&b, &s), 0);
+		assert_int_equal(block_open_back(&b), 0);
+		if (!block_connect(&b) || !block_traffic(&b, 100, 1000000))
+			fail_msg("seed %u: stuck; %s", seed, world_log_last(b.world));
+		assert_int_equal(b.errors, 0);
+		assert_int_equal(block_end(&b), 0);
+	}
+}
+
 static void one_failing_call(unsigned int seed, bool front, unsigned long nth)
 {
 	struct block_setup s = random_setup(seed);
@@ -174,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed),
 		cmocka_unit_test(resumed),
+		cmocka_unit_test(anew_meanwhile),
 		cmocka_unit_test(failing_backend_calls),
 		cmocka_unit_test(failing_frontend_calls),
 		cmocka_unit_test(failing_medium),
