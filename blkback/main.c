@@ -23,6 +23,7 @@
 
 #define LIST_MAX	65536	/* bytes of names in one directory of the store */
 #define LOCK_TRIES	500	/* times 10 ms, for a dying instance */
+#define RETRY_NS	1000000000ULL	/* a second, for a device that could not be served */
 
 struct device {
 	struct device *next;
@@ -37,6 +38,8 @@ struct daemon {
 	struct device *devices;
 	struct pv_watch watch;
 	struct pv_round round;
+	struct pv_timer again;	/* devices that could not be served are looked at */
+	unsigned int failures;	/* to serve one, since one was */
 	const char *directory;
 	char records[256], tree[64];
 };
@@ -54,15 +57,23 @@ static struct device *find(struct daemon *d, const char *name)
 	return v;
 }
 
-/* Both keys: a toolstack without transactions writes the state last. */
-static bool exists(struct daemon *d, const char *name)
+/*
+ * Is it there? Negative: nobody knows, as the store does not answer; a guest must not lose its disk for that. Both keys: a
+ * toolstack without transactions writes the state last.
+ */
+static int exists(struct daemon *d, const char *name)
 {
 	char path[PV_PATH_MAX], value[PV_PATH_MAX];
+	int rc;
 
 	snprintf(path, sizeof(path), "%s/%s", d->tree, name);
-	return pv_store_read(d->domain, 0, path, "frontend", value, sizeof(value)) > 0 &&
-	       pv_store_read(d->domain, 0, path, "state", value, sizeof(value)) > 0;
+	rc = pv_store_read(d->domain, 0, path, "frontend", value, sizeof(value));
+	if (rc > 0)
+		rc = pv_store_read(d->domain, 0, path, "state", value, sizeof(value));
+	return rc == -XEN_ENOENT ? 0 : rc;
 }
+
+static void look_again(void *arg);
 
 static void add(struct daemon *d, const char *name)
 {
@@ -74,10 +85,16 @@ static void add(struct daemon *d, const char *name)
 	if (v)
 		rc = blkback_open(&v->back, d->domain, d->host, path);
 	if (rc) {
-		pv_log(d->domain, "device %s: cannot be served: error %d", path, -rc);
+		d->failures++;
+		if (!(d->failures & (d->failures - 1)))
+			pv_log(d->domain, "device %s: cannot be served: error %d", path, -rc);
 		free(v);
+		d->again.fn = look_again;
+		d->again.arg = d;
+		pv_timer_set(d->domain, &d->again, pv_now(d->domain) + RETRY_NS);
 		return;
 	}
+	d->failures = 0;
 	snprintf(v->name, sizeof(v->name), "%s", name);
 	v->next = d->devices;
 	d->devices = v;
@@ -121,11 +138,11 @@ static void look_at(struct daemon *d, const char *name, const char *key)
 	struct device *v = find(d, name);
 
 	if (!v) {
-		if (exists(d, name))
+		if (exists(d, name) > 0)
 			add(d, name);
 		return;
 	}
-	if (!*key && !exists(d, name))
+	if (!*key && exists(d, name) == 0)
 		v->leaving = true;
 	else if (*key)
 		blkback_poke(v->back, key);
@@ -144,12 +161,17 @@ static void scan(struct daemon *d)
 		m = pv_store_list(d->domain, 0, path, devids, sizeof(devids));
 		for (devid = devids; m > 0; m--, devid += strlen(devid) + 1) {
 			snprintf(name, sizeof(name), "%.10s/%.10s", domid, devid);
-			if (!find(d, name) && exists(d, name))
+			if (!find(d, name) && exists(d, name) > 0)
 				add(d, name);
 		}
 	}
 	for (struct device *v = d->devices; v; v = v->next)
-		v->leaving |= !exists(d, v->name);
+		v->leaving |= exists(d, v->name) == 0;
+}
+
+static void look_again(void *arg)
+{
+	scan(arg);
 }
 
 static void tree_changed(void *arg, const char *path)

@@ -31,6 +31,7 @@
 
 #define RECORD_DIR	"/run/krypton/netback"
 #define TYPE		"qnic"
+#define RETRY_NS	1000000000ULL	/* a second, for a card that could not be served */
 
 struct card {
 	struct card *next;
@@ -48,6 +49,8 @@ static struct daemon {
 	char base[64];		/* the directory of our backends */
 	struct pv_watch watch;
 	struct pv_fd links;	/* news of the kernel's network devices */
+	struct pv_timer again;	/* cards that could not be served are looked at */
+	unsigned int failures;	/* to serve one, since one was */
 	unsigned int queues;
 } the;
 
@@ -73,8 +76,8 @@ static struct netback_record *map_record(const char *path, bool create)
 
 	if (fd < 0)
 		return NULL;
-	if (create && ftruncate(fd, sizeof(struct netback_record)))
-		goto close;
+	if (create && posix_fallocate(fd, 0, sizeof(struct netback_record)))
+		goto close;	/* a hole would kill us when it is written and there is no memory */
 	if (!fstat(fd, &st) && st.st_size >= (off_t)sizeof(struct netback_record))
 		p = mmap(NULL, sizeof(struct netback_record),
 			 create ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
@@ -178,6 +181,19 @@ static int start_card(struct card *c, const char *path)
 	return 0;
 }
 
+static void look_again(void *arg);
+
+/* A guest may be waiting that was connected to an earlier process: record and tap stay, and it is tried again. */
+static void card_failed(struct card *c, const char *path, int rc)
+{
+	the.failures++;
+	if (!(the.failures & (the.failures - 1)))
+		pv_log(the.domain, "%s: error %d", path, -rc);
+	free_card(c, !c->record || !c->record->connected);
+	the.again.fn = look_again;
+	pv_timer_set(the.domain, &the.again, pv_now(the.domain) + RETRY_NS);
+}
+
 static void add_card(unsigned int domid, unsigned int devid, const char *path)
 {
 	struct card *c;
@@ -196,10 +212,10 @@ static void add_card(unsigned int domid, unsigned int devid, const char *path)
 	c->devid = devid;
 	rc = start_card(c, path);
 	if (rc) {
-		pv_log(the.domain, "%s: error %d", path, -rc);
-		free_card(c, true);
+		card_failed(c, path, rc);
 		return;
 	}
+	the.failures = 0;
 	c->next = the.cards;
 	the.cards = c;
 }
@@ -284,6 +300,12 @@ static void rescan(bool all, unsigned int domid)
 		for_numbers(the.base, look_at_domain, NULL);
 	else
 		look_at_domain(domid, NULL);
+}
+
+static void look_again(void *arg)
+{
+	(void)arg;
+	rescan(true, 0);
 }
 
 static void on_change(void *arg, const char *path)
