@@ -13,6 +13,7 @@ loads() {
 $l recv 10.0.0.1 9 256; $l recv 10.0.0.1 9 16384" "$@"
 	$plug $name
 	xl unpause $name
+	sleep 30	# looking takes instructions: not while it is measured
 	on_console $name '^all-done' 900 || exit 1
 	xl destroy $name
 	sleep 1
