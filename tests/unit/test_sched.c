@@ -5,7 +5,7 @@
  * after each of which every runnable vcpu runs or waits in exactly one queue.
  *
  * LINK: tests/unit/cpu_world.c xen-core/sched.c xen-core/sched_credit2.c xen-core/cpupool.c
- * LINK: xen-core/sched_op.c xen-core/vcpu_op.c
+ * LINK: xen-core/sched_op.c xen-core/vcpu_op.c xen-core/sched_dump.c
  * LINK: xen-core/timer.c xen-core/softirq.c xen-core/quiesce.c xen-core/watchdog.c
  * LINK: xen-core/domain.c xen-core/domain_destroy.c xen-core/vcpu.c
  * LINK: xen-core/event_channel.c xen-core/event_op.c xen-core/event_virq.c xen-core/event_2l.c
@@ -563,6 +563,56 @@ static void test_random(void **state __maybe_unused)
 	}
 }
 
+static char said[16384];
+
+void vprintk(const char *fmt, va_list ap)
+{
+	size_t n = strlen(said);
+
+	vsnprintf(said + n, sizeof(said) - n, fmt, ap);
+}
+
+static void nobody_comes(void) { }
+
+/* Lines of the debug key between `from` and the next that starts with `to`. */
+static unsigned int lines_between(const char *from, const char *to)
+{
+	const char *at = strstr(said, from), *end;
+	unsigned int n = 0;
+
+	assert_non_null(at);
+	end = strstr(at, to);
+	assert_non_null(end);
+	while ((at = strchr(at, '\n') + 1) < end)
+		n++;
+	return n;
+}
+
+/* The debug key shows who runs and who waits; a queue whose lock stays taken is not walked. */
+static void test_dump(void **state __maybe_unused)
+{
+	struct runqueue *rq;
+
+	world_boot(1);
+	world_start(1, 3);
+	world_run_cpus();
+	rq = &per_cpu(runqueues, 0);
+	assert_int_equal(rq->nr_queued, 2);
+	said[0] = '\0';
+	sched_dump('r');
+	assert_int_equal(lines_between("CPU0:", "All vcpus"), 3);
+	rq->lock.tail++;		/* taken, by a CPU that got stuck */
+	host_relax_hook = nobody_comes;
+	said[0] = '\0';
+	sched_dump('r');
+	rq->lock.tail--;
+	host_relax_hook = NULL;
+	assert_int_equal(lines_between("CPU0:", "All vcpus"), 1);
+	assert_non_null(strstr(said, "2 queued"));
+	assert_non_null(strstr(said, ", LOCKED\n"));
+	host_check_no_locks("after the debug key");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,6 +628,7 @@ int main(void)
 		world_test(test_timers_of_vcpu),
 		world_test(test_watchdog),
 		world_test(test_pools),
+		world_test(test_dump),
 		world_test(test_cpu_down),
 		world_test(test_random),
 	};
