@@ -83,7 +83,10 @@ static unsigned int drain(struct console *console)
 	return (unsigned int)n;
 }
 
-/* Lets go of the log; one that nothing was ever written to (a name on the way to another) leaves no file. */
+/*
+ * Lets go of the log; one that nothing was written to (a name on the way to another) leaves no
+ * file.
+ */
 static void close_log(struct console *console)
 {
 	struct spool *log = console->log;
@@ -143,7 +146,10 @@ static bool someone_elses(struct console *console)
 	return other;
 }
 
-/* guest-NAME.log; characters that would leave the folder become '_'. False: it has no name, the path is by number. */
+/*
+ * guest-NAME.log; characters that would leave the folder become '_'. False: it has no name, the
+ * path is by number.
+ */
 static bool log_path(struct console *console, char *path, size_t room)
 {
 	const struct daemon_options *options = &console->daemon->options;
@@ -189,7 +195,7 @@ void console_renamed(struct console *console)
 	console->log = log;
 }
 
-/* By frame if that is possible: the kernel's first grant of all costs it some 42 million instructions. */
+/* By frame if possible: the kernel's first grant of all costs it some 42 million instructions. */
 static int map(struct console *console, unsigned long frame)
 {
 	struct daemon *daemon = console->daemon;
@@ -204,8 +210,8 @@ static int map(struct console *console, unsigned long frame)
 	if (console->ring)
 		return 0;
 	if (frame && daemon->fm)
-		error = foreignmemory_map(daemon->fm, domid, 0x3 /* PROT_READ | PROT_WRITE */, 1, &pfn,
-					  NULL, &page);
+		error = foreignmemory_map(daemon->fm, domid, 0x3 /* PROT_READ | PROT_WRITE */, 1,
+					  &pfn, NULL, &page);
 	console->granted = error != 0;
 	if (error != 0)
 		error = gnttab_map(daemon->gnttab, 1, &domid, &ref, true, &page);
@@ -226,7 +232,8 @@ static void publish_terminal(struct console *console)
 	error = store_write(console->daemon->store, 0, path, console->tty_name,
 			    strlen(console->tty_name));
 	if (error != 0)
-		port_note("domain %u: cannot write its tty node: %s", console->domid, strerror(-error));
+		port_note("domain %u: cannot write its tty node: %s", console->domid,
+			  strerror(-error));
 }
 
 void console_configure(struct console *console)
@@ -267,7 +274,8 @@ void console_configure(struct console *console)
 	if (error != 0) {
 		/* A previous life may still be letting go of the port. */
 		if (!console->daemon->retries)
-			port_note("domain %u: no console yet: %s", console->domid, strerror(-error));
+			port_note("domain %u: no console yet: %s", console->domid,
+				  strerror(-error));
 		console->retry = port_now_ms() + RETRY_MS;
 		console->daemon->retries = true;
 		if (fresh) {

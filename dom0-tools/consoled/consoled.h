@@ -45,7 +45,7 @@ struct console {
 	domid_t domid;
 	uint8_t handle[16];
 	bool seen;			/* in the enumeration under way */
-	bool fresh;			/* no earlier life of the daemon had it: what it left is not its */
+	bool fresh; /* no earlier life of the daemon had it: what it left is not its */
 	/* The ring; NULL: not there yet, or not ours */
 	struct xencons_interface *ring;
 	bool granted;			/* mapped as grant, else as frame @frame */
@@ -72,7 +72,7 @@ struct console {
 };
 
 struct daemon_options {
-	const char *log_dir;		/* of guests; NULL: no logs, but short ones in run_dir to replay */
+	const char *log_dir; /* of guests; NULL: no logs, but short ones in run_dir to replay */
 	const char *hypervisor_dir;	/* of the hypervisor's log; NULL: it is not logged */
 	const char *run_dir;
 	struct spool_limits limits, hypervisor_limits;
@@ -131,7 +131,10 @@ int viewers_open(struct console *console);
 void viewers_close(struct console *console);
 /* Shows all what the log got; @bytes that it could not take are shown to who was up to date. */
 void viewers_show(struct console *console, const char *unlogged, uint32_t length);
-/* They go on in @log, from its end on; who is far behind loses what the console's log so far still has. */
+/*
+ * They go on in @log, from its end on; who is far behind loses what the console's log so far still
+ * has.
+ */
 void viewers_turn_to(struct console *console, const struct spool *log);
 /* The guest has made room: typing goes on. */
 void viewers_typing(struct console *console);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All domains' consoles: found through xenstored's special watches and the hypervisor's list, told of
- * their events, rid of when their domain dies. daemon_start(), then daemon_turn() for ever.
+ * All domains' consoles: found through xenstored's special watches and the hypervisor's list, told
+ * of their events, rid of when their domain dies. daemon_start(), then daemon_turn() for ever.
  *
- * Everything that must survive is in the rings, the logs and one record (spool.h): a new life begins
- * like the first one.
+ * Everything that must survive is in the rings, the logs and one record (spool.h): a new life
+ * begins like the first one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -116,7 +116,7 @@ static void enumerate(struct daemon *daemon)
 			first = list[i].domain + 1;
 			if (list[i].flags & XEN_DOMINF_dying)
 				continue;
-			/* Another domain under this number, or one that was given another uuid: anew. */
+			/* Another domain of this number, or one given another uuid: anew. */
 			if (console && memcmp(console->handle, list[i].handle, 16) != 0) {
 				forget(daemon, console);
 				console = NULL;
@@ -201,7 +201,8 @@ static int store_connect(struct daemon *daemon)
 		return error;
 	}
 	store_set_deadline(daemon->store, STORE_DEADLINE_MS);
-	daemon->store_source = (struct source){ .ready = store_ready, .fd = store_fd(daemon->store) };
+	daemon->store_source = (struct source){ .ready = store_ready,
+						.fd = store_fd(daemon->store) };
 	error = store_watch(daemon->store, "@introduceDomain", "domains");
 	if (error == 0)
 		error = store_watch(daemon->store, "@releaseDomain", "domains");
@@ -249,8 +250,8 @@ static void watch_ready(struct source *source, unsigned int what)
 }
 
 /*
- * What a previous life had in flight: its log is completed first, then its domain's ring, before any
- * other console may take the record.
+ * What a previous life had in flight: its log is completed first, then its domain's ring, before
+ * any other console may take the record.
  */
 static void recover(struct daemon *daemon)
 {
@@ -369,7 +370,8 @@ int daemon_turn(struct daemon *daemon, int max_ms)
 		for (unsigned int i = 0; i < daemon->ports; i++)
 			if (daemon->by_port[i]) {
 				console_period(daemon->by_port[i], now);
-				if (daemon->by_port[i]->held && daemon->by_port[i]->period_end < until)
+				if (daemon->by_port[i]->held &&
+				    daemon->by_port[i]->period_end < until)
 					until = daemon->by_port[i]->period_end;
 			}
 	if (!daemon->store && now >= daemon->store_retry && store_connect(daemon) == 0) {

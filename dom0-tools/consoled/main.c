@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * consoled: logs the consoles of all domains and lets users look and type; takes xenconsoled's options.
- * man consoled tells the rest.
+ * consoled: logs the consoles of all domains and lets users look and type; takes xenconsoled's
+ * options. man consoled tells the rest.
  */
 #include <errno.h>
 #include <fcntl.h>

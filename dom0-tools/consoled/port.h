@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the console daemon wants from its operating system: files, terminals, sockets and one wait for
- * all of them. The hypervisor is reached through <tools/...>. linux.c implements it.
+ * What the console daemon wants from its operating system: files, terminals, sockets and one wait
+ * for all of them. The hypervisor is reached through <tools/...>. linux.c implements it.
  */
 #ifndef CONSOLED_PORT_H
 #define CONSOLED_PORT_H
@@ -24,8 +24,8 @@ void port_close(int fd);
 /* --- Shared memory that outlives the process --- */
 
 /*
- * Maps @bytes of @path, made and zeroed if new, for this process alone: waits up to @wait_ms for one
- * that holds it (-EBUSY). 0, *@memory set.
+ * Maps @bytes of @path, made and zeroed if new, for this process alone: waits up to @wait_ms for
+ * one that holds it (-EBUSY). 0, *@memory set.
  */
 int port_memory(const char *path, size_t bytes, unsigned int wait_ms, void **memory);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console ring of <xen/io/console.h> from the daemon's side, with a guest that may write anything
- * into it at any time: indices are read once, judged, and only the local copies are used.
+ * The console ring of <xen/io/console.h> from the daemon's side, with a guest that may write
+ * anything into it at any time: indices are read once, judged, and only the local copies are used.
  */
 #ifndef CONSOLED_RING_H
 #define CONSOLED_RING_H
@@ -13,8 +13,8 @@
 #define RING_OUT_BYTES sizeof(((struct xencons_interface *)0)->out)
 
 /*
- * Copies what the guest has written to @bytes (room for RING_OUT_BYTES) without consuming it; *@cons
- * is the consumer index it starts at. The count; -EPROTO: indices that no ring can have.
+ * Copies what the guest has written to @bytes (room for RING_OUT_BYTES) without consuming it;
+ * *@cons is the consumer index it starts at. The count; -EPROTO: indices that no ring can have.
  */
 int ring_peek(const struct xencons_interface *ring, char *bytes, XENCONS_RING_IDX *cons);
 

@@ -4,8 +4,8 @@
  *
  * The record in shared memory is a redo log: it holds the bytes themselves, so that completing the
  * log needs no ring and no domain, and doing it twice changes nothing. Order of a chunk:
- * rotate, record, arm, log, ring's index, disarm. Before "arm" nothing has happened; after it the log
- * is completed from the record; and the ring's index tells by itself whether it was moved.
+ * rotate, record, arm, log, ring's index, disarm. Before "arm" nothing has happened; after it the
+ * log is completed from the record; and the ring's index tells by itself whether it was moved.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -117,7 +117,8 @@ static void rotate(struct spool *spool, const struct spool_limits *limits)
 	}
 }
 
-static bool must_rotate(const struct spool *spool, const struct spool_limits *limits, uint32_t length)
+static bool must_rotate(const struct spool *spool, const struct spool_limits *limits,
+			uint32_t length)
 {
 	return limits->bytes > 0 && spool->size > 0 && spool->size + length > limits->bytes;
 }
@@ -161,8 +162,8 @@ int spool_append(struct spool *spool, const struct spool_limits *limits, const v
 }
 
 int spool_append_inflight(struct spool *spool, const struct spool_limits *limits,
-			  struct inflight *record, const char *bytes, uint32_t length, domid_t domid,
-			  const uint8_t *handle, uint32_t cons)
+			  struct inflight *record, const char *bytes, uint32_t length,
+			  domid_t domid, const uint8_t *handle, uint32_t cons)
 {
 	int error;
 

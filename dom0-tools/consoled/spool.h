@@ -57,17 +57,17 @@ void spool_put(struct spool **all, struct spool *spool);
 void spool_reopen(struct spool *all);
 
 /*
- * Appends; rotates before, if it would grow too big. A log that cannot be written (disk full) counts
- * what it lost and says so in its next successful line: guests do not wait for disks.
- * 0, or -errno: not logged.
+ * Appends; rotates before, if it would grow too big. A log that cannot be written (disk full)
+ * counts what it lost and says so in its next successful line: guests do not wait for disks. 0, or
+ * -errno: not logged.
  */
 int spool_append(struct spool *spool, const struct spool_limits *limits, const void *bytes,
 		 uint32_t length);
 
-/* As spool_append(), in flight from here on: spool_landed() when the ring has given the bytes up. */
+/* As spool_append(), in flight from here: spool_landed() when the ring has given the bytes up. */
 int spool_append_inflight(struct spool *spool, const struct spool_limits *limits,
-			  struct inflight *record, const char *bytes, uint32_t length, domid_t domid,
-			  const uint8_t *handle, uint32_t cons);
+			  struct inflight *record, const char *bytes, uint32_t length,
+			  domid_t domid, const uint8_t *handle, uint32_t cons);
 void spool_landed(struct inflight *record);
 
 /*
@@ -76,7 +76,7 @@ void spool_landed(struct inflight *record);
  */
 bool spool_recover(struct inflight *record);
 
-/* The stream's end; and up to @room bytes from @*position on, which is moved on over what rotation took. */
+/* The stream's end; up to @room bytes from @*position on, which moves over what rotation took. */
 uint64_t spool_end(const struct spool *spool);
 long spool_read(const struct spool *spool, uint64_t *position, char *bytes, uint32_t room);
 

@@ -4,8 +4,8 @@
  * opens). Each is a cursor into the log, so that a slow one costs no memory and holds up nobody: it
  * skips what lies further back than the domain's limit.
  *
- * The terminal gets output only while somebody has it open; whoever comes first gets the replay, as on
- * the socket.
+ * The terminal gets output only while somebody has it open; whoever comes first gets the replay, as
+ * on the socket.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -158,7 +158,8 @@ void console_type(struct console *console, struct viewer *viewer)
 
 static void listener_ready(struct source *source, unsigned int what)
 {
-	struct console *console = (struct console *)((char *)source - offsetof(struct console, listener));
+	struct console *console =
+		(struct console *)((char *)source - offsetof(struct console, listener));
 	struct viewer *viewer;
 	int fd = port_accept(source->fd);
 
