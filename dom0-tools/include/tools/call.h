@@ -5,8 +5,8 @@
  * Buffers whose address a hypercall gets must not move or be copied on write meanwhile: take them
  * from call_alloc(). Everything else in dom0-tools reaches the hypervisor through this header.
  *
- * All functions of dom0-tools return 0 or a count on success and a negative errno on failure, unless
- * their comment says otherwise. No library prints: the caller knows the user.
+ * All functions of dom0-tools return 0 or a count on success and a negative errno on failure,
+ * unless their comment says otherwise. No library prints: the caller knows the user.
  */
 #ifndef TOOLS_CALL_H
 #define TOOLS_CALL_H

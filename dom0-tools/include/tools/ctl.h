@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control operations of the hypervisor: domctl, sysctl and the memory operations of a toolstack, one
- * function each, arguments checked by the hypervisor. Structures are those of <xen/domctl.h> and
- * <xen/sysctl.h>: interface versions of Xen 4.17, verified by ctl_open().
+ * Control operations of the hypervisor: domctl, sysctl and the memory operations of a toolstack,
+ * one function each, arguments checked by the hypervisor. Structures are those of <xen/domctl.h>
+ * and <xen/sysctl.h>: interface versions of Xen 4.17, verified by ctl_open().
  */
 #ifndef TOOLS_CTL_H
 #define TOOLS_CTL_H
@@ -30,7 +30,7 @@ int ctl_domctl(struct ctl *ctl, struct xen_domctl *op);
 int ctl_sysctl(struct ctl *ctl, struct xen_sysctl *op);
 
 /* --- Domains --- */
-/* @config's flags, limits etc. as in <xen/domctl.h>; *domid 0 chooses one. Returns 0, *domid set. */
+/* @config's flags, limits etc.: <xen/domctl.h>; *domid 0 chooses one. Returns 0, *domid set. */
 int ctl_createdomain(struct ctl *ctl, domid_t *domid, const struct xen_domctl_createdomain *config);
 int ctl_destroydomain(struct ctl *ctl, domid_t domid);
 int ctl_pausedomain(struct ctl *ctl, domid_t domid);
@@ -58,7 +58,8 @@ int ctl_settimeoffset(struct ctl *ctl, domid_t domid, int64_t seconds);
 int ctl_irq_permission(struct ctl *ctl, domid_t domid, uint32_t pirq, bool allow);
 int ctl_iomem_permission(struct ctl *ctl, domid_t domid, uint64_t first_mfn, uint64_t count,
 			 bool allow);
-int ctl_ioport_permission(struct ctl *ctl, domid_t domid, uint32_t first, uint32_t count, bool allow);
+int ctl_ioport_permission(struct ctl *ctl, domid_t domid, uint32_t first, uint32_t count,
+			  bool allow);
 
 /* --- vcpus: cpu maps are bit arrays of @bytes bytes, CPU 0 the lowest bit of the first --- */
 int ctl_getvcpuinfo(struct ctl *ctl, domid_t domid, unsigned int vcpu,
@@ -93,7 +94,7 @@ int ctl_get_vcpu_msrs(struct ctl *ctl, domid_t domid, unsigned int vcpu,
 int ctl_set_vcpu_msrs(struct ctl *ctl, domid_t domid, unsigned int vcpu,
 		      const struct xen_domctl_vcpu_msr *msrs, uint32_t count);
 
-/* --- Scheduling: credit2 and its relatives; @op's scheduler id says whose member of the union --- */
+/* --- Scheduling: credit2 and its kin; @op's scheduler id says whose member of the union --- */
 int ctl_sched_get(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op);
 int ctl_sched_put(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op);
 
@@ -108,7 +109,8 @@ int ctl_getcpuinfo(struct ctl *ctl, uint64_t *idle, unsigned int max);
 /* Counts of entries filled in; with @topo, or both @mem and @distance, NULL: how many there are. */
 int ctl_cputopoinfo(struct ctl *ctl, struct xen_sysctl_cputopo *topo, unsigned int max);
 /* distance[i * count + j], with the count that is returned. */
-int ctl_numainfo(struct ctl *ctl, struct xen_sysctl_meminfo *mem, uint32_t *distance, unsigned int max);
+int ctl_numainfo(struct ctl *ctl, struct xen_sysctl_meminfo *mem, uint32_t *distance,
+		 unsigned int max);
 /* The node of each device; XEN_INVALID_DEV, XEN_INVALID_NODE_ID. The count answered for. */
 int ctl_pcitopoinfo(struct ctl *ctl, const struct physdev_pci_device *devices, uint32_t *nodes,
 		    unsigned int count);
@@ -116,7 +118,8 @@ int ctl_pcitopoinfo(struct ctl *ctl, const struct physdev_pci_device *devices, u
 int ctl_availheap(struct ctl *ctl, int node, uint64_t *bytes);
 int ctl_sched_id(struct ctl *ctl, uint32_t *id);
 /* One of XEN_SYSCTL_CPUPOOL_OP_*; @cpumap (@bytes) in or out where the operation has one. */
-int ctl_cpupool(struct ctl *ctl, struct xen_sysctl_cpupool_op *op, uint8_t *cpumap, unsigned int bytes);
+int ctl_cpupool(struct ctl *ctl, struct xen_sysctl_cpupool_op *op, uint8_t *cpumap,
+		unsigned int bytes);
 /* Console ring: as XEN_SYSCTL_readconsole; *index in and out when @incremental. Bytes read. */
 int ctl_readconsole(struct ctl *ctl, char *buffer, uint32_t bytes, bool clear, bool incremental,
 		    uint32_t *index);
@@ -140,28 +143,29 @@ int ctl_set_cpu_policy(struct ctl *ctl, domid_t domid, const struct ctl_cpu_poli
 /* XEN_SYSCTL_cpu_featureset_*: the count of words. */
 int ctl_cpu_featureset(struct ctl *ctl, uint32_t index, uint32_t *features, unsigned int max);
 
-/* --- xen_version: @buffer sized for the XENVER_* answer, in and out; the result is the call's --- */
+/* --- xen_version: @buffer for the XENVER_* answer, in and out; the result is the call's --- */
 int ctl_version(struct ctl *ctl, unsigned int what, void *buffer, size_t bytes);
 
 /* --- Memory --- */
 /* 2^@order pages each; frames[] in (pfns, for PV) and out (machine frames). The count populated. */
 long ctl_populate_physmap(struct ctl *ctl, domid_t domid, unsigned int order, unsigned int flags,
 			  unsigned long count, xen_pfn_t *frames);
-long ctl_decrease_reservation(struct ctl *ctl, domid_t domid, unsigned long count, xen_pfn_t *frames);
+long ctl_decrease_reservation(struct ctl *ctl, domid_t domid, unsigned long count,
+			      xen_pfn_t *frames);
 int ctl_claim_pages(struct ctl *ctl, domid_t domid, unsigned long pages);
 long ctl_maximum_ram_page(struct ctl *ctl);
 /* domctl getpageframeinfo3: frames in, types and state out (XEN_DOMCTL_PFINFO_*). */
 int ctl_getpageframeinfo(struct ctl *ctl, domid_t domid, unsigned int count, xen_pfn_t *frames);
 /* The highest pfn the domain has; for PV as its shared info says. */
 long ctl_maximum_gpfn(struct ctl *ctl, domid_t domid);
-/* The first frame of each 2 MiB of the machine-to-physical table, to be mapped from DOMID_XEN. Count. */
+/* The first frame of each 2 MiB of the machine-to-physical table, mapped from DOMID_XEN. Count. */
 int ctl_machphys_mfn_list(struct ctl *ctl, unsigned int max, xen_pfn_t *frames);
 /* The E820 map that @domid is told: entries of @entry_bytes (20). */
 int ctl_set_memory_map(struct ctl *ctl, domid_t domid, const void *entries, unsigned int count,
 		       size_t entry_bytes);
 /*
- * XEN_DOMCTL_SHADOW_OP_*: log-dirty mode. @bitmap of *pages bits (CLEAN, PEEK) or NULL; *pages out is
- * how many the domain has. -EOPNOTSUPP: this hypervisor cannot for such a domain.
+ * XEN_DOMCTL_SHADOW_OP_*: log-dirty mode. @bitmap of *pages bits (CLEAN, PEEK) or NULL; *pages out
+ * is how many the domain has. -EOPNOTSUPP: this hypervisor cannot for such a domain.
  */
 int ctl_shadow_op(struct ctl *ctl, domid_t domid, uint32_t what, uint32_t mode, void *bitmap,
 		  uint64_t *pages, struct xen_domctl_shadow_op_stats *stats);
@@ -178,6 +182,7 @@ int ctl_alloc_unbound(struct ctl *ctl, domid_t domid, domid_t remote);
 int ctl_evtchn_reset(struct ctl *ctl, domid_t domid);
 /* Grows the domain's grant table to @count frames, which are returned. */
 int ctl_gnttab_setup_table(struct ctl *ctl, domid_t domid, unsigned int count, xen_pfn_t *frames);
-int ctl_evtchn_status(struct ctl *ctl, domid_t domid, evtchn_port_t port, struct evtchn_status *status);
+int ctl_evtchn_status(struct ctl *ctl, domid_t domid, evtchn_port_t port,
+		      struct evtchn_status *status);
 
 #endif

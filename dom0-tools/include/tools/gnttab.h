@@ -26,8 +26,8 @@ int gnttab_map(struct gnttab *gnttab, unsigned int count, const domid_t *domids,
 int gnttab_unmap(struct gnttab *gnttab, void *address, unsigned int count);
 
 /*
- * As gnttab_map() for one page; when the mapping goes, for whatever reason, byte @clear_offset of the page is set to 0
- * (-1: none) and event @notify_port (of our own; -1: none) is sent.
+ * As gnttab_map() for one page; when the mapping goes, for whatever reason, byte @clear_offset of
+ * the page is set to 0 (-1: none) and event @notify_port (of our own; -1: none) is sent.
  */
 int gnttab_map_notify(struct gnttab *gnttab, domid_t domid, grant_ref_t ref, bool writable,
 		      int clear_offset, int notify_port, void **address);
@@ -43,13 +43,13 @@ struct gnttab_copy_piece {
 	int16_t status;		/* out: GNTST_okay or another GNTST_ */
 };
 
-/* Runs all pieces; 0 although some failed: look at each status. -errno: the call as a whole failed. */
+/* Runs all pieces; 0 although some failed: look at each status. -errno: the whole call failed. */
 int gnttab_copy(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count);
 
 /*
- * @count zeroed pages for which gnttab_copy() is fast: it reaches them without having to find and pin
- * them first. @self is this domain's id. Plain memory where the system has no more of the other kind;
- * everything works the same then, only slower. -ENOMEM.
+ * @count zeroed pages for which gnttab_copy() is fast: it reaches them without having to find and
+ * pin them first. @self is this domain's id. Plain memory where the system has no more of the other
+ * kind; everything works the same then, only slower. -ENOMEM.
  */
 int gnttab_staging(struct gnttab *gnttab, domid_t self, unsigned int count, void **address);
 /* -ENOENT: @address is not from gnttab_staging(). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The builder of PV64 guests: an ELF kernel (plain, or a bzImage with an xz, zstd, gzip or lz4 payload)
- * and a ramdisk become the memory, page tables, start info and first vcpu of a domain that exists
- * already (ctl_createdomain, ctl_max_vcpus, ctl_max_mem done).
+ * The builder of PV64 guests: an ELF kernel (plain, or a bzImage with an xz, zstd, gzip or lz4
+ * payload) and a ramdisk become the memory, page tables, start info and first vcpu of a domain that
+ * exists already (ctl_createdomain, ctl_max_vcpus, ctl_max_mem done).
  *
  * Images are untrusted: they are parsed here, in a process of dom0, with every field checked.
  */
@@ -49,14 +49,14 @@ struct guest_build {
 
 /*
  * Populates, loads, and sets vcpu 0's context; the domain stays paused. Grant entries 0 and 1 give
- * the console and store pages to their domains. On failure the domain is to be destroyed by the caller;
- * nothing stays mapped or claimed. -EINVAL bad image (named in @error), -ENOMEM, -E2BIG: it does not
- * fit into the memory.
+ * the console and store pages to their domains. On failure the domain is to be destroyed by the
+ * caller; nothing stays mapped or claimed. -EINVAL bad image (named in @error), -ENOMEM, -E2BIG: it
+ * does not fit into the memory.
  *
  * What the guest finds is what Xen's own builder gives (<xen/xen.h>, "Start-of-day memory layout"):
- * from VIRT_BASE kernel, ramdisk, frame list, start info, store and console page, page tables, stack,
- * 512 KiB of slack up to a multiple of 4 MiB; ramdisk and frame list behind all that where the kernel's
- * notes MOD_START_PFN and INIT_P2M allow. Gzipped ramdisks stay packed.
+ * from VIRT_BASE kernel, ramdisk, frame list, start info, store and console page, page tables,
+ * stack, 512 KiB of slack up to a multiple of 4 MiB; ramdisk and frame list behind all that where
+ * the kernel's notes MOD_START_PFN and INIT_P2M allow. Gzipped ramdisks stay packed.
  */
 int guest_build_pv(struct ctl *ctl, struct foreignmemory *fm, struct guest_build *build,
 		   struct tools_error *error);

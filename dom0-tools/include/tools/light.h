@@ -185,9 +185,9 @@ struct light_destroy {
 int light_destroy(struct light *light, uint32_t domid, struct light_destroy *report,
 		  struct tools_error *error);
 /*
- * The holders of a zombie into @report, as the hypervisor tells on its console when asked with a debug
- * key: Krypton all of them, Xen those by grants (it is not asked with many domains about: its list is long).
- * -EOPNOTSUPP: it tells nothing; -errno.
+ * The holders of a zombie into @report, as the hypervisor tells on its console when asked with a
+ * debug key: Krypton all of them, Xen those by grants (it is not asked with many domains about: its
+ * list is long). -EOPNOTSUPP: it tells nothing; -errno.
  */
 int light_holders(struct light *light, uint32_t domid, struct light_destroy *report);
 /* One holder in words: "2 grants (from reference 8 on) mapped by domain 0". */
@@ -213,9 +213,9 @@ int light_wait_gone(struct light *light, uint32_t domid, uint64_t ms);
 int light_preserve(struct light *light, uint32_t domid, const char *suffix, const uint8_t uuid[16],
 		   struct tools_error *error);
 /*
- * -EEXIST: the name is taken. @old_name NULL: whatever it is now, and nobody creates a domain of the new
- * name meanwhile (the tool's lock is taken). With @old_name (else -ESTALE) no lock is waited for: a
- * migration's guest stands still.
+ * -EEXIST: the name is taken. @old_name NULL: whatever it is now, and nobody creates a domain of
+ * the new name meanwhile (the tool's lock is taken). With @old_name (else -ESTALE) no lock is
+ * waited for: a migration's guest stands still.
  */
 int light_rename(struct light *light, uint32_t domid, const char *old_name, const char *new_name,
 		 struct tools_error *error);
@@ -272,23 +272,24 @@ int light_detach_nic(struct light *light, uint32_t domid, const char *which, boo
 		     struct tools_error *error);
 
 /*
- * The guest stands still and is to go on elsewhere, or after all here: our backends on this host write back and let go
- * of its images (@hold; waits for it), or take them back (not waited for: what the guest asks is done when they have
- * them). -EIO: one cannot be written back; -ETIMEDOUT, -ECANCELED: it may still happen, until they are taken back.
+ * The guest stands still and is to go on elsewhere, or after all here: our backends on this host
+ * write back and let go of its images (@hold; waits for it), or take them back (not waited for:
+ * what the guest asks is done when they have them). -EIO: one cannot be written back; -ETIMEDOUT,
+ * -ECANCELED: it may still happen, until they are taken back.
  */
 int light_hold_disks(struct light *light, uint32_t domid, bool hold, struct tools_error *error);
 
 /*
- * Unplugs (as soon as the guest lets go: -ETIMEDOUT if it does not) and plugs in again with the saved
- * configuration: both ends negotiate anew. -ENODEV.
+ * Unplugs (as soon as the guest lets go: -ETIMEDOUT if it does not) and plugs in again with the
+ * saved configuration: both ends negotiate anew. -ENODEV.
  */
 int light_reconnect_disk(struct light *light, uint32_t domid, const char *which,
 			 struct tools_error *error);
 int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
 			struct tools_error *error);
 /*
- * What is behind the disk has another size now: backend and guest are told. With @kib != 0 the backend is asked to
- * make an image that large first: -EINVAL where the disk is none. -ENODEV.
+ * What is behind the disk has another size now: backend and guest are told. With @kib != 0 the
+ * backend is asked to make an image that large first: -EINVAL where the disk is none. -ENODEV.
  */
 int light_resize_disk(struct light *light, uint32_t domid, const char *which, uint64_t kib,
 		      struct tools_error *error);

@@ -199,7 +199,8 @@ struct light_defaults {
 	char *blkdev_start;
 	int claim_mode;
 	bool domid_random;
-	bool disk_kernel, vif_kernel; /* disk.default.backendtype, vif.default.backendtype: "kernel" */
+	/* disk.default.backendtype, vif.default.backendtype: "kernel" */
+	bool disk_kernel, vif_kernel;
 	char *vif_script, *vif_bridge, *vif_backend, *vif_gatewaydev;
 	int64_t max_grant_frames, max_maptrack_frames, max_grant_version;
 	struct light_bitmap vm_cpumask, pv_cpumask; /* empty: all */
@@ -208,7 +209,9 @@ struct light_defaults {
 /* 4.17's defaults, without any file. */
 void light_defaults_init(struct light_defaults *defaults);
 void light_defaults_free(struct light_defaults *defaults);
-/* What the file @source says, @text; keys that it does not name stay. -EINVAL with a cause, -ENOMEM. */
+/*
+ * What the file @source says, @text; keys that are not in it stay. -EINVAL with a cause, -ENOMEM.
+ */
 int light_defaults_parse(struct light_defaults *defaults, const char *text, size_t length,
 			 const char *source, struct tools_error *error);
 /* Reads /etc/xen/xl.conf (@path NULL) if it exists. -EINVAL with a cause. */

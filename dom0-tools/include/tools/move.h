@@ -88,14 +88,14 @@ int move_lock_take(struct light *light, domid_t domid, struct move_lock *lock,
 		   struct tools_error *error);
 void move_lock_drop(struct move_lock *lock);
 /*
- * The process that holds it is told to give up, as by ^C, and @wait_ms given to end. 0: it has ended,
- * one way or the other: is the domain still here? -ESRCH "not-moving"; -ETIMEDOUT "busy".
+ * The process that holds it is told to give up, as by ^C, and @wait_ms given to end. 0: it has
+ * ended, one way or the other: is the domain still here? -ESRCH "not-moving"; -ETIMEDOUT "busy".
  */
 int move_cancel(struct light *light, domid_t domid, unsigned int wait_ms,
 		struct tools_error *error);
 /*
- * For kl gc: guests whose mover died run on without its log of dirty pages and its request to suspend.
- * How many there were.
+ * For kl gc: guests whose mover died run on without its log of dirty pages and its request to
+ * suspend. How many there were.
  */
 int move_gc(struct light *light);
 
@@ -129,9 +129,9 @@ struct move_save {
 	void *cookie;
 	bool live;		/* memory is sent while the guest runs */
 	/*
-	 * @put may be called in children of this process, which do not come back, one for each so many
-	 * pfns (a multiple of 64, MOVE_APART_PFNS is right for a file). Cheaper; without effect if live.
-	 * 0: there are no children.
+	 * @put may be called in children of this process, which do not come back, one for each so
+	 * many pfns (a multiple of 64, MOVE_APART_PFNS is right for a file). Cheaper; without
+	 * effect if live. 0: there are no children.
 	 */
 	uint64_t apart_pfns;
 	unsigned int max_rounds;	/* live: before it is suspended; 0: 8, if braked 16 */

@@ -19,7 +19,7 @@
 struct store;
 typedef uint32_t store_tx;	/* 0: outside a transaction */
 
-/* $XENSTORED_PATH, /run/xenstored/socket, /dev/xen/xenbus, in this order. -ENOENT, -ECONNREFUSED. */
+/* $XENSTORED_PATH, /run/xenstored/socket, /dev/xen/xenbus, in order. -ENOENT, -ECONNREFUSED. */
 int store_open(struct store **out);
 void store_close(struct store *store);
 
@@ -35,7 +35,8 @@ void store_set_deadline(struct store *store, unsigned int ms);
  * -ENOENT: no such node; else what xenstored answered: -EACCES, -EINVAL, -E2BIG, -ENOSPC.
  */
 int store_read(struct store *store, store_tx tx, const char *path, char **value, size_t *length);
-int store_write(struct store *store, store_tx tx, const char *path, const void *value, size_t length);
+int store_write(struct store *store, store_tx tx, const char *path, const void *value,
+		size_t length);
 int store_mkdir(struct store *store, store_tx tx, const char *path);
 int store_rm(struct store *store, store_tx tx, const char *path);
 
@@ -46,7 +47,7 @@ struct store_perm {
 	char access;		/* 'n', 'r', 'w', 'b' (<xen/io/xs_wire.h>'s textual form) */
 	domid_t domid;
 };
-/* The first entry is the owner and what all others may. store_get_perms: count, *perms to free(). */
+/* First the owner and what all others may. store_get_perms: count, *perms to free(). */
 int store_get_perms(struct store *store, store_tx tx, const char *path, struct store_perm **perms);
 int store_set_perms(struct store *store, store_tx tx, const char *path,
 		    const struct store_perm *perms, unsigned int count);
@@ -58,8 +59,9 @@ int store_read_ulong(struct store *store, store_tx tx, const char *path, unsigne
 
 /*
  * Many requests for few round trips: all are sent before the first answer is waited for.
- * @type is XS_READ, XS_DIRECTORY, XS_GET_PERMS, XS_WRITE, XS_MKDIR, XS_RM, XS_SET_PERMS, XS_WATCH ...:
- * whatever the protocol has, @path going first (with its NUL; NULL: nothing), then @value as it is.
+ * @type is XS_READ, XS_DIRECTORY, XS_GET_PERMS, XS_WRITE, XS_MKDIR, XS_RM, XS_SET_PERMS, XS_WATCH
+ * ...: whatever the protocol has, @path going first (with its NUL; NULL: nothing), then @value as
+ * it is.
  */
 struct store_request {
 	uint32_t type;
@@ -67,7 +69,7 @@ struct store_request {
 	const void *value;	/* XS_WRITE: the bytes; XS_SET_PERMS: "n0\0r5\0" */
 	size_t length;
 	int result;		/* out: 0 or -errno */
-	char *reply;		/* out: NUL-terminated, free(); NULL unless the type answers with data */
+	char *reply; /* out: NUL-terminated, free(); NULL unless the type answers with data */
 	size_t reply_length;
 };
 /*
@@ -88,14 +90,15 @@ int store_unwatch(struct store *store, const char *path, const char *token);
 /* All watches of this handle go. */
 int store_reset_watches(struct store *store);
 /*
- * A descriptor that is readable when an event is there, also one that came with an answer: poll, then
- * store_event() until -EAGAIN. The same at each call; -errno.
+ * A descriptor that is readable when an event is there, also one that came with an answer: poll,
+ * then store_event() until -EAGAIN. The same at each call; -errno.
  */
 int store_fd(struct store *store);
 /* The next watch event; *path and *token point into *buffer (free()). -EAGAIN: none yet. */
 int store_event(struct store *store, char **buffer, char **path, char **token);
 /* As store_event(), waiting up to @ms. -ETIMEDOUT. */
-int store_wait_event(struct store *store, unsigned int ms, char **buffer, char **path, char **token);
+int store_wait_event(struct store *store, unsigned int ms, char **buffer, char **path,
+		     char **token);
 
 int store_introduce(struct store *store, domid_t domid, xen_pfn_t frame, evtchn_port_t port);
 int store_release(struct store *store, domid_t domid);

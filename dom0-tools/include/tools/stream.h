@@ -150,9 +150,9 @@ int stream_table_to_mfns(const void *table, void *out, uint32_t type, uint64_t p
 
 /*
  * The frames in a vcpu's context (X86_PV_VCPU_BASIC): those of the GDT, the top page tables of
- * kernel and user, and vcpu 0's start info, whose frame a guest leaves in rdx when it suspends. -ERANGE: one
- * of them is not memory of this domain (@error names it and the frame), or the GDT is too long; the
- * context is then unchanged.
+ * kernel and user, and vcpu 0's start info, whose frame a guest leaves in rdx when it suspends.
+ * -ERANGE: one of them is not memory of this domain (@error names it and the frame), or the GDT is
+ * too long; the context is then unchanged.
  */
 struct vcpu_guest_context;
 int stream_context_to_pfns(struct vcpu_guest_context *context, uint32_t vcpu,
@@ -194,7 +194,7 @@ struct stream_item {
 			const char *config;   /* NUL-terminated, or NULL: none */
 			size_t config_length; /* without a NUL at its end */
 			bool json;	      /* else xl's configuration language */
-			uint32_t flags;	      /* optional ones: of no use to xl, free for a sender */
+			uint32_t flags; /* optional ones: of no use to xl, free for a sender */
 		} file;
 		struct { /* STREAM_IMAGE */
 			uint32_t version;
@@ -287,7 +287,9 @@ int stream_writer_open(enum stream_format format, const struct stream_options *o
 		       stream_put *put, void *cookie, struct stream_writer **out);
 void stream_writer_close(struct stream_writer *w);
 uint64_t stream_writer_offset(const struct stream_writer *w);
-/* @bytes of page records were put by a copy of the writer (in another process): it goes on behind them. */
+/*
+ * @bytes of page records were put by the writer's copy in another process: it goes on behind them.
+ */
 void stream_writer_skip(struct stream_writer *w, uint64_t bytes);
 
 /*

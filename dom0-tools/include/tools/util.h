@@ -21,7 +21,9 @@ struct tools_error {
 	char log[256];		/* file that says more, or empty */
 };
 
-/* Fills @error (may be NULL) and returns @result: `return tools_fail(e, -EINVAL, "bad-config", ...)`. */
+/*
+ * Fills @error (may be NULL), returns @result: `return tools_fail(e, -EINVAL, "bad-config", ...)`.
+ */
 int tools_fail(struct tools_error *error, int result, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Adds a hint; returns @result unchanged. */
@@ -29,18 +31,19 @@ int tools_hint(struct tools_error *error, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Makes control characters blanks: a text of a script's or a guest's must not move a terminal's cursor nor add lines.
- * tools_fail() and tools_hint() do it.
+ * Makes control characters blanks: a text of a script's or a guest's must not move a terminal's
+ * cursor nor add lines. tools_fail() and tools_hint() do it.
  */
 void tools_one_line(char *text);
 
 /*
- * First thing in main(): those of the descriptors 0 to 2 that are closed lead nowhere from now on; reading and writing
- * them fails still. Otherwise messages would go into whatever is opened next: the store's socket, an image.
+ * First thing in main(): those of the descriptors 0 to 2 that are closed lead nowhere from now on;
+ * reading and writing them fails still. Otherwise messages would go into whatever is opened next:
+ * the store's socket, an image.
  */
 void tools_keep_standard_files(void);
 
-/* A string that grows. Zero-initialised is empty. After failed allocation it stays NULL and @failed. */
+/* A string that grows. All zero it is empty. After failed allocation it stays NULL and @failed. */
 struct strbuf {
 	char *text;		/* NUL-terminated, or NULL while empty */
 	size_t length;
@@ -66,13 +69,13 @@ int tools_write_file(const char *path, const void *bytes, size_t length, unsigne
 int tools_read_file(const char *path, size_t limit, char **bytes, size_t *length);
 
 /*
- * Into the background: returns in the child, with a descriptor for tools_report_started(); the parent
- * exits with 0 once that is called, or with 1 if the child ends before.
+ * Into the background: returns in the child, with a descriptor for tools_report_started(); the
+ * parent exits with 0 once that is called, or with 1 if the child ends before.
  */
 int tools_into_background(const char *name);
 /*
- * Writes @pid_file (NULL: none); unless @parent is -1, lets go of the terminal and tells the parent.
- * @keep_errors: not of standard error, which is the log.
+ * Writes @pid_file (NULL: none); unless @parent is -1, lets go of the terminal and tells the
+ * parent. @keep_errors: not of standard error, which is the log.
  */
 void tools_report_started(const char *pid_file, int parent, bool keep_errors);
 
