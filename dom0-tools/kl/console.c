@@ -129,8 +129,8 @@ static void to_guest(struct console *c)
 }
 
 /*
- * What the user typed goes to the guest. A keyboard is always read, as the escape character must be: what the
- * guest has no room for is lost. 1: the escape character.
+ * What the user typed goes to the guest. A keyboard is always read, as the escape character must
+ * be: what the guest has no room for is lost. 1: the escape character.
  */
 static int from_user(struct console *c)
 {

@@ -2,8 +2,8 @@
 /*
  * kl gc: removes what interrupted creates and ended domains left: domains half made, nodes and
  * files of domains that are gone; a guest whose migration died is left in peace. Domains that stand
- * suspended it tells of only: whether a guest may go on is not to be seen from here, as a save may be
- * at work, or a copy of it run elsewhere.
+ * suspended it tells of only: whether a guest may go on is not to be seen from here, as a save may
+ * be at work, or a copy of it run elsewhere.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,8 @@ static void tell(struct kl *kl, const struct xen_domctl_getdomaininfo *info, str
 		       (int)(length - tail), name);
 	} else {
 		printf("domain %u (%s) stands suspended: unless a save or migration of it is under way, "
-		       "`kl resume %u' lets it go on\n", info->domain, name ? name : "", info->domain);
+		       "`kl resume %u' lets it go on\n",
+		       info->domain, name ? name : "", info->domain);
 	}
 	free(name);
 }

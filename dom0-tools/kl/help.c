@@ -126,8 +126,9 @@ int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const st
 		return opt;
 	if (argc - optind >= required)
 		return -1;
-	return stop(kl, kl_misuse(kl, KL_USAGE, "'%s %s' requires at least %d argument%s.",
-				  kl->program, kl->command->name, required, required > 1 ? "s" : ""));
+	return stop(kl,
+		    kl_misuse(kl, KL_USAGE, "'%s %s' requires at least %d argument%s.", kl->program,
+			      kl->command->name, required, required > 1 ? "s" : ""));
 }
 
 int kl_number(struct kl *kl, const char *option, uint64_t most, uint64_t *value)

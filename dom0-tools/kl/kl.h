@@ -95,12 +95,12 @@ int kl_getopt(struct kl *kl, int argc, char **argv, const char *shorts, const st
 	      int required);
 
 /*
- * The number that an option has as its value (optarg), 0 to @most, in *value; @option is its name, for the message.
- * KL_OK; KL_FAILED: the user was told.
+ * The number that an option has as its value (optarg), 0 to @most, in *value; @option is its name,
+ * for the message. KL_OK; KL_FAILED: the user was told.
  */
 int kl_number(struct kl *kl, const char *option, uint64_t most, uint64_t *value);
 
-/* For verbs without options of their own: false: leave with kl->status. The rest is from optind on. */
+/* For verbs without options. False: leave with kl->status. The rest is from optind on. */
 bool kl_arguments(struct kl *kl, int argc, char **argv, int required);
 
 /*
@@ -111,7 +111,7 @@ bool kl_arguments(struct kl *kl, int argc, char **argv, int required);
 int kl_error(struct kl *kl, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int kl_fail(struct kl *kl, const struct tools_error *error);
-/* The verb was called wrongly: what is wrong (may be empty), then how it is called. Returns @status. */
+/* Called wrongly: what is wrong (may be empty), then how it is called. Returns @status. */
 int kl_misuse(struct kl *kl, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* @result >= 0: KL_OK. Else the message, what the errno means appended: KL_FAILED. */

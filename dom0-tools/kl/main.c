@@ -100,7 +100,8 @@ int main(int argc, char **argv)
 	if (base && !strcmp(base, "xentop"))
 		kl.program = "xentop";
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);	/* whoever ignores it has us ignore it, and no child's status comes */
+	/* whoever ignores it has us ignore it, and no child's status comes */
+	signal(SIGCHLD, SIG_DFL);
 	argc = take_json(&kl, argc, argv);
 	if (!strcmp(kl.program, "xentop")) {
 		argv[0] = "top";

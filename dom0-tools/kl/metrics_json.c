@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl metrics as JSON: the lines of Prometheus' text format taken apart again, so that there is one place that
- * says what the figures are.
+ * kl metrics as JSON: the lines of Prometheus' text format taken apart again, so that there is one
+ * place that says what the figures are.
  */
 #include <errno.h>
 #include <stdlib.h>

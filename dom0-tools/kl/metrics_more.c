@@ -23,10 +23,12 @@ bool kl_parse_card(const char *line, unsigned int *domid, unsigned int *device, 
 {
 	uint64_t skipped[6];
 
-	return sscanf(line, " vif%u.%u: %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-		      " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, domid, device, &figures[2], &figures[3],
-		      &skipped[0], &skipped[1], &skipped[2], &skipped[3], &skipped[4], &skipped[5],
-		      &figures[0], &figures[1]) == 12;
+	return sscanf(line,
+		      " vif%u.%u: %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+		      " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+		      domid, device, &figures[2], &figures[3], &skipped[0], &skipped[1],
+		      &skipped[2], &skipped[3], &skipped[4], &skipped[5], &figures[0],
+		      &figures[1]) == 12;
 }
 
 /* A line that is a card of one of our domains. */

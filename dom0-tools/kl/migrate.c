@@ -170,7 +170,8 @@ static void print_result(struct migrate_verb *v, const struct tools_error *e, bo
 	json_string(&w, "result", ok ? v->send.check ? "would-go" : "migrated" : "failed");
 	json_string(&w, "name", v->send.name);
 	json_string(&w, "where", where_name(v->send.where));
-	json_bool(&w, "resumable_here", v->send.where == MOVE_STUCK || v->send.where == MOVE_UNKNOWN);
+	json_bool(&w, "resumable_here",
+		  v->send.where == MOVE_STUCK || v->send.where == MOVE_UNKNOWN);
 	if (!ok) {
 		json_string(&w, "code", e->code);
 		json_string(&w, "message", e->text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl migrate-receive: takes a domain from standard input (what ssh or socat connects there), or from
- * the one sender that connects to a port. Standard output is the way back: nothing else goes there.
+ * kl migrate-receive: takes a domain from standard input (what ssh or socat connects there), or
+ * from the one sender that connects to a port. Standard output is the way back: nothing else goes
+ * there.
  */
 #include <stdlib.h>
 #include <unistd.h>

@@ -185,7 +185,7 @@ int kl_check(struct kl *kl, int result, const char *format, ...)
 	return kl_fail(kl, &e);
 }
 
-/* Each line on standard error is JSON, then: whoever takes the error from there has no other text about it. */
+/* Each line on standard error is JSON, then: who takes the error from there finds no other text. */
 static void say_json(const char *format, va_list args)
 {
 	struct json_writer w = { .compact = true };

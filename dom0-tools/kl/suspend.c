@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kl suspend: the guest is asked to stand still and stays in memory, until kl resume. A verb of later xls.
+ * kl suspend: the guest is asked to stand still and stays in memory, until kl resume. A verb of
+ * later xls.
  */
 #include <errno.h>
 #include <tools/light.h>

@@ -2,8 +2,8 @@
 /*
  * kl top: domains by CPU use, renewed every few seconds. On a terminal the screen is kept, sorted
  * by use, and q ends it; with -b, or into a file, one table after the other is printed. xentop is
- * run instead if it is installed and no option is given, since it can do more; a kl that is called xentop is this
- * verb.
+ * run instead if it is installed and no option is given, since it can do more; a kl that is called
+ * xentop is this verb.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -162,8 +162,8 @@ static int take_delay(struct kl *kl, struct top *t)
 
 	/* Not what is no number at all, either. */
 	if (end == optarg || *end || !(seconds >= 0.001 && seconds <= 1e6))
-		return kl_error(kl, "bad-argument", "-d needs seconds from 0.001 to 1000000, not \"%s\"",
-				optarg);
+		return kl_error(kl, "bad-argument",
+				"-d needs seconds from 0.001 to 1000000, not \"%s\"", optarg);
 	t->delay_ms = seconds * 1000;
 	return KL_OK;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the disks of our own block backend did, for `kl top`: the daemon writes it into a file when it gets
- * SIGUSR1 (krypton-blkback(8)). Who it is says the lock that it holds as long as it lives; to anybody else
- * that signal would be the end.
+ * What the disks of our own block backend did, for `kl top`: the daemon writes it into a file when
+ * it gets SIGUSR1 (krypton-blkback(8)). Who it is says the lock that it holds as long as it lives;
+ * to anybody else that signal would be the end.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -49,7 +49,8 @@ static bool ask(void)
 {
 	pid_t pid = holder();
 	int fd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-	bool asked = fd >= 0 && holder() == pid && !syscall(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0);
+	bool asked = fd >= 0 && holder() == pid &&
+		     !syscall(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -86,9 +87,10 @@ void top_own_disks(const struct kl_snapshot *s, struct top_traffic *all)
 	char line[512];
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%u/%*u reads %" SCNu64 " writes %" SCNu64 " flushes %*u discards %*u "
-			   "read_sectors %" SCNu64 " written_sectors %" SCNu64, &domid, &figures[0],
-			   &figures[1], &figures[2], &figures[3]) != 5)
+		if (sscanf(line,
+			   "%u/%*u reads %" SCNu64 " writes %" SCNu64 " flushes %*u discards %*u "
+			   "read_sectors %" SCNu64 " written_sectors %" SCNu64,
+			   &domid, &figures[0], &figures[1], &figures[2], &figures[3]) != 5)
 			continue;
 		t = top_of_domain(s, all, domid);
 		if (!t)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of `kl top`, as xentop prints it with -b: scripts read its columns. Cards are counted by their
- * interfaces, the kernel's disks by their folders in sysfs, our own backend's by its daemon (top_disks.c). A
- * disk without figures is a "-", as xentop's.
+ * The table of `kl top`, as xentop prints it with -b: scripts read its columns. Cards are counted
+ * by their interfaces, the kernel's disks by their folders in sysfs, our own backend's by its
+ * daemon (top_disks.c). A disk without figures is a "-", as xentop's.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +16,8 @@
 #define DISKS		"/sys/bus/xen-backend/devices"
 #define OWN_DISKS	"/local/domain/0/backend/qblk"
 
-struct top_traffic *top_of_domain(const struct kl_snapshot *s, struct top_traffic *all, unsigned int domid)
+struct top_traffic *top_of_domain(const struct kl_snapshot *s, struct top_traffic *all,
+				  unsigned int domid)
 {
 	for (unsigned int i = 0; i < s->count; i++)
 		if (s->info[i].domain == domid)
@@ -33,7 +34,8 @@ static void read_cards(const struct kl_snapshot *s, struct top_traffic *all)
 	char line[512];
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (!kl_parse_card(line, &domid, &device, figures) || !(t = top_of_domain(s, all, domid)))
+		if (!kl_parse_card(line, &domid, &device, figures) ||
+		    !(t = top_of_domain(s, all, domid)))
 			continue;
 		t->cards++;
 		t->to_guest += figures[0];
@@ -59,7 +61,8 @@ static bool read_figure(const char *disk, const char *what, uint64_t *value)
 
 static void read_disks(const struct kl_snapshot *s, struct top_traffic *all)
 {
-	static const char *const names[TOP_DISK_FIGURES] = { "oo_req", "rd_req", "wr_req", "rd_sect", "wr_sect" };
+	static const char *const names[TOP_DISK_FIGURES] = { "oo_req", "rd_req", "wr_req",
+							     "rd_sect", "wr_sect" };
 	DIR *folder = opendir(DISKS);
 	const struct dirent *entry;
 	struct top_traffic *t;
@@ -67,7 +70,8 @@ static void read_disks(const struct kl_snapshot *s, struct top_traffic *all)
 	uint64_t value;
 
 	while (folder && (entry = readdir(folder))) {
-		if (sscanf(entry->d_name, "vbd-%u-", &domid) != 1 || !(t = top_of_domain(s, all, domid)))
+		if (sscanf(entry->d_name, "vbd-%u-", &domid) != 1 ||
+		    !(t = top_of_domain(s, all, domid)))
 			continue;
 		t->disks++;
 		for (unsigned int i = 0; i < TOP_DISK_FIGURES; i++)
@@ -128,7 +132,8 @@ static void print_summary(struct kl *kl, const struct top *t, const struct kl_sn
 	       (int)sizeof(extra), extra);
 	printf("%u domains: %u running, %u blocked, %u paused, %u crashed, %u dying, %u shutdown \n",
 	       s->count, in[0], in[1], in[2], in[3], in[4], in[5]);
-	printf("Mem: %" PRIu64 "k total, %" PRIu64 "k used, %" PRIu64 "k free    CPUs: %u @ %uMHz\n",
+	printf("Mem: %" PRIu64 "k total, %" PRIu64 "k used, %" PRIu64
+	       "k free    CPUs: %u @ %uMHz\n",
 	       t->host_kib, t->host_kib - t->free_kib, t->free_kib, t->cpus, t->cpu_khz / 1000);
 }
 
@@ -148,8 +153,8 @@ static void print_traffic(const struct top_traffic *f)
 {
 	static const int width[TOP_DISK_FIGURES] = { 8, 8, 8, 10, 10 };
 
-	printf(" %4u %8" PRIu64 " %8" PRIu64 " %4u", f->cards, f->to_guest / 1024, f->from_guest / 1024,
-	       f->disks);
+	printf(" %4u %8" PRIu64 " %8" PRIu64 " %4u", f->cards, f->to_guest / 1024,
+	       f->from_guest / 1024, f->disks);
 	for (unsigned int i = 0; i < TOP_DISK_FIGURES; i++)
 		if (f->disks && !f->counted)
 			printf(" %*c", width[i], '-');
@@ -157,7 +162,8 @@ static void print_traffic(const struct top_traffic *f)
 			printf(" %*" PRIu64, width[i], f->disk[i]);
 }
 
-int top_table(struct kl *kl, const struct top *t, const struct kl_snapshot *s, const struct top_row *rows)
+int top_table(struct kl *kl, const struct top *t, const struct kl_snapshot *s,
+	      const struct top_row *rows)
 {
 	struct top_traffic *all = calloc(s->count + 1, sizeof(*all));
 	int name = 10;
@@ -172,13 +178,14 @@ int top_table(struct kl *kl, const struct top *t, const struct kl_snapshot *s, c
 			name = strlen(kl_shown_name(s, i));
 	print_summary(kl, t, s);
 	printf("%*s  STATE   CPU(sec) CPU(%%)     MEM(k) MEM(%%)  MAXMEM(k) MAXMEM(%%) VCPUS NETS NETTX(k) "
-	       "NETRX(k) VBDS   VBD_OO   VBD_RD   VBD_WR  VBD_RSECT  VBD_WSECT SSID\n", name, "NAME");
+	       "NETRX(k) VBDS   VBD_OO   VBD_RD   VBD_WR  VBD_RSECT  VBD_WSECT SSID\n",
+	       name, "NAME");
 	for (unsigned int i = 0; i < s->count; i++) {
 		const struct xen_domctl_getdomaininfo *d = &s->info[rows[i].index];
 		unsigned int f = d->flags;
 
-		printf("%*.*s %c%c%c%c%c%c %10" PRIu64 " %6.1f", name, name, kl_shown_name(s, rows[i].index),
-		       f & XEN_DOMINF_dying ? 'd' : '-',
+		printf("%*.*s %c%c%c%c%c%c %10" PRIu64 " %6.1f", name, name,
+		       kl_shown_name(s, rows[i].index), f & XEN_DOMINF_dying ? 'd' : '-',
 		       f & XEN_DOMINF_shutdown && !crashed(d) ? 's' : '-',
 		       f & XEN_DOMINF_blocked ? 'b' : '-', crashed(d) ? 'c' : '-',
 		       f & XEN_DOMINF_paused ? 'p' : '-', f & XEN_DOMINF_running ? 'r' : '-',
