@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hypervisor in this process, for tests: its memory and its domains, and the port of tools/call.h
- * that leads to it. The contract is tests/tools/fake_hypervisor.h; what hypercalls do is in fake_ops.c.
+ * that leads to it. The contract is tests/tools/fake_hypervisor.h; what hypercalls do is in
+ * fake_ops.c.
  */
 #include <assert.h>
 #include <errno.h>

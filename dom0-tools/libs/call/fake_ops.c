@@ -500,7 +500,8 @@ static int decrease(struct fake_domain *domain, struct xen_memory_reservation *a
 static int claim(struct fake_domain *domain, struct xen_memory_reservation *args)
 {
 	unsigned long others = fake_hv_claimed() - domain->claimed;
-	unsigned long more = args->nr_extents > domain->pages ? args->nr_extents - domain->pages : 0;
+	unsigned long more = args->nr_extents > domain->pages ? args->nr_extents - domain->pages :
+								0;
 
 	if (!args->nr_extents) {
 		domain->claimed = 0;
@@ -548,7 +549,8 @@ static bool is_table(xen_pfn_t table, unsigned int level, xen_pfn_t mfn)
 }
 
 /* A page table as the hypervisor demands it: own frames only, tables nowhere writable. */
-static int check_table(struct fake_domain *domain, xen_pfn_t top, xen_pfn_t table, unsigned int level)
+static int check_table(struct fake_domain *domain, xen_pfn_t top, xen_pfn_t table,
+		       unsigned int level)
 {
 	const uint64_t *entries = fake_hv_frame(table);
 

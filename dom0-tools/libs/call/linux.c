@@ -2,9 +2,9 @@
 /*
  * Hypercalls under Linux: ioctls of /dev/xen/privcmd, argument memory from /dev/xen/hypercall.
  *
- * Pages of that second device are kernel pages, which neither move nor are copied on write. Where it
- * is missing (kernels before 4.19), locked anonymous memory that a fork does not inherit has to do.
- * Sources: <xen/sys/privcmd.h>, Linux drivers/xen/privcmd-buf.c.
+ * Pages of that second device are kernel pages, which neither move nor are copied on write. Where
+ * it is missing (kernels before 4.19), locked anonymous memory that a fork does not inherit has to
+ * do. Sources: <xen/sys/privcmd.h>, Linux drivers/xen/privcmd-buf.c.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -213,7 +213,8 @@ int ctl_iomem_permission(struct ctl *ctl, domid_t domid, uint64_t first_mfn, uin
 	return ctl_domctl(ctl, &op);
 }
 
-int ctl_ioport_permission(struct ctl *ctl, domid_t domid, uint32_t first, uint32_t count, bool allow)
+int ctl_ioport_permission(struct ctl *ctl, domid_t domid, uint32_t first, uint32_t count,
+			  bool allow)
 {
 	struct xen_domctl op = ctl_domctl_for(XEN_DOMCTL_ioport_permission, domid);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control operations on the host: what it has, CPU pools, the schedulers' parameters, the console ring.
- * Source: <xen/sysctl.h>.
+ * Control operations on the host: what it has, CPU pools, the schedulers' parameters, the console
+ * ring. Source: <xen/sysctl.h>.
  */
 #include <errno.h>
 #include <string.h>
@@ -48,8 +48,8 @@ int ctl_getcpuinfo(struct ctl *ctl, uint64_t *idle, unsigned int max)
 }
 
 /*
- * The hypervisor tells the number it has, which may be more than it was asked for: what was filled in
- * is the smaller one.
+ * The hypervisor tells the number it has, which may be more than it was asked for: what was filled
+ * in is the smaller one.
  */
 static int filled(uint32_t told, unsigned int max)
 {
@@ -77,10 +77,12 @@ int ctl_cputopoinfo(struct ctl *ctl, struct xen_sysctl_cputopo *topo, unsigned i
 	return rc;
 }
 
-int ctl_numainfo(struct ctl *ctl, struct xen_sysctl_meminfo *mem, uint32_t *distance, unsigned int max)
+int ctl_numainfo(struct ctl *ctl, struct xen_sysctl_meminfo *mem, uint32_t *distance,
+		 unsigned int max)
 {
 	struct xen_sysctl op = { .cmd = XEN_SYSCTL_numainfo };
-	size_t mem_bytes = max * sizeof(*mem), distance_bytes = (size_t)max * max * sizeof(*distance);
+	size_t mem_bytes = max * sizeof(*mem),
+	       distance_bytes = (size_t)max * max * sizeof(*distance);
 	char *payload = NULL;
 	int rc;
 
@@ -149,7 +151,8 @@ int ctl_availheap(struct ctl *ctl, int node, uint64_t *bytes)
 
 /* ---- pools and schedulers ---- */
 
-int ctl_cpupool(struct ctl *ctl, struct xen_sysctl_cpupool_op *args, uint8_t *cpumap, unsigned int bytes)
+int ctl_cpupool(struct ctl *ctl, struct xen_sysctl_cpupool_op *args, uint8_t *cpumap,
+		unsigned int bytes)
 {
 	struct xen_sysctl op = { .cmd = XEN_SYSCTL_cpupool_op };
 	uint8_t *payload = NULL;

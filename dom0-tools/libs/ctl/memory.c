@@ -51,7 +51,8 @@ long ctl_populate_physmap(struct ctl *ctl, domid_t domid, unsigned int order, un
 	return reservation(ctl, XENMEM_populate_physmap, domid, order, flags, count, frames);
 }
 
-long ctl_decrease_reservation(struct ctl *ctl, domid_t domid, unsigned long count, xen_pfn_t *frames)
+long ctl_decrease_reservation(struct ctl *ctl, domid_t domid, unsigned long count,
+			      xen_pfn_t *frames)
 {
 	return reservation(ctl, XENMEM_decrease_reservation, domid, 0, 0, count, frames);
 }
@@ -178,7 +179,8 @@ static int mmu_list(struct ctl *ctl, unsigned int hypercall, domid_t domid, cons
 		if (!payload)
 			return -ENOMEM;
 		memcpy(payload, list, batch * entry_bytes);
-		rc = call_hypercall(ctl->call, hypercall, (unsigned long)payload, batch, 0, domid, 0);
+		rc = call_hypercall(ctl->call, hypercall, (unsigned long)payload, batch, 0, domid,
+				    0);
 		if (rc)
 			return rc;
 		list = (const char *)list + batch * entry_bytes;

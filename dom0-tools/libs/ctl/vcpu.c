@@ -83,7 +83,8 @@ int ctl_setnodeaffinity(struct ctl *ctl, domid_t domid, const uint8_t *nodes, un
 
 /* ---- scheduling ---- */
 
-static int scheduler(struct ctl *ctl, domid_t domid, uint32_t cmd, struct xen_domctl_scheduler_op *args)
+static int scheduler(struct ctl *ctl, domid_t domid, uint32_t cmd,
+		     struct xen_domctl_scheduler_op *args)
 {
 	struct xen_domctl op = ctl_domctl_for(XEN_DOMCTL_scheduler_op, domid);
 	int rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels of the fake hypervisor: ports of this process as domain 0, for tests. The contract is
- * tests/tools/fake_evtchn.h. Descriptors are eventfds: readable while a port is pending.
+ * Event channels of the fake hypervisor: ports of this process as domain 0, for tests. The contract
+ * is tests/tools/fake_evtchn.h. Descriptors are eventfds: readable while a port is pending.
  */
 #include <assert.h>
 #include <errno.h>

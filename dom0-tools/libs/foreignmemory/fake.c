@@ -70,8 +70,8 @@ int foreignmemory_map(struct foreignmemory *fm, domid_t domid, int prot, size_t 
 			continue;
 		}
 		area->frames[i] = frames[i];
-		assert(mmap((char *)area->address + i * PAGE, PAGE, prot, MAP_SHARED | MAP_FIXED, fd,
-			    (off_t)offset) != MAP_FAILED);
+		assert(mmap((char *)area->address + i * PAGE, PAGE, prot, MAP_SHARED | MAP_FIXED,
+			    fd, (off_t)offset) != MAP_FAILED);
 	}
 	if (failed && !errors) {
 		foreignmemory_unmap(fm, area->address, count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Other domains' memory under Linux: an empty mapping of /dev/xen/privcmd, which an ioctl fills with
- * frames (<xen/sys/privcmd.h>).
+ * Other domains' memory under Linux: an empty mapping of /dev/xen/privcmd, which an ioctl fills
+ * with frames (<xen/sys/privcmd.h>).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,11 +2,11 @@
 /*
  * Grant copies under Linux, by one of two ways.
  *
- * gntdev's ioctl takes any memory here, but has to find and pin the page behind each piece, which under a
- * paravirtualized kernel costs more than the copy. Staging memory (gnttab_staging()) is granted to this very domain when it
- * is made, so that the hypervisor finds its pages by reference: pieces go to GNTTABOP_copy as they are,
- * through privcmd. The pages belong to gntalloc, which neither moves them nor gives them away before
- * this process is gone.
+ * gntdev's ioctl takes any memory here, but has to find and pin the page behind each piece, which
+ * under a paravirtualized kernel costs more than the copy. Staging memory (gnttab_staging()) is
+ * granted to this very domain when it is made, so that the hypervisor finds its pages by reference:
+ * pieces go to GNTTABOP_copy as they are, through privcmd. The pages belong to gntalloc, which
+ * neither moves them nor gives them away before this process is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 #define LIMIT_FILE	"/sys/module/xen_gntalloc/parameters/limit"
 #define LIMIT		"24000"
 
-/* Pages whose frames are asked for at once: what a process killed in between leaves pinned for ever. */
+/* Pages asked for at once: what a process killed in between leaves pinned for ever. */
 #define FRAMES_BATCH	16U
 
 /* Memory made by gnttab_staging(). */
@@ -39,8 +39,8 @@ struct staging {
 	size_t bytes;
 	bool shared;		/* refs are valid; else it is plain memory */
 	/*
-	 * How the hypervisor is told its pages, and by what flags: their frames, or, where it does not know those as
-	 * ours, references.
+	 * How the hypervisor is told its pages, and by what flags: their frames, or, where it does
+	 * not know those as ours, references.
 	 */
 	xen_pfn_t *names;
 	uint16_t to_flags, from_flags;
@@ -62,7 +62,7 @@ static int raise_limit(void)
 	return done < 0 ? -EIO : 0;
 }
 
-/* Does the hypervisor copy between references to one's own pages? Known by trying it on the first page. */
+/* Does the hypervisor copy between references to one's own pages? Tried on the first page. */
 static bool copies_own(struct gnttab *gnttab, grant_ref_t ref)
 {
 	struct gnttab_copy_ptr page = { .u.ref = ref, .domid = DOMID_SELF };
@@ -111,7 +111,7 @@ static bool ask_frames(struct gnttab *gnttab, domid_t self, const grant_ref_t *r
 	return (!mapped || !grant_op(gnttab, GNTTABOP_unmap_grant_ref, mapped)) && mapped == count;
 }
 
-/* Is it this page that a copy from @frame reads? Not so where frames are not what a domain's own number means. */
+/* Does a copy from @frame read this page? Not where frames are not what a domain's numbers mean. */
 static bool is_frame(struct gnttab *gnttab, const struct staging *staging, unsigned int page)
 {
 	volatile uint64_t *from = (void *)(staging->address + page * PAGE), *to = from + 1;
@@ -120,7 +120,8 @@ static bool is_frame(struct gnttab *gnttab, const struct staging *staging, unsig
 	*to = 0;
 	*gnttab->ops = (struct gnttab_copy){
 		.source = { .u.gmfn = staging->names[page], .domid = DOMID_SELF },
-		.dest = { .u.ref = staging->refs[page], .domid = DOMID_SELF, .offset = sizeof(*to) },
+		.dest = { .u.ref = staging->refs[page], .domid = DOMID_SELF,
+			  .offset = sizeof(*to) },
 		.len = sizeof(*to), .flags = GNTCOPY_dest_gref, .status = GNTST_general_error,
 	};
 	return !grant_op(gnttab, GNTTABOP_copy, 1) && gnttab->ops->status == GNTST_okay &&
@@ -128,8 +129,8 @@ static bool is_frame(struct gnttab *gnttab, const struct staging *staging, unsig
 }
 
 /*
- * Decides how its pages are named: by frame if this is a domain that may, as the hypervisor reaches them in fewer
- * steps than by reference.
+ * Decides how its pages are named: by frame if this is a domain that may, as the hypervisor reaches
+ * them in fewer steps than by reference.
  */
 static void choose_names(struct gnttab *gnttab, domid_t self, struct staging *staging,
 			 unsigned int count)
@@ -148,7 +149,8 @@ static void choose_names(struct gnttab *gnttab, domid_t self, struct staging *st
 		return;
 	staging->to_flags = staging->from_flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
 	for (unsigned int page = 0; page < count; page++)
-		staging->names[page] = staging->refs[page];	/* they share their place in the operation */
+		/* they share their place in the operation */
+		staging->names[page] = staging->refs[page];
 }
 
 static int share_with_self(struct gnttab *gnttab, domid_t self, struct staging *staging,
@@ -222,7 +224,7 @@ int gnttab_staging_free(struct gnttab *gnttab, void *address)
 	return 0;
 }
 
-/* The shared staging memory that holds all of @bytes at @local; put first, as it will be asked for again. */
+/* The staging memory that holds all of @bytes at @local; put first, to be asked for again. */
 static struct staging *find_staging(struct gnttab *gnttab, const char *local, size_t bytes)
 {
 	for (struct staging **link = &gnttab->staging; *link; link = &(*link)->next) {
@@ -276,9 +278,9 @@ static inline void put_op(struct gnttab_copy *op, const struct gnttab_copy_piece
 }
 
 /*
- * Lists pieces, as if all will succeed, as long as each lies in one page of the same staging memory: one operation for
- * each. Their number. (Nearly all are like that, and this is where a backend spends its time: what does not change
- * is kept out of the loop by a copy.)
+ * Lists pieces, as if all will succeed, as long as each lies in one page of the same staging
+ * memory: one operation for each. Their number. (Nearly all are like that, and this is where a
+ * backend spends its time: what does not change is kept out of the loop by a copy.)
  */
 static unsigned int list_simple(const struct staging *in, struct gnttab_copy_piece *pieces,
 				unsigned int count, struct gnttab_copy *op)
@@ -301,8 +303,8 @@ static unsigned int list_simple(const struct staging *in, struct gnttab_copy_pie
 }
 
 /*
- * Lists the operations of a piece, one for each page here that it touches; as if all will succeed. Their number; 0:
- * not in staging memory.
+ * Lists the operations of a piece, one for each page here that it touches; as if all will succeed.
+ * Their number; 0: not in staging memory.
  */
 static unsigned int list_ops(struct gnttab *gnttab, struct gnttab_copy_piece *piece,
 			     struct gnttab_copy *op)
@@ -350,7 +352,7 @@ static const struct gnttab_copy *take_status(struct gnttab_copy_piece *piece,
 	return op + 1;
 }
 
-/* Copies as many pieces as one hypercall takes. Their number; 0: the first is not in staging memory; -errno. */
+/* Copies what one hypercall takes. How many; 0: the first is not in staging memory; -errno. */
 static int copy_direct(struct gnttab *gnttab, struct gnttab_copy_piece *pieces, unsigned int count)
 {
 	const struct gnttab_copy *op = gnttab->ops;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grants of the fake hypervisor, for tests: what domains' grant tables hold is mapped or copied as the
- * hypervisor would; own pages are granted without a table. The contract is tests/tools/fake_evtchn.h.
+ * Grants of the fake hypervisor, for tests: what domains' grant tables hold is mapped or copied as
+ * the hypervisor would; own pages are granted without a table. The contract is
+ * tests/tools/fake_evtchn.h.
  */
 #include <assert.h>
 #include <errno.h>

@@ -34,7 +34,7 @@ struct builder {
 
 /* ---- files ---- */
 
-/* @bytes at @offset of an image into the guest: from the file, if there is one, else from memory. */
+/* @bytes at @offset of an image into the guest: from its file, if it has one, else from memory. */
 static int copy_in(struct builder *b, const struct guest_image *image, uint64_t offset, void *to,
 		   uint64_t bytes)
 {
@@ -115,7 +115,8 @@ static void fill_start_info(struct builder *b, xen_pfn_t shared_info)
 {
 	const struct guest_layout *layout = &b->layout;
 	struct guest_build *build = b->build;
-	struct start_info *info = guest_memory_page(&b->memory, guest_pfn(layout, layout->start_info));
+	struct start_info *info = guest_memory_page(&b->memory,
+						    guest_pfn(layout, layout->start_info));
 
 	memset(info, 0, PAGE_BYTES);
 	strcpy(info->magic, "xen-3.0-x86_64");
@@ -209,8 +210,8 @@ static int seed_grants(struct builder *b)
 
 		rc = ctl_gnttab_setup_table(b->memory.ctl, build->domid, 1, &frame);
 		if (!rc)
-			rc = foreignmemory_map(b->memory.fm, build->domid, PROT_READ | PROT_WRITE, 1,
-					       &frame, NULL, &page);
+			rc = foreignmemory_map(b->memory.fm, build->domid, PROT_READ | PROT_WRITE,
+					       1, &frame, NULL, &page);
 	}
 	if (rc)
 		return tools_fail(b->error, rc, "map-failed",
@@ -309,7 +310,8 @@ int guest_build_pv(struct ctl *ctl, struct foreignmemory *fm, struct guest_build
 	int rc;
 
 	if (guest_elf_parse(build->kernel->bytes, build->kernel->length, &b.elf, &why))
-		return tools_fail(error, -EINVAL, "bad-image", "the kernel cannot be used: %s", why);
+		return tools_fail(error, -EINVAL, "bad-image", "the kernel cannot be used: %s",
+				  why);
 	rc = guest_lay_out(&b.elf, build->memory_kib >> 2, ramdisk_bytes, &b.layout, error);
 	if (rc)
 		return rc;

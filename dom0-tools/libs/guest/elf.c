@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest's kernel asks for: its load segments and Xen notes. The bytes come from a disk or from
- * the guest itself: every offset is checked against the length before it is used, and no sum wraps.
- * Sources: <elf.h>, <xen/elfnote.h>.
+ * What a guest's kernel asks for: its load segments and Xen notes. The bytes come from a disk or
+ * from the guest itself: every offset is checked against the length before it is used, and no sum
+ * wraps. Sources: <elf.h>, <xen/elfnote.h>.
  */
 #include <elf.h>
 #include <errno.h>
@@ -121,7 +121,8 @@ static Elf64_Ehdr header(const struct guest_elf *elf)
 	return head;
 }
 
-static Elf64_Phdr program_header(const struct guest_elf *elf, const Elf64_Ehdr *head, unsigned int i)
+static Elf64_Phdr program_header(const struct guest_elf *elf, const Elf64_Ehdr *head,
+				 unsigned int i)
 {
 	Elf64_Phdr program;
 

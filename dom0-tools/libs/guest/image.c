@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernel and ramdisk files. Files are mapped, not read: of most, only the headers are looked at here,
- * and the builder reads the rest from the descriptor straight into the guest's memory.
+ * Kernel and ramdisk files. Files are mapped, not read: of most, only the headers are looked at
+ * here, and the builder reads the rest from the descriptor straight into the guest's memory.
  */
 #include <errno.h>
 #include <fcntl.h>

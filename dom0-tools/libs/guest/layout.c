@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which pfn and which virtual address of a new PV guest holds what: the layout of <xen/xen.h>
- * ("Start-of-day memory layout") in the order in which Xen's builder has it. Sizes come from images and
- * configuration; sums that do not fit are found here, so that later steps only follow the result.
+ * ("Start-of-day memory layout") in the order in which Xen's builder has it. Sizes come from images
+ * and configuration; sums that do not fit are found here, so that later steps only follow the
+ * result.
  */
 #include <errno.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static uint64_t lower_tables(uint64_t start, uint64_t end)
 	return tables_at(start, end, 12) + tables_at(start, end, 21) + tables_at(start, end, 30);
 }
 
-/* Tables map themselves, so their number is found by trying. -EINVAL: the addresses do not suffice. */
+/* Tables map themselves, so their number is found by trying. -EINVAL: too few addresses. */
 static int place_tables(struct guest_layout *layout)
 {
 	for (layout->nr_tables = 4; ; layout->nr_tables++) {
@@ -53,8 +54,8 @@ static bool usable(uint64_t start, uint64_t end)
 }
 
 /*
- * Whether the frame list can lie where the kernel's INIT_P2M note wants it. As with Xen's builder, one
- * that cannot is ignored: the kernel then finds the list in its initial mapping.
+ * Whether the frame list can lie where the kernel's INIT_P2M note wants it. As with Xen's builder,
+ * one that cannot is ignored: the kernel then finds the list in its initial mapping.
  */
 static bool outer_p2m_possible(const struct guest_elf *elf, uint64_t bytes)
 {
@@ -135,7 +136,8 @@ int guest_lay_out(const struct guest_elf *elf, uint64_t nr_pages, uint64_t ramdi
 				  "a guest cannot have %llu pages of memory",
 				  (unsigned long long)nr_pages);
 	if (pages_of(elf->end - elf->virt_base) + pages_of(ramdisk_bytes) > nr_pages)
-		return too_small(error, pages_of(elf->end - elf->virt_base) + pages_of(ramdisk_bytes),
+		return too_small(error,
+				 pages_of(elf->end - elf->virt_base) + pages_of(ramdisk_bytes),
 				 nr_pages);
 	layout->nr_pages = nr_pages;
 	layout->nr_p2m_pages = p2m_bytes >> PAGE_BITS;

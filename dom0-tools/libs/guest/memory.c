@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new guest's memory: populated in the largest blocks there are, and mapped once, in one piece, as
- * far as the builder has to write it. Whatever a page held before may still be there: what the guest
- * must find empty is cleared by who fills the page.
+ * A new guest's memory: populated in the largest blocks there are, and mapped once, in one piece,
+ * as far as the builder has to write it. Whatever a page held before may still be there: what the
+ * guest must find empty is cleared by who fills the page.
  */
 #include <errno.h>
 #include <stdlib.h>

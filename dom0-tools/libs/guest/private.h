@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the builder: elf.c and unpack.c read images, layout.c decides what lies where, memory.c has
- * the guest's memory, build.c does it all in order. Only image.c and memory.c reach the system.
+ * Inside the builder: elf.c and unpack.c read images, layout.c decides what lies where, memory.c
+ * has the guest's memory, build.c does it all in order. Only image.c and memory.c reach the system.
  */
 #ifndef TOOLS_LIBS_GUEST_PRIVATE_H
 #define TOOLS_LIBS_GUEST_PRIVATE_H

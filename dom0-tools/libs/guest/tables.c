@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first page tables of a PV guest, and its frame list. Tables lie in one run of pfns: the L4, then
- * the L3, L2 and L1 tables of the initial mapping, which maps them read-only. A frame list outside of
- * that mapping has its own run, hung into the same L4, and is followed by those tables.
+ * The first page tables of a PV guest, and its frame list. Tables lie in one run of pfns: the L4,
+ * then the L3, L2 and L1 tables of the initial mapping, which maps them read-only. A frame list
+ * outside of that mapping has its own run, hung into the same L4, and is followed by those tables.
  */
 #include <string.h>
 #include "private.h"
@@ -33,7 +33,8 @@ static void fill_level(const struct guest_memory *memory, const struct level *le
 	uint64_t at = first;
 
 	while (at <= last) {
-		uint64_t *table = guest_memory_page(memory, level->table + (at >> 9) - (first >> 9));
+		uint64_t *table = guest_memory_page(memory,
+						    level->table + (at >> 9) - (first >> 9));
 		uint64_t stop = (at | 511) < last ? at | 511 : last;
 
 		for (; at <= stop; at++)
@@ -47,8 +48,8 @@ static uint64_t table_count(uint64_t start, uint64_t end, unsigned int shift)
 }
 
 /* The tables from @table on, under the L4 at @top, that map [start, end) to pfns from @page on. */
-static void map_range(const struct guest_memory *memory, uint64_t start, uint64_t end, xen_pfn_t top,
-		      xen_pfn_t table, xen_pfn_t page)
+static void map_range(const struct guest_memory *memory, uint64_t start, uint64_t end,
+		      xen_pfn_t top, xen_pfn_t table, xen_pfn_t page)
 {
 	xen_pfn_t l2 = table + table_count(start, end, 30), l1 = l2 + table_count(start, end, 21);
 	const struct level levels[] = {

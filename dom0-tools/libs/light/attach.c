@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A device more for a domain that exists: its nodes and the domain's configuration change under the
- * domain's lock; the wait for backend and script is outside of it. Who may use a disk is looked up and
- * written under the tool's lock, too, which is taken first.
+ * domain's lock; the wait for backend and script is outside of it. Who may use a disk is looked up
+ * and written under the tool's lock, too, which is taken first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -253,7 +253,8 @@ int device_replug(struct light *light, uint32_t domid, struct light_disk *disk,
 		  struct light_nic *nic, struct tools_error *error)
 {
 	struct attach a = {
-		.light = light, .domid = domid, .disk = disk, .nic = nic, .known = true, .error = error,
+		.light = light, .domid = domid, .disk = disk, .nic = nic, .known = true,
+		.error = error,
 	};
 
 	return attach(&a);

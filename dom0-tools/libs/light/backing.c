@@ -70,7 +70,7 @@ static int loop_attach(int file_fd, const char *file, bool writable, char path[3
 	return rc;
 }
 
-/* What tells a disk's contents from others: a block device's number, a file, or both (a loop device). */
+/* What tells a disk's contents: a block device's number, a file, or both (a loop device). */
 struct identity {
 	dev_t device;		/* 0: none */
 	dev_t on;		/* the file's file system and number there; 0: no file */
@@ -113,7 +113,7 @@ static bool is_same(const struct identity *a, const struct identity *b)
 	       (a->inode && a->inode == b->inode && a->on == b->on);
 }
 
-/* Another guest's disk by its backend's nodes: the number that the kernel's backend has, else the path. */
+/* Another guest's disk by its backend's nodes: the kernel's backend's number, else the path. */
 static void identify_nodes(struct identity *identity, const char *number, const char *params)
 {
 	unsigned int high, low;
@@ -154,9 +154,9 @@ static int list_disks(struct light *light, const char *kind, struct batch *disks
 }
 
 /*
- * Is it another guest's, in a way that excludes ours? -EBUSY with the cause; 0. A few batches whatever the number
- * of guests: guests, their disks, what these are. Disks of our own daemon it keeps apart itself, by locks of files,
- * which the kernel's backend does not know.
+ * Is it another guest's, in a way that excludes ours? -EBUSY with the cause; 0. A few batches
+ * whatever the number of guests: guests, their disks, what these are. Disks of our own daemon it
+ * keeps apart itself, by locks of files, which the kernel's backend does not know.
  */
 static int check_sharing(struct light *light, const struct light_disk *disk, const struct stat *st,
 			 struct tools_error *error)

@@ -7,8 +7,9 @@
  * It runs before the domain exists, with a deadline. What it prints goes to a log, or to the user's
  * terminal with its menu if that was asked for; otherwise pygrub is told not to show one.
  *
- * It reads what a guest wrote, so it may be made to do that as somebody else than root, by 4.17's contract:
- * with LIBXL_BOOTLOADER_RESTRICT or LIBXL_BOOTLOADER_USER in the environment it gets --runas=UID and --quiet.
+ * It reads what a guest wrote, so it may be made to do that as somebody else than root, by 4.17's
+ * contract: with LIBXL_BOOTLOADER_RESTRICT or LIBXL_BOOTLOADER_USER in the environment it gets
+ * --runas=UID and --quiet.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -117,7 +118,7 @@ static void free_args(char **args)
 	free(args);
 }
 
-/* pygrub opens its output for writing, but does not create it: libxl gives it a FIFO. A file will do. */
+/* pygrub opens its output, but does not create it: libxl gives it a FIFO. A file will do. */
 static int make_output(const struct run *run)
 {
 	int fd;
@@ -162,7 +163,7 @@ static int fail(const struct run *run, int rc, const char *what)
 	return rc;
 }
 
-/* A user of this host; false: there is none of that name. (getpwnam() wants shared libraries of glibc.) */
+/* A user of this host; false: no such name. (getpwnam() wants shared libraries of glibc.) */
 static bool find_user(const char *name, uid_t *user)
 {
 	FILE *file = fopen("/etc/passwd", "re");
@@ -179,8 +180,8 @@ static bool find_user(const char *name, uid_t *user)
 }
 
 /*
- * Whom to run it as, if that is asked for: the user named, else one of the range that no domain's own helpers
- * have (those are base + domid, and there is no domid yet), else the shared one.
+ * Whom to run it as, if that is asked for: the user named, else one of the range that no domain's
+ * own helpers have (those are base + domid, and there is no domid yet), else the shared one.
  */
 static int choose_user(struct run *run)
 {
@@ -235,7 +236,8 @@ static int wait_for(const struct run *run, pid_t pid)
 		close(fd);
 	if (rc < 0)
 		return fail(run, rc,
-			    rc == -ETIMEDOUT ? "it did not end in the time allowed" : strerror(-rc));
+			    rc == -ETIMEDOUT ? "it did not end in the time allowed" :
+					       strerror(-rc));
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	snprintf(text, sizeof(text),
@@ -268,7 +270,7 @@ void boot_files_take(struct boot_files *files, const char *text, size_t length)
 	}
 }
 
-/* A file (NULL: none is as good) in the folder that the boot loader was given, by whatever links. */
+/* A file (NULL: as good) in the folder that the boot loader was given, by whatever links. */
 static bool is_own(const struct run *run, const char *path)
 {
 	char *real = path ? realpath(path, NULL) : NULL, *folder = realpath(run->directory, NULL);
@@ -306,7 +308,8 @@ static void remove_folder(const char *path)
 
 	while (folder && (entry = readdir(folder)))
 		if (unlinkat(dirfd(folder), entry->d_name, 0))
-			unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR);	/* a restricted one's root */
+			/* a restricted one's root */
+			unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR);
 	if (folder)
 		closedir(folder);
 	rmdir(path);

@@ -71,8 +71,8 @@ static domid_t random_domid(void)
 }
 
 /*
- * Makes the domain under the number that is wished for, any (domid_policy="random"), or the hypervisor's
- * next one; never one that was in use a moment ago: -EADDRINUSE if that was the wish.
+ * Makes the domain under the number that is wished for, any (domid_policy="random"), or the
+ * hypervisor's next one; never one that was in use a moment ago: -EADDRINUSE if that was the wish.
  */
 static int new_domid(struct creation *c, struct xen_domctl_createdomain *config, domid_t *domid)
 {
@@ -213,17 +213,18 @@ static bool comes_from_here(struct creation *c)
 }
 
 /*
- * While a stream comes, the guest may still run where it comes from: what this host keeps of a disk's
- * contents by then (a page cache, the tables of an image) would be old; and our backend has it open there, alone. The
- * kernel's has a block device open without either.
+ * While a stream comes, the guest may still run where it comes from: what this host keeps of a
+ * disk's contents by then (a page cache, the tables of an image) would be old; and our backend has
+ * it open there, alone. The kernel's has a block device open without either.
  */
 static bool is_late(struct creation *c, const struct light_disk *disk)
 {
 	struct stat st;
 
 	return c->create->build &&
-	       (disk->backend == LIGHT_BACKEND_QDISK || disk->format != LIGHT_FORMAT_RAW || disk->script || disk->backend_domid ||
-		!disk->pdev_path || stat(disk->pdev_path, &st) || !S_ISBLK(st.st_mode));
+	       (disk->backend == LIGHT_BACKEND_QDISK || disk->format != LIGHT_FORMAT_RAW ||
+		disk->script || disk->backend_domid || !disk->pdev_path ||
+		stat(disk->pdev_path, &st) || !S_ISBLK(st.st_mode));
 }
 
 static int open_disks(struct creation *c, bool late)
@@ -295,8 +296,10 @@ static void check_cmdline(struct creation *c)
 	size_t length = strlen(c->cmdline);
 
 	if (length >= MAX_GUEST_CMDLINE)
-		light_say(c->light, "the kernel's command line has %zu characters; the guest gets the "
-			  "first %d", length, MAX_GUEST_CMDLINE - 1);
+		light_say(c->light,
+			  "the kernel's command line has %zu characters; the guest gets the "
+			  "first %d",
+			  length, MAX_GUEST_CMDLINE - 1);
 }
 
 static int devices_get_on(void *cookie)

@@ -106,7 +106,7 @@ static int wait_gone(struct light *light, uint32_t domid, struct xen_domctl_getd
 	return 0;
 }
 
-/* A domain that moved within this host: another with its uuid is here, which /vm/UUID then belongs to. */
+/* Moved within this host: another domain with its uuid is here, whose /vm/UUID is then. */
 static bool lives_on(struct light *light, uint32_t domid, const char *vm)
 {
 	struct xen_domctl_getdomaininfo list[32];
@@ -203,7 +203,8 @@ int domain_remove(struct light *light, struct removal *removal, struct tools_err
 		removal->report->zombie = true;
 		removal->report->pages_held = info.tot_pages + info.shr_pages;
 		name_holder(&group, removal->report);
-		light_holders(light, domid, removal->report);	/* what it does not tell is not known */
+		/* what it does not tell is not known */
+		light_holders(light, domid, removal->report);
 	}
 	rc = remove_nodes(light, removal, &group, rc);
 	if (rc && !result)
@@ -392,8 +393,8 @@ int light_detach_nic(struct light *light, uint32_t domid, const char *which, boo
 	return detach(light, domid, "vif", which, force ? DETACH_FORCE : 0, error);
 }
 
-int device_unplug(struct light *light, uint32_t domid, const char *kind, const char *which, bool force,
-		  struct tools_error *error)
+int device_unplug(struct light *light, uint32_t domid, const char *kind, const char *which,
+		  bool force, struct tools_error *error)
 {
 	return detach(light, domid, kind, which, DETACH_KEEP | (force ? DETACH_FORCE : 0), error);
 }

@@ -157,7 +157,8 @@ int nic_defaults(struct light *light, struct light_nic *nic, struct tools_error 
 		return rc;
 	nic->type = LIGHT_NIC_VIF;
 	if (!nic->user_backend)
-		nic->user_backend = nic->backend_domid || light->defaults.vif_kernel ? LIGHT_NO : LIGHT_YES;
+		nic->user_backend = nic->backend_domid || light->defaults.vif_kernel ? LIGHT_NO :
+										       LIGHT_YES;
 	if (!nic->mtu)
 		nic->mtu = MTU_DEFAULT;
 	if (!nic->trusted)

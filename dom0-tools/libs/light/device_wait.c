@@ -84,8 +84,8 @@ static const char *daemon_of(const struct member *m)
 }
 
 /*
- * Is the device's backend a program of this domain that does not run? Such a program holds a lock as
- * long as it lives.
+ * Is the device's backend a program of this domain that does not run? Such a program holds a lock
+ * as long as it lives.
  */
 static bool daemon_absent(const struct group *group, const struct member *m)
 {
@@ -107,8 +107,8 @@ static int absent_failed(struct group *group, const struct member *m, const char
 {
 	bool vif = !strcmp(m->device.kind, "vif");
 
-	tools_fail(group->error, -ENOTCONN, "device", "%s: its backend, the daemon %s, is not running",
-		   what, daemon_of(m));
+	tools_fail(group->error, -ENOTCONN, "device",
+		   "%s: its backend, the daemon %s, is not running", what, daemon_of(m));
 	return tools_hint(group->error, -ENOTCONN,
 			  "start it: systemctl start krypton-%s; or use the kernel's driver: "
 			  "backendtype=%s for this one, %s.default.backendtype=\"kernel\" in "

@@ -2,7 +2,8 @@
 /*
  * Disk specifications: xl-disk-configuration(5), positional (target, format, vdev, access),
  * key=value, `target=` which takes the rest, and the prefixes of older tools (phy: file: tap:aio:
- * raw: nbd: ...), and one key that xl does not know, patience=SECONDS. Also what the vif list takes, which is key=value throughout.
+ * raw: nbd: ...), and one key that xl does not know, patience=SECONDS. Also what the vif list
+ * takes, which is key=value throughout.
  */
 #include <ctype.h>
 #include <errno.h>

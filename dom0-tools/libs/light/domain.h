@@ -159,11 +159,11 @@ struct removal {
 int domain_remove(struct light *light, struct removal *removal, struct tools_error *error);
 
 /*
- * A device leaves and comes back, in the configuration all the time: whoever is killed in between, or fails, has
- * lost no disk. -ENODEV: it is not plugged in.
+ * A device leaves and comes back, in the configuration all the time: whoever is killed in between,
+ * or fails, has lost no disk. -ENODEV: it is not plugged in.
  */
-int device_unplug(struct light *light, uint32_t domid, const char *kind, const char *which, bool force,
-		  struct tools_error *error);
+int device_unplug(struct light *light, uint32_t domid, const char *kind, const char *which,
+		  bool force, struct tools_error *error);
 int device_replug(struct light *light, uint32_t domid, struct light_disk *disk,
 		  struct light_nic *nic, struct tools_error *error);
 
@@ -189,7 +189,7 @@ struct boot_files {
 };
 int bootloader_run(struct light *light, const struct light_config *config, bool interactive,
 		   struct boot_files *files, struct tools_error *error);
-/* Adds what is not there yet from a boot loader's output, @text[@length], which is followed by a NUL. */
+/* Adds what is not there yet from a boot loader's output, @text[@length] and a NUL. */
 void boot_files_take(struct boot_files *files, const char *text, size_t length);
 void boot_files_free(struct boot_files *files);
 /* What boot loaders of dead creators left. */

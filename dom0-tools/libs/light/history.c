@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domids that were in use a minute ago are not given out again, so that nobody who still speaks of the old
- * domain means the new one. libxl keeps them in /run/xen/domid-history, lines of "<second of
- * CLOCK_MONOTONIC> <domid>", rewritten under a lock file beside it; so do we.
+ * Domids that were in use a minute ago are not given out again, so that nobody who still speaks of
+ * the old domain means the new one. libxl keeps them in /run/xen/domid-history, lines of "<second
+ * of CLOCK_MONOTONIC> <domid>", rewritten under a lock file beside it; so do we.
  */
 #include <errno.h>
 #include <stdio.h>

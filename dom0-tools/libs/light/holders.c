@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who keeps the memory of a dead domain: the hypervisor knows, but has no operation that tells. It prints it on
- * its console when a debug key is pressed, and the console can be read.
+ * Who keeps the memory of a dead domain: the hypervisor knows, but has no operation that tells. It
+ * prints it on its console when a debug key is pressed, and the console can be read.
  *
  * Krypton's key 'Z' prints a line per fact, of dying domains only:
  *	dying d5: 3 pages
@@ -10,8 +10,8 @@
  * Xen has no such key and prints nothing; its 'g' lists all grants in use of all domains:
  *	grant-table for remote d5 (v1)
  *	[0x008]      0 0x12345 0x00000001          0 0x012345 0x19
- * Others may print in between, so each line is looked at by itself, and guests' lines, "(d3) ...", not at all: they could
- * say the same.
+ * Others may print in between, so each line is looked at by itself, and guests' lines, "(d3) ...",
+ * not at all: they could say the same.
  */
 #include <ctype.h>
 #include <errno.h>

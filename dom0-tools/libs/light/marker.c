@@ -35,7 +35,7 @@ int marker_create(struct light *light, struct marker *marker, const uint8_t uuid
 	}
 	snprintf(marker->path, sizeof(marker->path), "%s/" PREFIX "%s.%d", dir, text,
 		 (int)getpid());
-	/* Under its name only once it is locked and says what it is about: light_gc() may be looking. */
+	/* Under its name only once it is locked and filled: light_gc() may be looking. */
 	snprintf(fresh, sizeof(fresh), "%s/" FRESH "%s.%d", dir, text, (int)getpid());
 	marker->fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (marker->fd < 0)

@@ -515,8 +515,9 @@ static int parse_rest(const struct parse *p)
 
 static int refuse(const struct parse *p, const struct cfg_setting *set, const struct light_key *key)
 {
-	tools_fail(p->error, -EINVAL, "bad-config", "%s:%u: key `%s' asks for what guests cannot have here: %s",
-		   set->source, set->line, set->key, key->note);
+	tools_fail(p->error, -EINVAL, "bad-config",
+		   "%s:%u: key `%s' asks for what guests cannot have here: %s", set->source,
+		   set->line, set->key, key->note);
 	return tools_hint(p->error, -EINVAL, "take the key out, or leave its list empty");
 }
 

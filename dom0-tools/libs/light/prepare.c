@@ -152,8 +152,9 @@ static int check_numbers(struct creation *c)
 	unsigned int i;
 
 	if (run->max_vcpus > LIGHT_MAX_VCPUS)
-		return tools_fail(c->error, -EINVAL, "bad-config", "%d vcpus: at most %d are offered",
-				  run->max_vcpus, LIGHT_MAX_VCPUS);
+		return tools_fail(c->error, -EINVAL, "bad-config",
+				  "%d vcpus: at most %d are offered", run->max_vcpus,
+				  LIGHT_MAX_VCPUS);
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (table[i].value != LIGHT_GRANT_DEFAULT &&
 		    (table[i].value < 0 || table[i].value > table[i].high))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Devices of running domains that change: a disk whose file has grown, and a device whose two ends must
- * negotiate anew (other features, another backend, a backend that lost its memory): it is unplugged as soon
- * as the guest lets go, and plugged in again with the domain's configuration as it is now. Also disks whose
- * backends let go of their images because the guest may go on elsewhere.
+ * Devices of running domains that change: a disk whose file has grown, and a device whose two ends
+ * must negotiate anew (other features, another backend, a backend that lost its memory): it is
+ * unplugged as soon as the guest lets go, and plugged in again with the domain's configuration as
+ * it is now. Also disks whose backends let go of their images because the guest may go on
+ * elsewhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,9 @@
 #include "domain.h"
 
 /*
- * Between out and in: Linux looks whether the nodes are there when it comes to handle their removal, and keeps its
- * closed device if they are back by then. No sign in the store says that it has looked.
+ * Between out and in: Linux looks whether the nodes are there when it comes to handle their
+ * removal, and keeps its closed device if they are back by then. No sign in the store says that it
+ * has looked.
  */
 #define GONE_MS 1000
 
@@ -49,8 +51,8 @@ static struct light_nic *find_nic(struct light_config *config, const char *which
 }
 
 /*
- * The first letter of the backend that the device has now, 0: none. What a configuration leaves open stays as it
- * is: one of real xl's means the kernel's backends, whatever our default.
+ * The first letter of the backend that the device has now, 0: none. What a configuration leaves
+ * open stays as it is: one of real xl's means the kernel's backends, whatever our default.
  */
 static char backend_now(struct light *light, uint32_t domid, const char *kind, int devid)
 {
@@ -73,11 +75,11 @@ static int no_device(uint32_t domid, const char *kind, const char *which, struct
 }
 
 /*
- * Out and in again. What an earlier attempt could not plug in again is in the configuration still: then that is
- * all there is to do.
+ * Out and in again. What an earlier attempt could not plug in again is in the configuration still:
+ * then that is all there is to do.
  */
-static int reconnect(struct light *light, uint32_t domid, const char *which, struct light_disk *disk,
-		     struct light_nic *nic, struct tools_error *error)
+static int reconnect(struct light *light, uint32_t domid, const char *which,
+		     struct light_disk *disk, struct light_nic *nic, struct tools_error *error)
 {
 	struct pollfd cancel = { .fd = light->cancel_fd, .events = POLLIN };
 	int rc = device_unplug(light, domid, disk ? "vbd" : "vif", which, false, error);
@@ -145,7 +147,7 @@ int light_reconnect_nic(struct light *light, uint32_t domid, const char *which,
 	return rc;
 }
 
-/* The kernel's backend looks at its device's size by itself; a loop device must look at its file's. */
+/* The kernel's backend sees its device's size by itself; a loop device must look at its file's. */
 static int resize_loop(const char *loop)
 {
 	int fd = open(loop, O_RDWR | O_CLOEXEC), rc;
@@ -204,8 +206,8 @@ int light_resize_disk(struct light *light, uint32_t domid, const char *which, ui
 		rc = batch_run(&batch, light->store, 0);
 		batch_free(&batch);
 	}
-	return rc ? tools_fail(error, rc, "device", "disk %s: cannot make its backend look: %s", which,
-			       strerror(-rc)) :
+	return rc ? tools_fail(error, rc, "device", "disk %s: cannot make its backend look: %s",
+			       which, strerror(-rc)) :
 		    0;
 }
 
@@ -220,7 +222,8 @@ static bool is_ours(const struct light_device *disk)
 }
 
 /* Asks those that know the question, by @holding; others are none of ours to wait for. */
-static int ask_to_hold(struct light *light, const struct light_device *disks, int count, struct batch *holding)
+static int ask_to_hold(struct light *light, const struct light_device *disks, int count,
+		       struct batch *holding)
 {
 	struct batch ask = { 0 };
 	int rc, i;
@@ -305,7 +308,9 @@ int light_hold_disks(struct light *light, uint32_t domid, bool hold, struct tool
 	struct light_device *disks;
 	int count = light_devices(light, domid, "vbd", &disks), rc;
 
-	rc = count < 0 ? count : hold ? let_go(light, disks, count) : take_back(light, disks, count);
+	rc = count < 0 ? count :
+	     hold      ? let_go(light, disks, count) :
+			 take_back(light, disks, count);
 	if (count >= 0)
 		light_devices_free(disks, (unsigned int)count);
 	if (!rc)

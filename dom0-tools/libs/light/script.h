@@ -20,14 +20,14 @@ int script_start(const char *script, const struct device *device, bool adding, p
 		 int *pidfd);
 
 /*
- * Signals of a child as programs expect them, whatever we ignore or block; @group: in a process group
- * of its own. To be destroyed.
+ * Signals of a child as programs expect them, whatever we ignore or block; @group: in a process
+ * group of its own. To be destroyed.
  */
 void child_attributes(posix_spawnattr_t *attributes, bool group);
 
 /*
- * Ends the child @pid (@group: its whole process group): asks it, waits a moment, then makes it. It is
- * waited for when this returns. @pidfd: its, or -1.
+ * Ends the child @pid (@group: its whole process group): asks it, waits a moment, then makes it. It
+ * is waited for when this returns. @pidfd: its, or -1.
  */
 void child_end(pid_t pid, int pidfd, bool group);
 

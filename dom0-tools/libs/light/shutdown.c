@@ -105,8 +105,8 @@ static int rename_domain(struct light *light, uint32_t domid, const char *old_na
 	if (rc == -ENOENT)
 		return tools_fail(error, rc, "no-domain", "no domain %u", domid);
 	if (rc)
-		return tools_fail(error, rc, "store", "cannot read the name of domain %u: %s", domid,
-				  strerror(-rc));
+		return tools_fail(error, rc, "store", "cannot read the name of domain %u: %s",
+				  domid, strerror(-rc));
 	if (old_name && strcmp(name, old_name)) {
 		rc = tools_fail(error, -ESTALE, "changed", "domain %u is called `%s' now, not `%s'",
 				domid, name, old_name);

@@ -3,9 +3,10 @@
  * Memory of a guest that stands still, sent by child processes, one after the other: each maps some
  * of it, writes it and ends.
  *
- * Taking a mapping away is most of what it costs: in a process that lives on, Linux clears entry after
- * entry of a page table that the hypervisor guards, and each store is emulated. The tables of a process
- * that ends are given up as a whole first, then they are plain memory. So the process ends.
+ * Taking a mapping away is most of what it costs: in a process that lives on, Linux clears entry
+ * after entry of a page table that the hypervisor guards, and each store is emulated. The tables of
+ * a process that ends are given up as a whole first, then they are plain memory. So the process
+ * ends.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,7 +27,8 @@ struct report {
 	uint64_t pages, bytes;
 };
 
-static void child(struct saver *s, uint64_t first, uint64_t end, struct report *report, pid_t parent)
+static void child(struct saver *s, uint64_t first, uint64_t end, struct report *report,
+		  pid_t parent)
 {
 	uint64_t pages = s->save->pages, offset = stream_writer_offset(s->writer);
 	struct move_save save = *s->save;
@@ -56,7 +58,7 @@ static void child(struct saver *s, uint64_t first, uint64_t end, struct report *
 
 static int wait_for(pid_t pid, struct saver *s, struct report *report)
 {
-	/* Where our caller lets its children go (SIGCHLD), this ends with ECHILD, and when they have. */
+	/* Where nobody may wait for children (SIGCHLD), ECHILD comes when they have ended. */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (!report->complete)

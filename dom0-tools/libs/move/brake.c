@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Auto-convergence: a guest that writes faster than the link carries gets less and less of the CPUs by
- * the scheduler's cap, until a round leaves less than its predecessor.
+ * Auto-convergence: a guest that writes faster than the link carries gets less and less of the CPUs
+ * by the scheduler's cap, until a round leaves less than its predecessor.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 #define LEAST_PERCENT 5U
 
 /* What the scheduler has about the domain; its cap is *cap of @op. */
-static int settings(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op, uint16_t **cap)
+static int settings(struct ctl *ctl, domid_t domid, struct xen_domctl_scheduler_op *op,
+		    uint16_t **cap)
 {
 	uint32_t id = 0;
 	int rc = ctl_sched_id(ctl, &id);

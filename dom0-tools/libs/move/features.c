@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a guest could live on another host's CPU, asked before it goes: its CPU features travel as a
- * member of the question's configuration, and the target compares them with the most that it offers.
- * A real migration needs no such member: the policy in its stream is tried before any memory is there.
+ * Whether a guest could live on another host's CPU, asked before it goes: its CPU features travel
+ * as a member of the question's configuration, and the target compares them with the most that it
+ * offers. A real migration needs no such member: the policy in its stream is tried before any
+ * memory is there.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -82,8 +83,9 @@ char *features_into(struct ctl *ctl, domid_t domid, const char *config)
 
 	if (tree && !get_policy(ctl, domid, &policy)) {
 		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			strbuf_printf(&text, "%" PRIx32 ".%" PRIx32 ".%c=%" PRIx32 " ", words[i].leaf,
-				      words[i].subleaf, words[i].reg, word_of(&policy, &words[i]));
+			strbuf_printf(&text, "%" PRIx32 ".%" PRIx32 ".%c=%" PRIx32 " ",
+				      words[i].leaf, words[i].subleaf, words[i].reg,
+				      word_of(&policy, &words[i]));
 		if (text.text)
 			json_set_string(tree, MEMBER, text.text);
 		free_policy(&policy);
@@ -115,7 +117,8 @@ unsigned int features_missing(struct ctl *ctl, const char *config, size_t length
 			if (!lacks)
 				continue;
 			strbuf_printf(problems,
-				      "- cpu: CPUID leaf 0x%" PRIx32 ".%" PRIu32 ", e%cx: the guest has "
+				      "- cpu: CPUID leaf 0x%" PRIx32 ".%" PRIu32
+				      ", e%cx: the guest has "
 				      "seen 0x%" PRIx32 ", which is not to be had here\n",
 				      word.leaf, word.subleaf, word.reg, lacks);
 			count++;

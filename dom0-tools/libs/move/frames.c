@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's table of its frames (p2m), kept mapped while it is saved, with snapshots of it and the
- * way back from machine frame to pfn, which by construction proves itself.
+ * The guest's table of its frames (p2m), kept mapped while it is saved, with snapshots of it and
+ * the way back from machine frame to pfn, which by construction proves itself.
  *
- * The guest publishes the table in its shared info (<xen/arch-x86/xen.h>): as a range of its virtual
- * memory with the page tables that map it (p2m_cr3, p2m_vaddr), or as a tree of frame lists. All of
- * it is the guest's word: every number is checked, and what it takes is bounded.
+ * The guest publishes the table in its shared info (<xen/arch-x86/xen.h>): as a range of its
+ * virtual memory with the page tables that map it (p2m_cr3, p2m_vaddr), or as a tree of frame
+ * lists. All of it is the guest's word: every number is checked, and what it takes is bounded.
  *
  * Linux reserves room for far more memory than it has, all of it mapped to one page of "missing"
  * entries: the table ends where the same page of level 2 repeats to the end.

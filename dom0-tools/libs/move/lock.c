@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One save or migration of a domain at a time: two would take each other's dirty bits. A file per
- * domain beside light's markers, locked by the process that moves it, says who that is, so that it can
- * be told to give up; if it died, move_gc() puts right what it left in a guest that runs on.
+ * domain beside light's markers, locked by the process that moves it, says who that is, so that it
+ * can be told to give up; if it died, move_gc() puts right what it left in a guest that runs on.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -151,8 +151,8 @@ static int send_batch(struct saver *s)
 	void *view = NULL;
 
 	if (data > 0) {
-		rc = foreignmemory_map(s->save->fm, s->save->domid, PROT_READ, (size_t)data, s->mfns,
-				       s->errors, &view);
+		rc = foreignmemory_map(s->save->fm, s->save->domid, PROT_READ, (size_t)data,
+				       s->mfns, s->errors, &view);
 		if (rc)
 			return tools_fail(s->error, rc, "map-failed",
 					  "%d pages of domain %u cannot be mapped: %s", data,

@@ -102,7 +102,7 @@ int saver_pages_init(struct saver *s);
 void saver_pages_free(struct saver *s);
 /* save.c: tells the caller; not 0: he gives up. */
 int saver_progress(struct saver *s, enum move_phase phase);
-/* brake.c: less CPU for the guest than before; false: it has as little as it may. And all it had. */
+/* brake.c: less CPU for the guest; false: it has as little as it may. And all it had. */
 bool saver_brake(struct saver *s);
 void saver_unbrake(struct saver *s);
 /* The scheduler's cap of a domain, in percent of a CPU; 0: none. */
@@ -180,8 +180,8 @@ void restorer_state_free(struct restorer *r);
 void move_take_back_request(struct light *light, domid_t domid);
 
 /*
- * features.c: @config with the CPU features that the domain sees, to free, NULL: none can be had; and
- * how many of them @config names and this host lacks, with a line for each in @problems.
+ * features.c: @config with the CPU features that the domain sees, to free, NULL: none can be had;
+ * and how many of them @config names and this host lacks, with a line for each in @problems.
  */
 char *features_into(struct ctl *ctl, domid_t domid, const char *config);
 unsigned int features_missing(struct ctl *ctl, const char *config, size_t length,

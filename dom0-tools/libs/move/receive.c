@@ -107,8 +107,8 @@ static int is_here(struct receiver *r, const char *name, bool *paused)
 }
 
 /*
- * Has another receiver still to start it? One that is not started yet is destroyed if anything fails.
- * One that a receiver left half-made goes now.
+ * Has another receiver still to start it? One that is not started yet is destroyed if anything
+ * fails. One that a receiver left half-made goes now.
  */
 static bool is_on_its_way(struct receiver *r)
 {

@@ -101,7 +101,8 @@ static int set_policy(struct restorer *r)
 			   "this host's CPU cannot be what domain %u has seen: CPUID leaf 0x%x "
 			   "subleaf 0x%x",
 			   domid, bad[0], bad[1]);
-	return tools_hint(r->error, rc, "it needs a CPU with at least the features of its old host");
+	return tools_hint(r->error, rc,
+			  "it needs a CPU with at least the features of its old host");
 }
 
 static int set_time(struct restorer *r, const struct stream_item *item)

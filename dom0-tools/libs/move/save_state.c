@@ -8,8 +8,9 @@
 
 static int refused(struct saver *s, int rc, const char *what)
 {
-	return tools_fail(s->error, rc, "hypervisor", "the hypervisor does not give domain %u's %s: %s",
-			  s->save->domid, what, strerror(-rc));
+	return tools_fail(s->error, rc, "hypervisor",
+			  "the hypervisor does not give domain %u's %s: %s", s->save->domid, what,
+			  strerror(-rc));
 }
 
 /* ---- before the memory ---- */
@@ -45,7 +46,8 @@ int saver_static_data(struct saver *s)
 	int rc = stream_write_pv_info(s->writer, s->error);
 
 	rc = rc ? rc : policies(s);
-	rc = rc ? rc : stream_write_record(s->writer, STREAM_REC_STATIC_DATA_END, NULL, 0, s->error);
+	rc = rc ? rc :
+		  stream_write_record(s->writer, STREAM_REC_STATIC_DATA_END, NULL, 0, s->error);
 	return rc ? rc :
 		    stream_write_p2m_frames(s->writer, (uint32_t)s->frames.count - 1,
 					    s->frames.list_pfns, s->error);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a migration that has the domain. Until the receiver is given leave to run it (GO) it is
- * ours: whatever fails, it is resumed. From then on only the receiver's word counts; if that does
- * not come, it is asked once more over a new link, and if nobody answers the domain stays suspended
- * here, so that it never runs twice.
+ * The end of a migration that has the domain. Until the receiver is given leave to run it (GO) it
+ * is ours: whatever fails, it is resumed. From then on only the receiver's word counts; if that
+ * does not come, it is asked once more over a new link, and if nobody answers the domain stays
+ * suspended here, so that it never runs twice.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest is asked to suspend through the store (control/shutdown, docs/misc/xenstore-paths of Xen),
- * and lets itself go on when that was for nothing. A guest may refuse, answer and not act, or never
- * answer: each wait has an end, and a request nobody took is taken back. Who gives up while the guest
- * is at it finds it suspended, as a rule, and resumes it.
+ * A guest is asked to suspend through the store (control/shutdown, docs/misc/xenstore-paths of
+ * Xen), and lets itself go on when that was for nothing. A guest may refuse, answer and not act, or
+ * never answer: each wait has an end, and a request nobody took is taken back. Who gives up while
+ * the guest is at it finds it suspended, as a rule, and resumes it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -128,7 +128,7 @@ static int wait_event(struct light *light, uint64_t deadline)
 	return rc ? 0 : -ETIMEDOUT;
 }
 
-/* Who has taken the request comes to rest soon, as a rule, and is not to do so when nobody looks. */
+/* Who has taken the request comes to rest soon; it is not to do so when nobody looks. */
 static bool comes_to_rest(struct light *light, domid_t domid)
 {
 	uint64_t deadline = tools_now_ms() + REST_MS;

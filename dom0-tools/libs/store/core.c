@@ -99,7 +99,8 @@ int store_read(struct store *store, store_tx tx, const char *path, char **value,
 	return ask(store, tx, XS_READ, path, NULL, 0, value, length);
 }
 
-int store_write(struct store *store, store_tx tx, const char *path, const void *value, size_t length)
+int store_write(struct store *store, store_tx tx, const char *path, const void *value,
+		size_t length)
 {
 	return ask(store, tx, XS_WRITE, path, value, length, NULL, NULL);
 }

@@ -2,9 +2,9 @@
 /*
  * A xenstore in this process, for tests: the port that answers requests itself.
  *
- * The contract is tests/tools/fake_store.h. Kept as plain as can be: linear searches, a transaction is
- * a copy of the whole tree. Answers follow xenstored's: parents appear by themselves, removing what
- * is not there succeeds if its parent is, watches fire for what lies below and above them.
+ * The contract is tests/tools/fake_store.h. Kept as plain as can be: linear searches, a transaction
+ * is a copy of the whole tree. Answers follow xenstored's: parents appear by themselves, removing
+ * what is not there succeeds if its parent is, watches fire for what lies below and above them.
  */
 #include <assert.h>
 #include <errno.h>
@@ -485,7 +485,8 @@ static int answer_request(struct store *store, store_tx tx, const struct store_r
 		begin_transaction(answer);
 		return 0;
 	case XS_TRANSACTION_END:
-		return transaction ? commit_transaction(transaction, request->path[0] == 'T') : -ENOENT;
+		return transaction ? commit_transaction(transaction, request->path[0] == 'T') :
+				     -ENOENT;
 	case XS_INTRODUCE:
 	case XS_RELEASE:
 	case XS_RESUME:
@@ -662,7 +663,8 @@ bool fake_store_introduced(domid_t domid)
 static void dump(FILE *out, const struct node *node, int depth)
 {
 	for (; node; node = node->next) {
-		fprintf(out, "%*s%s = \"%s\"  (%s)\n", depth, "", node->name, node->value, node->perms);
+		fprintf(out, "%*s%s = \"%s\"  (%s)\n", depth, "", node->name, node->value,
+			node->perms);
 		dump(out, node->children, depth + 1);
 	}
 }

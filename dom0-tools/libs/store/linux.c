@@ -3,9 +3,10 @@
  * The xenstore client's connection under Linux: a unix socket of xenstored, or the kernel's ring
  * behind /dev/xen/xenbus, which takes and gives the same messages.
  *
- * Requests are written as far as fits and answers read meanwhile, so neither side can block the other.
- * Each carries an id of its own: answers that come after their deadline are recognised and dropped.
- * Whatever is read is cut into messages at once; watch events wait in a queue for store_event().
+ * Requests are written as far as fits and answers read meanwhile, so neither side can block the
+ * other. Each carries an id of its own: answers that come after their deadline are recognised and
+ * dropped. Whatever is read is cut into messages at once; watch events wait in a queue for
+ * store_event().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +47,7 @@ struct store {
 	unsigned int deadline_ms;
 	uint32_t next_id;
 	struct buffer in, out;
-	size_t out_begun;	/* of the message at out.start: bytes left, when its head has gone */
+	size_t out_begun; /* of the message at out.start: bytes left, when its head has gone */
 	struct event *first, *last;
 	int poll_fd;		/* store_fd(): an epoll of fd and event_fd; -1 until asked for */
 	int event_fd;		/* readable while the queue holds something */

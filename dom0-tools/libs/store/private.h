@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam inside the store client: core.c knows what requests mean, a port (linux.c, fake.c) carries
- * them. A port also has what depends on a connection: store_open(), store_close(),
+ * The seam inside the store client: core.c knows what requests mean, a port (linux.c, fake.c)
+ * carries them. A port also has what depends on a connection: store_open(), store_close(),
  * store_set_deadline(), store_fd(), store_event(), store_wait_event().
  */
 #ifndef TOOLS_LIBS_STORE_PRIVATE_H

@@ -247,7 +247,7 @@ int stream_reader_pages_taken(struct stream_reader *r, uint32_t pages)
 	if (r->failed ||
 	    (pages && (r->stage != STAGE_PAGE || r->have || r->skip || pages > r->pages_left)))
 		return -EINVAL;
-	/* All that are left, as one who reads them into their place does: no need to look at each. */
+	/* All that are left, as of one who reads them into place: no need to look at each. */
 	if (pages && pages == r->pages_left) {
 		r->offset += (uint64_t)pages * STREAM_PAGE_BYTES;
 		r->pages_left = pages = 0;

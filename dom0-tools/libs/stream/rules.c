@@ -16,7 +16,7 @@
 #define PFNS_PER_P2M_FRAME (STREAM_PAGE_BYTES / 8)
 #define EXTENDED_MAX	   128U /* the union of a domctl */
 #define XSAVE_MIN	   16U	/* xcr0 and xcr0_accum */
-/* A reader keeps states and policies until the end: several times what any CPU has (AMX: 11 KiB). */
+/* What a reader keeps until the end: several times what any CPU has (AMX: 11 KiB). */
 #define STATE_MAX	   65536U
 
 /* What has been seen; the names are for messages. */

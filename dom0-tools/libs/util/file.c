@@ -13,7 +13,7 @@
 
 void tools_keep_standard_files(void)
 {
-	/* The lowest free number is taken; the wrong way round, so that nobody takes it for a success. */
+	/* The lowest free number is taken; the wrong way round: nobody takes it for a success. */
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
 			return;
