@@ -15,8 +15,8 @@
 #define PATH_ROOM	512
 #define LIMIT		(1 << 20)
 
-static void path_of(const struct monitor_options *options, const uint8_t uuid[16], const char *suffix,
-		    char path[PATH_ROOM])
+static void path_of(const struct monitor_options *options, const uint8_t uuid[16],
+		    const char *suffix, char path[PATH_ROOM])
 {
 	char text[37];
 
@@ -38,7 +38,8 @@ int intent_write(const struct monitor_options *options, const struct intent *int
 	return error;
 }
 
-int intent_read(const struct monitor_options *options, const uint8_t uuid[16], struct intent *intent)
+int intent_read(const struct monitor_options *options, const uint8_t uuid[16],
+		struct intent *intent)
 {
 	char path[PATH_ROOM], *text;
 	int error, at = -1;

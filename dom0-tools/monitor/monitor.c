@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The domain monitor's loop: one process for all domains. xenstored's @releaseDomain wakes it, the
- * hypervisor's list tells who has ended, a child does the work (worker.c), so that nothing waits behind
- * a slow domain.
+ * hypervisor's list tells who has ended, a child does the work (worker.c), so that nothing waits
+ * behind a slow domain.
  *
- * Nothing is kept here that a fresh start would not find again: domains that ended are still listed,
- * plans are on disk. Only domains marked by kl's create are acted on: real xl's have a process each.
+ * Nothing is kept here that a fresh start would not find again: domains that ended are still
+ * listed, plans are on disk. Only domains marked by kl's create are acted on: real xl's have a
+ * process each.
  */
 #include <errno.h>
 #include <signal.h>
@@ -30,7 +31,8 @@
 /* A domain that has ended, by uuid. */
 struct job {
 	struct job *next;
-	struct xen_domctl_getdomaininfo info;	/* .handle is the key; the rest may be stale or zero */
+	/* .handle is the key; the rest may be stale or zero */
+	struct xen_domctl_getdomaininfo info;
 	pid_t pid;			/* its worker; 0: none */
 	uint64_t due;			/* when to start one; 0: never (not ours, or preserved) */
 	unsigned int tries, kills;
@@ -120,7 +122,8 @@ static _Noreturn void child(struct monitor *monitor, const struct job *job)
 	if (!job) {
 		result = light_gc(light, &error);
 		if (result != 0)
-			monitor_log("clean-up: %s", result > 0 ? "removed half-made domains" : error.text);
+			monitor_log("clean-up: %s",
+				    result > 0 ? "removed half-made domains" : error.text);
 		_exit(WORKER_DONE);
 	}
 	if (intent_read(&monitor->options, job->info.handle, &intent) == 0)
@@ -155,7 +158,7 @@ static void worker_ended(struct monitor *monitor, struct job *job, int status)
 		return;
 	}
 	if (WIFSIGNALED(status) && job->kills++ == 0) {
-		job->due = tools_now_ms();	/* killed, or a fault of ours: from there on in time */
+		job->due = tools_now_ms(); /* killed, or a fault of ours: from there on in time */
 		return;
 	}
 	if (++job->tries >= TRIES_MAX) {
@@ -212,7 +215,8 @@ static void consider(struct monitor *monitor, const struct xen_domctl_getdomaini
 	struct job *job = find_job(monitor, info->handle);
 	int ours;
 
-	if (((info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend)
+	if (((info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) ==
+	    SHUTDOWN_suspend)
 		return;		/* saved or migrated: whoever does that ends it */
 	if (job) {
 		job->seen = true;
@@ -240,7 +244,8 @@ static void enumerate(struct monitor *monitor)
 		n = ctl_getdomaininfolist(monitor->ctl, first, LIST_MAX, list);
 		for (int i = 0; i < n; i++) {
 			first = list[i].domain + 1;
-			if ((list[i].flags & XEN_DOMINF_shutdown) && !(list[i].flags & XEN_DOMINF_dying))
+			if ((list[i].flags & XEN_DOMINF_shutdown) &&
+			    !(list[i].flags & XEN_DOMINF_dying))
 				consider(monitor, &list[i]);
 		}
 	} while (n == LIST_MAX);

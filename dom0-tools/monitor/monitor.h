@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The domain monitor: what its files share. monitor.c waits for domains to end and starts a worker (a
- * short-lived child) for each that did; worker.c does what the configuration says; intent.c keeps on
- * disk what a worker has begun; report.c keeps why a domain ended; policy.c decides, and touches nothing.
+ * The domain monitor: what its files share. monitor.c waits for domains to end and starts a worker
+ * (a short-lived child) for each that did; worker.c does what the configuration says; intent.c
+ * keeps on disk what a worker has begun; report.c keeps why a domain ended; policy.c decides, and
+ * touches nothing.
  */
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
@@ -56,7 +57,8 @@ struct intent {
 };
 int intent_write(const struct monitor_options *options, const struct intent *intent);
 /* -ENOENT: none; -EINVAL: not one of ours (it is removed). */
-int intent_read(const struct monitor_options *options, const uint8_t uuid[16], struct intent *intent);
+int intent_read(const struct monitor_options *options, const uint8_t uuid[16],
+		struct intent *intent);
 bool intent_exists(const struct monitor_options *options, const uint8_t uuid[16]);
 int intent_remove(const struct monitor_options *options, const uint8_t uuid[16]);
 /* Their uuids, at most @max; the count. */
@@ -80,18 +82,20 @@ struct death {
 int report_write(const struct monitor_options *options, struct ctl *ctl, const struct death *death);
 
 /* FOLDER/NAME+ENDING as a path; what would leave the folder, or cannot be printed, becomes '_'. */
-void path_for_name(char *path, size_t room, const char *folder, const char *name, const char *ending);
+void path_for_name(char *path, size_t room, const char *folder, const char *name,
+		   const char *ending);
 
 /* --- worker.c --- */
 #define WORKER_DONE	0	/* nothing is left to do for this domain */
 #define WORKER_AGAIN	1	/* something failed: try later */
 #define WORKER_BUSY	2	/* another worker is at it */
 
-/* Does what is to be done about domain @domid (@info: as the hypervisor has it), which has ended. */
+/* Does what is to be done about domain @domid (@info: the hypervisor's), which has ended. */
 int worker_death(struct light *light, const struct monitor_options *options,
 		 const struct xen_domctl_getdomaininfo *info);
 /* Completes what a worker had begun for @uuid. */
-int worker_resume(struct light *light, const struct monitor_options *options, const uint8_t uuid[16]);
+int worker_resume(struct light *light, const struct monitor_options *options,
+		  const uint8_t uuid[16]);
 
 /* --- monitor.c --- */
 struct monitor;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's decisions, as functions of what they depend on: which action, how soon a restart, whose
- * line of the hypervisor's console, how much memory for dom0.
+ * The monitor's decisions, as functions of what they depend on: which action, how soon a restart,
+ * whose line of the hypervisor's console, how much memory for dom0.
  */
 #include <ctype.h>
 #include <string.h>
@@ -38,7 +38,7 @@ int action_for(const struct light_config *config, unsigned int reason)
 	case SHUTDOWN_watchdog:
 		return config->on_watchdog;
 	case SHUTDOWN_soft_reset:
-		/* In place it needs a control operation that PV guests do not have: a fresh start does. */
+		/* In place it needs an operation that PV guests do not have: a fresh start does. */
 		return config->on_soft_reset == LIGHT_ACTION_SOFT_RESET ? LIGHT_ACTION_RESTART :
 		       config->on_soft_reset;
 	default:

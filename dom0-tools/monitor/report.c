@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a domain ended, for who asks later: its reason, what was done about it, and the last lines that
- * the hypervisor wrote about it (a crash of a guest is told nowhere else). One file for a name; the
- * latest death counts.
+ * Why a domain ended, for who asks later: its reason, what was done about it, and the last lines
+ * that the hypervisor wrote about it (a crash of a guest is told nowhere else). One file for a
+ * name; the latest death counts.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -17,7 +17,8 @@
 #define LINES_MAX	20
 
 /* The last LINES_MAX of @text about the domain, oldest first. */
-static void write_lines(struct json_writer *json, const char *text, size_t length, unsigned int domid)
+static void write_lines(struct json_writer *json, const char *text, size_t length,
+			unsigned int domid)
 {
 	const char *start[LINES_MAX];
 	size_t bytes[LINES_MAX];
@@ -36,7 +37,8 @@ static void write_lines(struct json_writer *json, const char *text, size_t lengt
 	for (unsigned int i = count > LINES_MAX ? count - LINES_MAX : 0; i < count; i++) {
 		char line[512];
 
-		snprintf(line, sizeof(line), "%.*s", (int)bytes[i % LINES_MAX], start[i % LINES_MAX]);
+		snprintf(line, sizeof(line), "%.*s", (int)bytes[i % LINES_MAX],
+			 start[i % LINES_MAX]);
 		json_string(json, NULL, line);
 	}
 }
@@ -66,7 +68,8 @@ static void write_all(struct json_writer *json, const struct death *death, const
 	json_close_object(json);
 }
 
-void path_for_name(char *path, size_t room, const char *folder, const char *name, const char *ending)
+void path_for_name(char *path, size_t room, const char *folder, const char *name,
+		   const char *ending)
 {
 	size_t at = (size_t)snprintf(path, room, "%s/", folder), end = strlen(ending);
 

@@ -3,9 +3,9 @@
  * What is done about a domain that has ended. Runs in a child of the monitor, as destroying and
  * creating take their time and other domains do not wait for it.
  *
- * Crash-only: before the first step that cannot be undone, the whole plan is on disk (intent.c); a lock
- * on the uuid keeps two workers apart; each step looks first whether it is done already. A worker killed
- * anywhere is followed by one that resumes.
+ * Crash-only: before the first step that cannot be undone, the whole plan is on disk (intent.c); a
+ * lock on the uuid keeps two workers apart; each step looks first whether it is done already. A
+ * worker killed anywhere is followed by one that resumes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -148,7 +148,7 @@ static int destroy(struct light *light, uint32_t domid, const uint8_t uuid[16], 
 	return 0;
 }
 
-/* rename-restart: the dead one stays, under another name and uuid, and nobody watches it any more. */
+/* rename-restart: the dead one stays, under another name and uuid; nobody watches it. */
 static int preserve(struct light *light, const struct intent *intent)
 {
 	struct tools_error error = { 0 };
@@ -186,10 +186,12 @@ static int create(struct light *light, struct light_config *config, uint32_t *do
 }
 
 /*
- * Waits as restart_delay() wants; the intent is on disk, so a kill only makes it start at once. False:
- * somebody has removed the intent meanwhile, which is how to stop a domain that restarts for ever.
+ * Waits as restart_delay() wants; the intent is on disk, so a kill only makes it start at once.
+ * False: somebody has removed the intent meanwhile, which is how to stop a domain that restarts for
+ * ever.
  */
-static bool take_a_rest(const struct monitor_options *options, const uint8_t uuid[16], const char *name)
+static bool take_a_rest(const struct monitor_options *options, const uint8_t uuid[16],
+			const char *name)
 {
 	struct restarts restarts;
 	unsigned int delay;
@@ -199,7 +201,8 @@ static bool take_a_rest(const struct monitor_options *options, const uint8_t uui
 	restarts_write(options, uuid, &restarts);
 	if (delay == 0)
 		return true;
-	monitor_log("%s: %u restarts in a short time: the next one in %u s", name, restarts.count, delay);
+	monitor_log("%s: %u restarts in a short time: the next one in %u s", name, restarts.count,
+		    delay);
 	sleep(delay);
 	if (intent_exists(options, uuid))
 		return true;
@@ -208,7 +211,8 @@ static bool take_a_rest(const struct monitor_options *options, const uint8_t uui
 }
 
 /* The steps of a restart, each a no-op where a previous life has done it. */
-static int carry_out(struct light *light, const struct monitor_options *options, struct intent *intent)
+static int carry_out(struct light *light, const struct monitor_options *options,
+		     struct intent *intent)
 {
 	struct light_config config;
 	struct tools_error error = { 0 };
@@ -235,8 +239,8 @@ static int carry_out(struct light *light, const struct monitor_options *options,
 		goto fulfilled;
 	}
 	if (result != -ESRCH) {
-		monitor_log("%s: not restarted yet, as the domains cannot be listed: %s", config.name,
-			    strerror(-result));
+		monitor_log("%s: not restarted yet, as the domains cannot be listed: %s",
+			    config.name, strerror(-result));
 		goto free_config;
 	}
 	if (!take_a_rest(options, intent->uuid, config.name))
@@ -285,14 +289,15 @@ static int plan_restart(struct light *light, const struct monitor_options *optio
 	memcpy(intent.uuid, info->handle, sizeof(intent.uuid));
 	error = intent_write(options, &intent);
 	if (error != 0)
-		monitor_log("%s: cannot write what is to be done: %s", config->name, strerror(-error));
+		monitor_log("%s: cannot write what is to be done: %s", config->name,
+			    strerror(-error));
 	else
 		error = carry_out(light, options, &intent);
 	free(intent.config);
 	return error;
 }
 
-/* From the configuration that it is to have from now on (config-update may have left another one). */
+/* From the configuration that it is to have from now on: config-update may have left another. */
 static int restart(struct light *light, const struct monitor_options *options,
 		   const struct xen_domctl_getdomaininfo *info, int action)
 {
@@ -315,7 +320,8 @@ static int act(struct light *light, const struct monitor_options *options,
 {
 	unsigned int reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
 	int action = action_for(config, reason);
-	const char *what = light_action_name(action), *name = config->name ? config->name : "(unnamed)";
+	const char *what = light_action_name(action),
+		   *name = config->name ? config->name : "(unnamed)";
 	struct death death = { .name = name, .domid = info->domain, .reason = reason,
 			       .action = what ? what : "destroy",
 			       .ran_ms = info->cpu_time / 1000000 };
@@ -364,7 +370,8 @@ int worker_death(struct light *light, const struct monitor_options *options,
 	return result == 0 ? WORKER_DONE : WORKER_AGAIN;
 }
 
-int worker_resume(struct light *light, const struct monitor_options *options, const uint8_t uuid[16])
+int worker_resume(struct light *light, const struct monitor_options *options,
+		  const uint8_t uuid[16])
 {
 	struct tools_error error = { 0 };
 	struct intent intent;
