@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenstore: the store from a shell, for hotplug scripts and curious people where Xen's own tools are not
- * installed. Called as xenstore-read, xenstore-write and so on, or as `xenstore read`.
+ * xenstore: the store from a shell, for hotplug scripts and curious people where Xen's own tools
+ * are not installed. Called as xenstore-read, xenstore-write and so on, or as `xenstore read`.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -82,7 +82,8 @@ static int unescape(char *text)
 		if (*p == 'n' || *p == 't' || *p == 'r' || *p == '\\') {
 			*out++ = *p == 'n' ? '\n' : *p == 't' ? '\t' : *p == 'r' ? '\r' : '\\';
 			p++;
-		} else if (*p == 'x' && isxdigit((unsigned char)p[1]) && isxdigit((unsigned char)p[2])) {
+		} else if (*p == 'x' && isxdigit((unsigned char)p[1]) &&
+			   isxdigit((unsigned char)p[2])) {
 			memcpy(digits, p + 1, 2);
 			*out++ = (char)strtoul(digits, NULL, 16);
 			p += 3;
@@ -262,8 +263,8 @@ static int run_watch(struct store *store, const struct settings *settings, int c
 	return 0;
 }
 
-static int change_permissions(struct store *store, const struct settings *settings, const char *path,
-			      const struct store_perm *perms, unsigned int n)
+static int change_permissions(struct store *store, const struct settings *settings,
+			      const char *path, const struct store_perm *perms, unsigned int n)
 {
 	int error = store_set_perms(store, 0, path, perms, n);
 	char **names;
@@ -297,13 +298,15 @@ static int run_chmod(struct store *store, const struct settings *settings, int c
 
 		if (!strchr("nrwb", words[i][0]) || end == words[i] + 1 || *end || domid > 0x7fff)
 			return complain("no permission", words[i], -EINVAL);
-		perms[i - 1] = (struct store_perm){ .access = words[i][0], .domid = (domid_t)domid };
+		perms[i - 1] = (struct store_perm){ .access = words[i][0],
+						    .domid = (domid_t)domid };
 	}
 	return change_permissions(store, settings, words[0], perms, (unsigned int)count - 1);
 }
 
 /* What the daemon does for its administrator; "help" lists it. */
-static int run_control(struct store *store, const struct settings *settings, int count, char **words)
+static int run_control(struct store *store, const struct settings *settings, int count,
+		       char **words)
 {
 	char command[XENSTORE_PAYLOAD_MAX], *answer;
 	size_t length = 0, more;
@@ -318,7 +321,8 @@ static int run_control(struct store *store, const struct settings *settings, int
 	}
 	error = store_control(store, command, length, &answer);
 	if (error < 0)
-		return complain("the daemon refuses (`xenstore control help' lists what it knows)", words[0], error);
+		return complain("the daemon refuses (`xenstore control help' lists what it knows)",
+				words[0], error);
 	if (*answer)
 		puts(answer);
 	free(answer);

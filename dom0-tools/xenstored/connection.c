@@ -2,9 +2,9 @@
 /*
  * Connections: their slots in the shared state, their input, and how they come and go.
  *
- * Input is taken into a buffer in shared memory (the bytes, then the count, then a ring's req_cons) and
- * served message by message. A slot's in_done moves when the record of a request is committed; the
- * buffer is given back when all in it is served.
+ * Input is taken into a buffer in shared memory (the bytes, then the count, then a ring's req_cons)
+ * and served message by message. A slot's in_done moves when the record of a request is committed;
+ * the buffer is given back when all in it is served.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -102,7 +102,8 @@ struct conn *conn_open_ring(struct xsd *x, struct domain *d)
 	struct conn *c = conn_make(x, CONN_RING, free_slot(x), ++x->next_epoch);
 
 	if (!c)
-		abort();	/* conn_has_room() said so; sockets leave slots for rings: see the port's limit */
+		/* conn_has_room() said so; sockets leave slots for rings: see the port's limit */
+		abort();
 	c->domain = d;
 	d->conn = c;
 	conn_journal(x, c);
@@ -340,7 +341,7 @@ static uint32_t take(struct xsd *x, struct conn *c, struct slot *slot, uint32_t 
 		return 0;
 	}
 	served = slot->in_done - b->base;
-	/* With nothing served in the buffer there may come more than one message; else just this. */
+	/* With nothing served in the buffer more than one message may come; else just this. */
 	want = served ? served + need - b->used : MESSAGE_MAX - b->used;
 	if (c->kind == CONN_SOCKET)
 		n = take_socket(x, c, b, want);
@@ -353,7 +354,7 @@ static uint32_t take(struct xsd *x, struct conn *c, struct slot *slot, uint32_t 
 
 #define TOO_LONG UINT32_MAX
 
-/* Whether a whole message is in the buffer: its place, else how many bytes are needed, or TOO_LONG. */
+/* A whole message in the buffer: its place, else how many bytes are needed, or TOO_LONG. */
 static const char *whole_message(struct xsd *x, struct slot *slot, struct xsd_sockmsg *msg,
 				 uint32_t *need)
 {
@@ -387,7 +388,7 @@ static bool work_once(struct xsd *x, struct conn *c)
 			conn_kill(x, c, XENSTORE_ERROR_PROTO);
 			return false;
 		}
-		/* A socket that has more calls again: no system call just to see that there is none. */
+		/* A socket that has more calls again: no system call to see that there is none. */
 		if ((c->took && c->kind == CONN_SOCKET) || !take(x, c, slot, need))
 			return false;
 		c->took = true;

@@ -24,7 +24,8 @@ static int say(struct request *r, const char *text)
 	return 0;
 }
 
-static int ctl_check(struct request *r, unsigned int argc, const char **argv __attribute__((unused)))
+static int ctl_check(struct request *r, unsigned int argc,
+		     const char **argv __attribute__((unused)))
 {
 	char text[64];
 	unsigned int bad;
@@ -70,14 +71,16 @@ static int ctl_memreport(struct request *r, unsigned int argc,
 
 	if (argc > 1)
 		return -EINVAL;
-	xsd_log(x, "memory: %lu KiB resident; %u nodes, %u connections, %u domains, %u watched paths, "
+	xsd_log(x,
+		"memory: %lu KiB resident; %u nodes, %u connections, %u domains, %u watched paths, "
 		"%u transactions; journal %zu KiB, of which state %zu KiB",
 		port_memory(x->port) / 1024, x->nodes.count + 1, x->conn_count, x->domains.count,
 		x->groups.count, x->open_tx, x->journal.tail / 1024, x->journal.snapshot / 1024);
 	return say(r, "OK");
 }
 
-static int ctl_stats(struct request *r, unsigned int argc, const char **argv __attribute__((unused)))
+static int ctl_stats(struct request *r, unsigned int argc,
+		     const char **argv __attribute__((unused)))
 {
 	struct xsd *x = r->x;
 	char text[640];
@@ -123,7 +126,8 @@ static int show_domain(struct request *r, const char *which)
 	n = sprintf(text, "Domain %lu:\n", domid);
 	for (unsigned int i = 0; i < 3; i++)
 		n += sprintf(text + n, "%-16s: %8u\n", quota_name(kinds[i]), d->used[kinds[i]]);
-	n += sprintf(text + n, "%-16s: %8u\n", "outstanding", d->conn ? d->conn->queued_replies : 0);
+	n += sprintf(text + n, "%-16s: %8u\n", "outstanding",
+		     d->conn ? d->conn->queued_replies : 0);
 	sprintf(text + n, "%-16s: %8u\n", "memory", d->used[QUOTA_MEMORY]);
 	return say(r, text);
 }
@@ -167,8 +171,8 @@ static int ctl_quota_soft(struct request *r, unsigned int argc,
 }
 
 /*
- * The keeper process starts the new binary on the same journal and sockets, so that there is nothing to
- * wait for: transactions stay open over it.
+ * The keeper process starts the new binary on the same journal and sockets, so that there is
+ * nothing to wait for: transactions stay open over it.
  */
 static int ctl_live_update(struct request *r, unsigned int argc, const char **argv)
 {

@@ -269,7 +269,8 @@ unsigned int xsd_check(struct xsd *x)
 	unsigned int seen = 0, bad = check_nodes(x, &seen), entries = 0, txs = 0;
 
 	if (seen != x->nodes.count + 1) {
-		xsd_log(x, "check: %u nodes in the tree, %u in the table", seen, x->nodes.count + 1);
+		xsd_log(x, "check: %u nodes in the tree, %u in the table", seen,
+			x->nodes.count + 1);
 		bad++;
 	}
 	for (size_t i = 0; i < (size_t)1 << x->domains.bits; i++)
@@ -290,8 +291,8 @@ unsigned int xsd_check(struct xsd *x)
 		}
 	}
 	if (entries != x->entries.count || txs != x->open_tx) {
-		xsd_log(x, "check: %u transactions with %u entries, counted %u and %u", txs, entries,
-			x->open_tx, x->entries.count);
+		xsd_log(x, "check: %u transactions with %u entries, counted %u and %u", txs,
+			entries, x->open_tx, x->entries.count);
 		bad++;
 	}
 	return bad;

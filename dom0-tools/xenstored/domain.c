@@ -2,8 +2,8 @@
 /*
  * What the store knows of domains: rings, rights, quotas, and how they end.
  *
- * A domain is known from its introduction or from its first mention in permissions on; its record goes
- * when the hypervisor no longer has it or the toolstack releases it, with all nodes it owns.
+ * A domain is known from its introduction or from its first mention in permissions on; its record
+ * goes when the hypervisor no longer has it or the toolstack releases it, with all nodes it owns.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -2,8 +2,9 @@
 /*
  * The journal's files: mapping, growing, records and the switch from one file to the next.
  *
- * A record that finds no room in /run ends the process: a request is either recorded or was not served. room.c
- * keeps that from happening but to records far larger than usual; the request is then refused by the next process.
+ * A record that finds no room in /run ends the process: a request is either recorded or was not
+ * served. room.c keeps that from happening but to records far larger than usual; the request is
+ * then refused by the next process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -242,7 +243,10 @@ bool journal_wants_compaction(const struct journal *j, bool idle)
 
 bool journal_compact_begin(struct journal *j)
 {
-	/* About what the snapshot will need, no more than what led to the state; if it grows further, so does this. */
+	/*
+	 * About what the snapshot will need, no more than what led to the state; if it grows
+	 * further, so does this.
+	 */
 	size_t guess = j->snapshot + j->snapshot / 2 + GROW, room;
 	int fd = j->fd[!j->which];
 
@@ -326,7 +330,7 @@ struct inbuf *journal_buf_get(struct journal *j, struct slot *slot)
 
 void journal_buf_put(struct journal *j, struct slot *slot)
 {
-	/* A slot whose last user was closed by an earlier process names a buffer that is not its own. */
+	/* A slot whose last user an earlier process closed names a buffer that is not its own. */
 	if (j->buf_owner[slot->buf] == slot - j->slots) {
 		j->buf_owner[slot->buf] = 0;
 		j->free_bufs[j->free_count++] = slot->buf;

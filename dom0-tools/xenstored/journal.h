@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory that outlives the store daemon: files on a tmpfs, mapped, so that every byte written is
- * kept when the process is killed at any instant (not when the machine is: /run goes with it).
+ * The memory that outlives the store daemon: files on a tmpfs, mapped, so that every byte written
+ * is kept when the process is killed at any instant (not when the machine is: /run goes with it).
  *
  * state: a struct shared with what changes without a record (who received and sent how much: struct
  *	slot per connection) and the buffers of input not yet served.
  * journal.0, journal.1: records, appended; one file is current, the other is written by compaction.
  *	One 64-bit store (shared.pos) commits a record, takes it back, or switches files.
  *
- * Use: rec_begin(), rec_item()... , rec_commit(). A record holds items (enum item_type); what each means
- * is in restore.c. Positions in streams are absolute, so that doing a record's effects twice is harmless.
+ * Use: rec_begin(), rec_item()... , rec_commit(). A record holds items (enum item_type); what each
+ * means is in restore.c. Positions in streams are absolute, so that doing a record's effects twice
+ * is harmless.
  */
 #ifndef XENSTORED_JOURNAL_H
 #define XENSTORED_JOURNAL_H
@@ -120,8 +121,8 @@ struct slot {
 #define SEND_PIECES 8
 
 /*
- * Input that is taken but not served: bytes @base up to @base + @used of the stream. recvmmsg() notes
- * the count itself, here: a killed process leaves either no byte taken or the count.
+ * Input that is taken but not served: bytes @base up to @base + @used of the stream. recvmmsg()
+ * notes the count itself, here: a killed process leaves either no byte taken or the count.
  */
 struct inbuf {
 	uint64_t base;
@@ -146,7 +147,7 @@ struct shared {
 		struct mmsghdr mm;
 		struct iovec iov[SEND_PIECES];
 	} send;
-	/* The request whose record found no room: to be refused by the next process. Slot 0: none. */
+	/* Whose record found no room: to be refused by the next process. Slot 0: none. */
 	uint32_t refuse_slot, refuse_epoch;
 	uint64_t refuse_done;
 };
@@ -174,7 +175,7 @@ struct journal {
 	size_t old_room;
 };
 
-/* @dir is made if need be. 1: there is state of an earlier process; 0: fresh; -EBUSY: in use; -errno. */
+/* @dir is made if need be. 1: it has an earlier process's state; 0: fresh; -EBUSY; -errno. */
 int journal_open(struct journal *j, const char *dir);
 void journal_close(struct journal *j);
 
@@ -192,7 +193,10 @@ void rec_rewind(struct journal *j);
 
 /* Whether it is worth it to write all state anew; @idle: there is nothing else to do. */
 bool journal_wants_compaction(const struct journal *j, bool idle);
-/* Between these two, one record is written: all state. False: there is no room for it now; the log goes on. */
+/*
+ * Between these two, one record is written: all state. False: there is no room for it now; the log
+ * goes on.
+ */
 bool journal_compact_begin(struct journal *j);
 void journal_compact_end(struct journal *j);
 
@@ -207,9 +211,9 @@ void journal_buf_keep(struct journal *j, struct slot *slot);
 void journal_buf_kept(struct journal *j);
 
 /*
- * Store @value where a killed process's successor looks: after all that was stored before, and before
- * all that is stored later. A process sees its own stores in order, so the compiler alone is held back;
- * for a ring's other end, x86 keeps stores in order, and the release does elsewhere.
+ * Store @value where a killed process's successor looks: after all that was stored before, and
+ * before all that is stored later. A process sees its own stores in order, so the compiler alone is
+ * held back; for a ring's other end, x86 keeps stores in order, and the release does elsewhere.
  */
 #define publish(where, value) do { \
 	__asm__ volatile("" ::: "memory"); \

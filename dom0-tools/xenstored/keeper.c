@@ -125,8 +125,9 @@ static void replace(struct options *options)
 }
 
 /*
- * A worker has ended: whoever started us in the background, and waits for one that serves, has waited enough?
- * Those that served have turned @ready_fd, a pipe, into something that leads nowhere.
+ * A worker has ended: whoever started us in the background, and waits for one that serves, has
+ * waited enough? Those that served have turned @ready_fd, a pipe, into something that leads
+ * nowhere.
  */
 static bool give_up(int ready_fd, unsigned int tries, time_t since)
 {

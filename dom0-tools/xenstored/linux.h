@@ -2,9 +2,9 @@
 /*
  * The store daemon as a Linux program: its options, its two processes, its loop.
  *
- * The keeper (keeper.c) is started first and does nothing but wait. The worker (port_linux.c) serves;
- * both share one table of file descriptors, so that clients' sockets outlive a worker that is killed and
- * are taken up by the next one.
+ * The keeper (keeper.c) is started first and does nothing but wait. The worker (port_linux.c)
+ * serves; both share one table of file descriptors, so that clients' sockets outlive a worker that
+ * is killed and are taken up by the next one.
  */
 #ifndef XENSTORED_LINUX_H
 #define XENSTORED_LINUX_H
@@ -32,8 +32,8 @@ struct options {
 #define EXIT_UPDATE 75		/* replace the program */
 
 /*
- * Serves until it is told to stop; the exit status. @first: no worker before it in this keeper's life;
- * @crashed: the last one ended by a fault; @adopted: sockets are left from earlier workers;
+ * Serves until it is told to stop; the exit status. @first: no worker before it in this keeper's
+ * life; @crashed: the last one ended by a fault; @adopted: sockets are left from earlier workers;
  * @ready_fd: gets a byte when clients can come, then leads nowhere but stays open; or -1.
  */
 int worker_run(const struct options *options, bool crashed, bool adopted, int ready_fd);

@@ -155,7 +155,8 @@ static void open_socket(struct options *o)
 	if (o->listen_fd < 0)
 		fail("socket", strerror(errno));
 	umask(077);
-	if (bind(o->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(o->listen_fd, 128) < 0)
+	if (bind(o->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(o->listen_fd, 128) < 0)
 		fail(o->socket, strerror(errno));
 	umask(022);
 }
@@ -172,7 +173,7 @@ static void to_null(void)
 		close(fd);
 }
 
-/* The caller's process waits until clients can come, then ends; the rest goes on in the background. */
+/* The caller's process waits until clients can come, then ends; the rest is the background's. */
 static int background(struct options *o)
 {
 	int ready[2];

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages to clients: made within a record, delivered once it is committed, queued while the client
- * does not take them.
+ * Messages to clients: made within a record, delivered once it is committed, queued while the
+ * client does not take them.
  *
- * Exactly once: a message has a place in its client's stream of output, and the slot says how much of
- * the stream was delivered. Rings: bytes, then the slot's count, then rsp_prod, which a successor simply
- * publishes again. Sockets: sendmmsg() notes its own result in shared memory before the process can die.
+ * Exactly once: a message has a place in its client's stream of output, and the slot says how much
+ * of the stream was delivered. Rings: bytes, then the slot's count, then rsp_prod, which a
+ * successor simply publishes again. Sockets: sendmmsg() notes its own result in shared memory
+ * before the process can die.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Permissions: sets of entries that nodes share, what they let a connection do, and their wire form.
+ * Permissions: sets of entries that nodes share, what they let a connection do, and their wire
+ * form.
  *
- * The first entry names the owner and what all others may; dom0 may everything. An entry counts only
- * for the very domain it was made for: domain ids are used again, instances are not.
+ * The first entry names the owner and what all others may; dom0 may everything. An entry counts
+ * only for the very domain it was made for: domain ids are used again, instances are not.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -24,7 +24,7 @@ void port_log_to(struct port *p, const char *where);
 #define DOMAIN_DYING	4
 /* DOMAIN_ bits of a domain as the hypervisor sees it now; 0: no such domain. */
 unsigned int port_domain_state(struct port *p, unsigned int domid);
-/* The next answers of port_domain_state() may come from one look at all, taken now, until the end. */
+/* The next answers of port_domain_state() may come from one look at all, until the end. */
 void port_domains_snapshot(struct port *p, bool begin);
 
 /* The ring's page of a domain (dom0's own for 0). -errno. */
@@ -36,7 +36,7 @@ int port_bind(struct port *p, unsigned int domid, uint32_t remote_port);
 void port_unbind(struct port *p, int local);
 void port_notify(struct port *p, int local);
 
-/* One message each way, never blocking; the count of bytes also stands in @m->msg_len then. -errno. */
+/* One message, never blocking; the count of bytes also stands in @m->msg_len then. -errno. */
 int port_recv(struct port *p, int fd, struct mmsghdr *m);
 int port_send(struct port *p, int fd, struct mmsghdr *m);
 #define WANT_READ	1

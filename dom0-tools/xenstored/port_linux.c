@@ -108,7 +108,8 @@ void port_domains_snapshot(struct port *p, bool begin)
 
 static int by_domid(const void *key, const void *info)
 {
-	return *(const unsigned int *)key - (int)((const struct xen_domctl_getdomaininfo *)info)->domain;
+	return *(const unsigned int *)key -
+	       (int)((const struct xen_domctl_getdomaininfo *)info)->domain;
 }
 
 unsigned int port_domain_state(struct port *p, unsigned int domid)
@@ -145,8 +146,8 @@ static int map_own(struct xenstore_domain_interface **ring)
 }
 
 /*
- * By frame if one was named: the kernel then only enters it in our table. For its first grant it would
- * prepare 128 MiB worth of page structures, some 42 million instructions.
+ * By frame if one was named: the kernel then only enters it in our table. For its first grant it
+ * would prepare 128 MiB worth of page structures, some 42 million instructions.
  */
 int port_ring_map(struct port *p, unsigned int domid, uint64_t frame,
 		  struct xenstore_domain_interface **ring)
@@ -216,7 +217,8 @@ void port_notify(struct port *p, int local)
 
 /*
  * The bare system calls: it is the kernel that has to store msg_len, before it returns to a process
- * that may be killed. (musl's sendmmsg() calls sendmsg() and stores it itself.) All padding is zero.
+ * that may be killed. (musl's sendmmsg() calls sendmsg() and stores it itself.) All padding is
+ * zero.
  */
 int port_recv(struct port *p __attribute__((unused)), int fd, struct mmsghdr *m)
 {

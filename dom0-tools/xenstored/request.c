@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests: a table of what each message type does, each handler checking everything before it changes
- * anything. The protocol is docs/misc/xenstore.txt of Xen.
+ * Requests: a table of what each message type does, each handler checking everything before it
+ * changes anything. The protocol is docs/misc/xenstore.txt of Xen.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -88,7 +88,7 @@ static unsigned int base_path(struct request *r, char *to)
 	return sprintf(to, "/local/domain/%u/", r->conn->domain->domid);
 }
 
-/* @name, made absolute, taken apart into x->path; the base's length if it was relative, or -EINVAL. */
+/* @name, made absolute, taken apart into x->path; its base's length if relative, or -EINVAL. */
 static int parse(struct request *r, const char *name)
 {
 	struct xsd *x = r->x;
@@ -308,7 +308,7 @@ static int do_set_perms(struct request *r)
 
 /* --- Watches --- */
 
-/* The path of WATCH and UNWATCH in x->path_text: special names as they are. The base, or -EINVAL. */
+/* The path of WATCH and UNWATCH in x->path_text; special names as is. The base, or -EINVAL. */
 static int watch_path(struct request *r, const char *name)
 {
 	if (!name || name[0] != '@')
@@ -577,8 +577,8 @@ static bool no_room_for(struct request *r, uint64_t in_done)
 	struct shared *s = r->x->journal.shared;
 	unsigned int flags = r->msg.type < XS_TYPE_COUNT ? types[r->msg.type].flags : READS;
 
-	if (s->refuse_slot && s->refuse_slot == r->conn->slot && s->refuse_epoch == r->conn->epoch &&
-	    s->refuse_done == in_done) {
+	if (s->refuse_slot && s->refuse_slot == r->conn->slot &&
+	    s->refuse_epoch == r->conn->epoch && s->refuse_done == in_done) {
 		xsd_log(r->x, "a request of domain %u is refused: /run has no room for its record",
 			r->conn->domain->domid);
 		return true;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From records to state and back: replaying the journal at start, and writing all state as the first
- * record of a fresh journal.
+ * From records to state and back: replaying the journal at start, and writing all state as the
+ * first record of a fresh journal.
  *
- * Items change state through the same functions as requests do, so that a replayed store is the store
- * that was; only what reaches outside (rings, sockets, watch events) is left to others. The journal is
- * our own, but a damaged one must not do harm: lengths are checked, what makes no sense ends the replay.
+ * Items change state through the same functions as requests do, so that a replayed store is the
+ * store that was; only what reaches outside (rings, sockets, watch events) is left to others. The
+ * journal is our own, but a damaged one must not do harm: lengths are checked, what makes no sense
+ * ends the replay.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -235,7 +236,8 @@ static int on_watch(struct xsd *x, const void *payload)
 	const char *path = (const char *)(i + 1);
 	struct conn *c = conn_at(x, i->slot);
 
-	return c && !watch_add(x, c, path, path + strlen(path) + 1, i->depth, i->base) ? 0 : -EPROTO;
+	return c && !watch_add(x, c, path, path + strlen(path) + 1, i->depth, i->base) ? 0 :
+											 -EPROTO;
 }
 
 static int on_unwatch(struct xsd *x, const void *payload)
@@ -397,8 +399,9 @@ static void save_nodes(struct xsd *x)
 
 	for (const struct node *n = x->root; n; n = node_after(n)) {
 		unsigned int path = node_path(n, text), entries = n->perms->count;
-		struct item_node *i = rec_item(&x->journal, ITEM_NODE, sizeof(*i) + path + n->length +
-					       entries * sizeof(struct perm));
+		struct item_node *i =
+			rec_item(&x->journal, ITEM_NODE,
+				 sizeof(*i) + path + n->length + entries * sizeof(struct perm));
 		char *to = (char *)(i + 1);
 
 		*i = (struct item_node){ .path = path, .perms = entries, .value = n->length };

@@ -2,10 +2,11 @@
 /*
  * When /run is full: the store goes on with what it has.
  *
- * Each request finds a reserve ahead of it in the journal, which is there before the request is looked at. Once the
- * reserve cannot be had any more, whatever adds to the store is refused with ENOSPC; what reads or removes is
- * served from the reserve, and clients and domains may go. When that is used as well only reads are served: they
- * leave nothing in the journal. All goes on by itself as soon as there is room.
+ * Each request finds a reserve ahead of it in the journal, which is there before the request is
+ * looked at. Once the reserve cannot be had any more, whatever adds to the store is refused with
+ * ENOSPC; what reads or removes is served from the reserve, and clients and domains may go. When
+ * that is used as well only reads are served: they leave nothing in the journal. All goes on by
+ * itself as soon as there is room.
  */
 #include "port.h"
 #include "xsd.h"
@@ -26,9 +27,11 @@ enum room room_left(struct xsd *x)
 	if (now == ROOM_AMPLE)
 		xsd_log(x, "there is room in %s again: all requests are served", x->dir);
 	else if (now == ROOM_NONE)
-		xsd_log(x, "no room in %s, and the reserve is used: only reading is served", x->dir);
+		xsd_log(x, "no room in %s, and the reserve is used: only reading is served",
+			x->dir);
 	else if (x->room == ROOM_AMPLE)
-		xsd_log(x, "no room in %s: requests that add to the store are refused (ENOSPC) until there is",
+		xsd_log(x,
+			"no room in %s: requests that add to the store are refused (ENOSPC) until there is",
 			x->dir);
 	x->room = now;
 	return now;

@@ -90,8 +90,8 @@ static inline struct link *table_first(const struct table *t, uint32_t hash)
 }
 
 /*
- * Memory or the end of the process: the daemon is crash-only, so what cannot be completed is taken up
- * again from the journal by the next one.
+ * Memory or the end of the process: the daemon is crash-only, so what cannot be completed is taken
+ * up again from the journal by the next one.
  */
 void *xalloc(size_t bytes);	/* zeroed */
 void *xcopy(const void *bytes, size_t length);

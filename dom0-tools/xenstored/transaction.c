@@ -2,13 +2,13 @@
 /*
  * Transactions: each keeps entries for the paths it read or changed, and nothing of the rest.
  *
- * A change by others at a path that a transaction relies on dooms it there and then (its commit will
- * be -EAGAIN); what it saw is kept for it, so that it goes on seeing the same. A commit therefore has
- * nothing to compare. Only reading makes transactions depend: two that create different children of
- * one node do not disturb each other.
+ * A change by others at a path that a transaction relies on dooms it there and then (its commit
+ * will be -EAGAIN); what it saw is kept for it, so that it goes on seeing the same. A commit
+ * therefore has nothing to compare. Only reading makes transactions depend: two that create
+ * different children of one node do not disturb each other.
  *
- * Nobody starves: a connection that was refused REFUSALS times in a row by others gets priority for its
- * next transaction. While that is open (for a bounded time), requests that would doom it wait.
+ * Nobody starves: a connection that was refused REFUSALS times in a row by others gets priority for
+ * its next transaction. While that is open (for a bounded time), requests that would doom it wait.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -51,7 +51,9 @@ static unsigned int domain_prefix(const char *text, unsigned int length)
 		return 0;
 	while (i < length && text[i] >= '0' && text[i] <= '9')
 		i++;
-	return i < length && i > sizeof(prefix) - 1 && i <= sizeof(prefix) + 4 && text[i] == '/' ? i + 1 : 0;
+	return i < length && i > sizeof(prefix) - 1 && i <= sizeof(prefix) + 4 && text[i] == '/' ?
+		       i + 1 :
+		       0;
 }
 
 bool path_parse(struct xsd *x, const char *text, unsigned int length, struct path *p)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nodes as a request sees and changes them: the committed tree, or with the entries of its transaction
- * laid over it.
+ * Nodes as a request sees and changes them: the committed tree, or with the entries of its
+ * transaction laid over it.
  */
 #include <errno.h>
 #include <string.h>
@@ -131,7 +131,8 @@ void view_children(struct request *r, const struct path *p, const struct view *v
 
 /* --- Changes --- */
 
-static bool too_big(struct request *r, unsigned int length, const struct node *n, unsigned int perms)
+static bool too_big(struct request *r, unsigned int length, const struct node *n,
+		    unsigned int perms)
 {
 	unsigned int bytes = length + (n ? n->children_bytes : 0) + perms * sizeof(struct perm);
 
@@ -283,7 +284,8 @@ static int remove_below(struct request *r, char *text, unsigned int length, unsi
 
 		memcpy(text + at, ce->path + at, ce->path_length - at);
 		err = remove_below(r, text, ce->path_length, level + 1,
-				   child_hash(r->x, hash, level, ce->path + at, ce->path_length - at),
+				   child_hash(r->x, hash, level, ce->path + at,
+					      ce->path_length - at),
 				   NULL, ce);
 		if (err)
 			return err;

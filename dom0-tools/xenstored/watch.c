@@ -112,7 +112,8 @@ static bool permitted(const struct conn *c, const struct node *n, const struct n
 {
 	if (privileged(c))
 		return true;
-	return (old && perms_for(c, old) & PERM_READ) || (n && perms_for(c, n->perms) & PERM_READ) ||
+	return (old && perms_for(c, old) & PERM_READ) ||
+	       (n && perms_for(c, n->perms) & PERM_READ) ||
 	       (n && parent && perms_for(c, parent->perms) & PERM_READ);
 }
 
@@ -125,7 +126,8 @@ static void fire_group(struct xsd *x, struct watch_group *g, const struct path *
 
 		if ((w->depth < 0 || below <= (unsigned int)w->depth) &&
 		    permitted(w->conn, n, n ? n->parent : NULL, old))
-			conn_event(x, w->conn, p->text + w->base, p->end[level] - w->base, w->token);
+			conn_event(x, w->conn, p->text + w->base, p->end[level] - w->base,
+				   w->token);
 	}
 }
 
@@ -195,8 +197,8 @@ void watch_fire_special(struct xsd *x, unsigned int which, unsigned int domid)
 			struct watch *w = list_object(i, struct watch, in_group);
 
 			if (perms_for(w->conn, x->special[which]) & PERM_READ)
-				conn_event(x, w->conn, text, w->depth == 1 ? (unsigned int)length : name,
-					   w->token);
+				conn_event(x, w->conn, text,
+					   w->depth == 1 ? (unsigned int)length : name, w->token);
 		}
 	if (one)
 		list_for_each(i, &one->watches) {

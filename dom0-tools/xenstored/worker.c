@@ -78,7 +78,7 @@ static void each_fd(void (*each)(struct port *p, int fd), struct port *p)
 	closedir(dir);
 }
 
-/* A dead worker's devices, mappings' files and journal: its locks and event channels go with them. */
+/* A dead worker's devices, mappings and journal: its locks and event channels go with them. */
 static void sweep(struct port *p, int fd)
 {
 	const struct options *o = p->options;
@@ -95,7 +95,7 @@ static struct conn *socket_conn(struct xsd *x, int fd)
 	return NULL;
 }
 
-/* A client's socket: known from the journal, or accepted by a worker that died before it could say so. */
+/* A client's socket: in the journal, or accepted by a worker that died before it could say so. */
 static void adopt(struct port *p, int fd)
 {
 	struct xsd *x = &p->x;
@@ -284,7 +284,7 @@ static void tell_ready(const struct options *o, int ready_fd)
 	}
 	if (write(ready_fd, "", 1) < 0)
 		perror("xenstored");
-	/* It stays open, to nobody: a later worker says the same, and closes no other file of this number. */
+	/* It stays open, to nobody: a later worker says the same and closes no other file. */
 	null = open("/dev/null", O_WRONLY);
 	if (null >= 0) {
 		dup2(null, ready_fd);

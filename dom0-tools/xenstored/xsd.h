@@ -2,11 +2,11 @@
 /*
  * The store daemon's state and what its files offer each other.
  *
- * Bytes come in by connection.c, become requests in request.c, and end as changes of the tree (tree.c),
- * directly or through a transaction (transaction.c), as watch events (watch.c) and as answers. All that
- * a request changes and says is one record of the journal (journal.c): a process killed at any instant
- * leaves either the whole record or none, and restore.c makes the same state of the records again.
- * The operating system is behind port.h.
+ * Bytes come in by connection.c, become requests in request.c, and end as changes of the tree
+ * (tree.c), directly or through a transaction (transaction.c), as watch events (watch.c) and as
+ * answers. All that a request changes and says is one record of the journal (journal.c): a process
+ * killed at any instant leaves either the whole record or none, and restore.c makes the same state
+ * of the records again. The operating system is behind port.h.
  */
 #ifndef XENSTORED_XSD_H
 #define XENSTORED_XSD_H
@@ -292,8 +292,9 @@ void xsd_init(struct xsd *x, struct port *port, uint32_t seed);
 void xsd_free(struct xsd *x);
 void xsd_log(struct xsd *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /*
- * Opens the journal below @dir and takes up what is in it. @crashed: the last process ended by a fault of
- * its own. @keep_sockets: clients' sockets are still open. 1: state was taken up, 0: none, -errno.
+ * Opens the journal below @dir and takes up what is in it. @crashed: the last process ended by a
+ * fault of its own. @keep_sockets: clients' sockets are still open. 1: state was taken up, 0: none,
+ * -errno.
  */
 int xsd_start(struct xsd *x, const char *dir, bool crashed, bool keep_sockets);
 /* Serves what is ready, drops what died; true: there is more to do at once. */
@@ -319,7 +320,7 @@ struct node *node_find(struct xsd *x, const struct path *p, unsigned int level);
 /* The nearest existing ancestor of @p above @level; *found its level. The root always exists. */
 struct node *node_nearest(struct xsd *x, const struct path *p, unsigned int level,
 			  unsigned int *found);
-/* Writes the node's path (its length as result, without NUL) to @text of XENSTORE_ABS_PATH_MAX + 64. */
+/* Writes the node's path (result: its length without NUL) to @text[XENSTORE_ABS_PATH_MAX + 64]. */
 unsigned int node_path(const struct node *n, char *text);
 /* The tree's next node, parents before their children; NULL after the last. */
 struct node *node_after(const struct node *n);
@@ -347,7 +348,7 @@ unsigned int perms_print(const struct perms *p, char *text);
 
 /* domain.c */
 struct domain *domain_find(struct xsd *x, unsigned int domid);
-/* The record of a domain; made (and journalled) if it is unknown and exists. NULL: no such domain. */
+/* A domain's record; made (and journalled) if it is unknown and exists. NULL: no such domain. */
 struct domain *domain_get(struct xsd *x, unsigned int domid);
 struct domain *domain_add(struct xsd *x, unsigned int domid, uint32_t instance);
 void domain_journal(struct xsd *x, struct domain *d);
@@ -373,8 +374,9 @@ void domain_release(struct xsd *x, struct domain *d);
 /* Looks which domains died or shut down; a record of its own. */
 void domains_check(struct xsd *x);
 /*
- * After restore.c: maps rings and binds ports anew. Once more at x->reconnect_at (0: all have theirs), for
- * those that could not be had: a dead instance may hold them still, or memory is short.
+ * After restore.c: maps rings and binds ports anew. Once more at x->reconnect_at (0: all have
+ * theirs), for those that could not be had: a dead instance may hold them still, or memory is
+ * short.
  */
 void domains_reconnect(struct xsd *x);
 void domain_free(struct xsd *x, struct domain *d);
@@ -387,8 +389,9 @@ int watch_add(struct xsd *x, struct conn *c, const char *path, const char *token
 int watch_remove(struct xsd *x, struct conn *c, const char *path, const char *token);
 void watches_drop(struct xsd *x, struct conn *c);
 /*
- * Tells who watches @p's level @level of a change there: with @exact only watches of exactly this path.
- * @n the node if it exists, @old permissions it had before (or NULL): readers of either get to know.
+ * Tells who watches @p's level @level of a change there: with @exact only watches of exactly this
+ * path. @n the node if it exists, @old permissions it had before (or NULL): readers of either get
+ * to know.
  */
 void watch_fire(struct xsd *x, const struct path *p, unsigned int level, struct node *n, bool exact,
 		const struct perms *old);
