@@ -160,7 +160,8 @@ int store_read(struct store *store, store_tx tx, const char *path, char **value,
 	return broken ? -EPIPE : -ENOENT;
 }
 
-int store_write(struct store *store, store_tx tx, const char *path, const void *value, size_t length)
+int store_write(struct store *store, store_tx tx, const char *path, const void *value,
+		size_t length)
 {
 	char text[64];
 
@@ -409,7 +410,8 @@ int ctl_getdomaininfolist(struct ctl *ctl, domid_t first, unsigned int max,
 
 int ctl_getdomaininfo(struct ctl *ctl, domid_t domid, struct xen_domctl_getdomaininfo *info)
 {
-	return ctl_getdomaininfolist(ctl, domid, 1, info) == 1 && info->domain == domid ? 0 : -ESRCH;
+	return ctl_getdomaininfolist(ctl, domid, 1, info) == 1 && info->domain == domid ? 0 :
+											  -ESRCH;
 }
 
 int ctl_readconsole(struct ctl *ctl, char *buffer, uint32_t bytes, bool clear, bool incremental,

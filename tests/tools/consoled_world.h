@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hypervisor, a store and some guests for the console daemon, in memory that outlives a process: a
- * test's daemon runs in a child that may die at any kill_point(), and the next one finds the same
+ * A hypervisor, a store and some guests for the console daemon, in memory that outlives a process:
+ * a test's daemon runs in a child that may die at any kill_point(), and the next one finds the same
  * rings, nodes and files.
  */
 #ifndef TESTS_CONSOLED_WORLD_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chance by seed, for fuzz programs and tests that kill daemons: the same cases on every machine. A case of its
- * own begins with dice_begin(); else the run is one sequence.
+ * Chance by seed, for fuzz programs and tests that kill daemons: the same cases on every machine. A
+ * case of its own begins with dice_begin(); else the run is one sequence.
  */
 #ifndef TESTS_TOOLS_DICE_H
 #define TESTS_TOOLS_DICE_H
@@ -43,8 +43,12 @@ static inline unsigned long dice_cases(void)
 	return env ? strtoul(env, NULL, 0) : 100000;
 }
 
-/* Text that was right, up to five times spoiled: other bytes, cuts, @word of the language in between. Its new length. */
-static inline size_t dice_spoil(char *text, size_t length, size_t room, const char *const *words, unsigned int n_words)
+/*
+ * Text that was right, up to five times spoiled: other bytes, cuts, @word of the language in
+ * between. Its new length.
+ */
+static inline size_t dice_spoil(char *text, size_t length, size_t room, const char *const *words,
+				unsigned int n_words)
 {
 	for (unsigned int changes = dice(6); changes; changes--) {
 		size_t at = dice((unsigned int)length + 1), n = dice(8);

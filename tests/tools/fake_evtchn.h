@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Event channels and grants of the fake hypervisor, behind tools/evtchn.h and tools/gnttab.h: link
- * dom0-tools/libs/evtchn/fake.c and dom0-tools/libs/gnttab/fake.c beside what fake_hypervisor.h names.
+ * dom0-tools/libs/evtchn/fake.c and dom0-tools/libs/gnttab/fake.c beside what fake_hypervisor.h
+ * names.
  *
- * This process is domain 0. Others' ends are the test's: it sends to our ports and asks what we sent.
+ * This process is domain 0. Others' ends are the test's: it sends to our ports and asks what we
+ * sent.
  */
 #ifndef TESTS_TOOLS_FAKE_EVTCHN_H
 #define TESTS_TOOLS_FAKE_EVTCHN_H

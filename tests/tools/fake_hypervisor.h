@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hypervisor in this process, behind tools/call.h and tools/foreignmemory.h: link
- * dom0-tools/libs/call/fake.c, dom0-tools/libs/call/fake_ops.c, dom0-tools/libs/foreignmemory/fake.c
- * and the real files of dom0-tools/libs/ctl. It runs nothing, but it has domains with real memory, counts
- * everything that can leak, and checks page tables when they are pinned as a hypervisor would.
+ * dom0-tools/libs/call/fake.c, dom0-tools/libs/call/fake_ops.c,
+ * dom0-tools/libs/foreignmemory/fake.c and the real files of dom0-tools/libs/ctl. It runs nothing,
+ * but it has domains with real memory, counts everything that can leak, and checks page tables when
+ * they are pinned as a hypervisor would.
  *
  * Fresh pages hold junk, as on real Xen. A destroyed domain stays as a zombie while pages of it are
  * mapped. Unknown operations answer -ENOSYS.
@@ -81,7 +82,7 @@ void fake_hv_resources(bool work);
 /* ---- between the fakes ---- */
 int fake_hv_step(void);			/* counts a call; its failure or 0 */
 int fake_hv_memory_fd(uint64_t *offset, xen_pfn_t mfn);	/* the file behind machine memory */
-int fake_hv_get_frame(domid_t domid, xen_pfn_t mfn);	/* for a mapping; -EINVAL: not that domain's */
+int fake_hv_get_frame(domid_t domid, xen_pfn_t mfn); /* for a mapping; -EINVAL: not that domain's */
 void fake_hv_put_frame(xen_pfn_t mfn);
 xen_pfn_t fake_hv_resource(domid_t domid, unsigned int type, unsigned long index, int *error);
 void fake_hv_count_handle(int change);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hypervisor small enough to see through, behind tools/ctl.h, for tests of kl: domains are
- * records that the test fills in, every call is counted, any can be made to fail. Of libs/light only
- * the devices are there, and only if .light is set: what needs more says so.
+ * records that the test fills in, every call is counted, any can be made to fail. Of libs/light
+ * only the devices are there, and only if .light is set: what needs more says so.
  */
 #ifndef TESTS_TOOLS_FAKE_KL_H
 #define TESTS_TOOLS_FAKE_KL_H

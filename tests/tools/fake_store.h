@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A xenstore in this process, behind tools/store.h: link dom0-tools/libs/store/{core,fake}.c instead
- * of linux.c. All handles see one tree, as dom0. Time does not pass: a wait with nothing to come asks
- * the idle hook, which may act as backends and guests would, and ends in -ETIMEDOUT if that did nothing.
+ * A xenstore in this process, behind tools/store.h: link dom0-tools/libs/store/{core,fake}.c
+ * instead of linux.c. All handles see one tree, as dom0. Time does not pass: a wait with nothing to
+ * come asks the idle hook, which may act as backends and guests would, and ends in -ETIMEDOUT if
+ * that did nothing.
  *
  * A transaction works on a copy of the tree and ends in EAGAIN if anything has changed meanwhile.
  */

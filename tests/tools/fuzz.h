@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What fuzz programs share that keep going when something broke: a count of it. How many cases, and chance: dice.h.
+ * What fuzz programs share that keep going when something broke: a count of it. How many cases, and
+ * chance: dice.h.
  */
 #ifndef TESTS_TOOLS_FUZZ_H
 #define TESTS_TOOLS_FUZZ_H

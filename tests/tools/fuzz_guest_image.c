@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzzes what reads guests' kernels: ELF headers, notes and segments, the layout that follows from them,
- * and packed payloads. What is accepted must keep its promises; the sanitizers watch the rest.
+ * Fuzzes what reads guests' kernels: ELF headers, notes and segments, the layout that follows from
+ * them, and packed payloads. What is accepted must keep its promises; the sanitizers watch the
+ * rest.
  */
 /* LINK: dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/unpack.c dom0-tools/libs/guest/layout.c */
 /* LINK: dom0-tools/libs/util/core.c */
@@ -81,14 +82,16 @@ static void check_layout(const struct guest_elf *elf)
 	      layout.cleared.end == layout.written[1].first, "what is cleared");
 	check(guest_pfn(&layout, layout.v_end) <= nr_pages, "the initial mapping is populated");
 	check(!ramdisk || layout.ramdisk_pfn + pages_of(ramdisk) <= nr_pages, "ramdisk");
-	check(layout.p2m_pfn + layout.nr_p2m_pages + layout.nr_p2m_tables <= nr_pages, "frame list");
+	check(layout.p2m_pfn + layout.nr_p2m_pages + layout.nr_p2m_tables <= nr_pages,
+	      "frame list");
 }
 
 static void fuzz_elf(void)
 {
 	static uint8_t file[KERNEL_FILE_BYTES];
 	const struct kernel_wish wish = {
-		.virt_base = dice64() % 4 ? BASE : nasty(), .paddr = dice64() % 4 ? 0x1000000 : nasty(),
+		.virt_base = dice64() % 4 ? BASE : nasty(),
+		.paddr = dice64() % 4 ? 0x1000000 : nasty(),
 		.entry = BASE + 0x1000000, .memory_bytes = dice64() % 4 ? 0x100000 : nasty(),
 		.hypercall_page = dice64() % 2 ? BASE + 0x1000000 : 0,
 		.p2m_base = dice64() % 2 ? nasty() : 0, .mod_start_pfn = dice64() % 2,
@@ -134,7 +137,8 @@ static void fuzz_packed(void)
 	const char *why;
 
 	if (!lengths[packing]) {
-		make_kernel(elf, &(struct kernel_wish){ .virt_base = BASE, .memory_bytes = 0x4000 });
+		make_kernel(elf,
+			    &(struct kernel_wish){ .virt_base = BASE, .memory_bytes = 0x4000 });
 		lengths[packing] = make_bzimage(images[packing], elf, SMALL, packing);
 	}
 	length = lengths[packing] - (dice64() % 8 ? 0 : dice64() % lengths[packing]);

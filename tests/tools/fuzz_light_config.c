@@ -100,7 +100,9 @@ static int one(char *text, size_t length, int json)
 	return ok;
 }
 
-/* The values that verbs take from their arguments; what is accepted means the same when written again. */
+/*
+ * Values that verbs take from their arguments; what is accepted means the same when written again.
+ */
 static int values(const char *text, size_t length)
 {
 	char word[24], name[32];
@@ -109,12 +111,14 @@ static int values(const char *text, size_t length)
 	int number;
 
 	n = length - n < room ? length - n : n;
-	snprintf(word, sizeof(word), "%.*s", (int)(length - n < room ? length - n : room), text + n);
+	snprintf(word, sizeof(word), "%.*s", (int)(length - n < room ? length - n : room),
+		 text + n);
 	if (!light_size_parse(word, &kib) && kib > UINT64_MAX >> 10)
 		return 0;
 	light_name_valid(word);
 	if (!dice(2))
-		snprintf(word, sizeof(word), "%s%c%s", dice(2) ? "xvd" : dice(2) ? "hd" : "sd", 'a' + dice(26),
+		snprintf(word, sizeof(word), "%s%c%s", dice(2) ? "xvd" : dice(2) ? "hd" : "sd",
+			 'a' + dice(26),
 			 dice(2) ? "" : "7");
 	number = light_vdev_number(word, NULL, NULL);
 	if (number < 0)

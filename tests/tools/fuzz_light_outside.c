@@ -27,7 +27,8 @@ static int script_status;	/* as waitpid() tells; -1: runs on */
 static const char *said_badly;
 
 /* ---- what is around device_wait.c ---- */
-int script_start(const char *script, const struct device *device, bool adding, pid_t *pid, int *pidfd)
+int script_start(const char *script, const struct device *device, bool adding, pid_t *pid,
+		 int *pidfd)
 {
 	(void)script, (void)device, (void)adding;
 	*pid = CHILD;
@@ -115,7 +116,8 @@ static const char *const reasons[] = {
 	"\x1b]0;title\x07\x1b[2J\r\nroot@host# ",
 	"24 missing /sys/block/%s%n%s \xc3\xa9\xff\xfe",
 };
-static const char *const states[] = { "0", "1", "2", "3", "4", "5", "6", "7", "-1", "4294967298", "", "x", " 4\n" };
+static const char *const states[] = { "0", "1",	 "2",	       "3", "4", "5",	"6",
+				      "7", "-1", "4294967298", "",  "x", " 4\n" };
 
 static const char *const outputs[] = {
 	"kernel /run/xen/k\0ramdisk /run/xen/r\0args root=/dev/xvda ro\0",
@@ -130,8 +132,10 @@ static const char *const confs[] = {
 	"run_hotplug_scripts=1\nvifscript='s'\ndefaultbridge='d'\nblkdev_start='xvda'\ndomid_policy=\"random\"\n",
 	"disk.default.backendtype='kernel'\nvif.default.backendtype='user'\nvif.default.gatewaydev='e'\nvif.default.backend='n'\n",
 };
-static const char *const words[] = { "=", "[", "]", "'", "\"", ",", "\n", "#", "+=", "0x", "99999999999999999999", "-1",
-				     "all", "^", "-", "vm.cpumask='4095'\n", "autoballoon=\"\"\n", "\\x00", ";", "\xff" };
+static const char *const words[] = { "=", "[", "]", "'", "\"", ",", "\n", "#", "+=", "0x",
+				     "99999999999999999999", "-1",
+				     "all", "^", "-", "vm.cpumask='4095'\n", "autoballoon=\"\"\n",
+				     "\\x00", ";", "\xff" };
 
 static size_t spoil(char *text, size_t length)
 {
@@ -171,9 +175,13 @@ static void set_state(const char *folder)
 
 static const char *hotplug(struct light *light)
 {
-	static const char *const kinds[][2] = { { "vbd", "vbd" }, { "vbd", "qdisk" }, { "vif", "vif" }, { "vif", "qnic" } };
+	static const char *const kinds[][2] = {
+		{ "vbd", "vbd" }, { "vbd", "qdisk" }, { "vif", "vif" }, { "vif", "qnic" }
+	};
 	struct tools_error error = { 0 };
-	struct group group = { .light = light, .adding = dice(2), .force = dice(2), .error = &error };
+	struct group group = {
+		.light = light, .adding = dice(2), .force = dice(2), .error = &error
+	};
 	unsigned int n = 1 + dice(3), i, turn;
 	const char *bad = NULL;
 	char folder[DEVICE_PATH_MAX], away[160];
@@ -181,7 +189,8 @@ static const char *hotplug(struct light *light)
 	script_status = dice(3) ? (int)dice(3) << 8 : dice(2) ? -1 : SIGTERM;
 	for (i = 0; i < n; i++) {
 		const char *const *kind = kinds[dice(4)];
-		struct device device = { .domid = 1 + dice(3), .devid = dice(2) ? 51712 + 16 * i : i };
+		struct device device = { .domid = 1 + dice(3),
+					 .devid = dice(2) ? 51712 + 16 * i : i };
 		struct member *m;
 
 		snprintf(device.kind, sizeof(device.kind), "%s", kind[0]);
@@ -191,7 +200,8 @@ static const char *hotplug(struct light *light)
 		device_backend_path(&device, folder);
 		set(folder, "hotplug-error");
 		set(folder, "error");
-		snprintf(away, sizeof(away), "/local/domain/0/error/backend/%s/%u/%u", kind[1], device.domid, device.devid);
+		snprintf(away, sizeof(away), "/local/domain/0/error/backend/%s/%u/%u", kind[1],
+			 device.domid, device.devid);
 		set(away, "error");
 		set_state(folder);
 	}
@@ -206,7 +216,8 @@ static const char *hotplug(struct light *light)
 		}
 		group_progress(&group);
 	}
-	if (group.result && !(error.code && error.text[0] && one_line(error.text) && one_line(error.hint)))
+	if (group.result &&
+	    !(error.code && error.text[0] && one_line(error.text) && one_line(error.hint)))
 		bad = "a failure without a line about its cause";
 	group_free(&group);
 	return fake_store_watches() ? "a watch that stayed" : bad;
@@ -219,8 +230,10 @@ static const char *loader(char *text, size_t length)
 
 	text[length] = '\0';
 	boot_files_take(&files, text, length);
-	if ((files.kernel ? strlen(files.kernel) : 0) + (files.ramdisk ? strlen(files.ramdisk) : 0) +
-	    (files.cmdline ? strlen(files.cmdline) : 0) > length)
+	if ((files.kernel ? strlen(files.kernel) : 0) +
+		    (files.ramdisk ? strlen(files.ramdisk) : 0) +
+		    (files.cmdline ? strlen(files.cmdline) : 0) >
+	    length)
 		bad = "more than there was";
 	boot_files_free(&files);
 	return bad;
@@ -228,8 +241,9 @@ static const char *loader(char *text, size_t length)
 
 static int sane(const struct light_defaults *d)
 {
-	return d->autoballoon >= -1 && d->autoballoon <= 1 && (d->claim_mode & ~1) == 0 && d->lockfile &&
-	       d->max_grant_frames >= LIGHT_GRANT_DEFAULT && d->max_maptrack_frames >= LIGHT_GRANT_DEFAULT &&
+	return d->autoballoon >= -1 && d->autoballoon <= 1 && (d->claim_mode & ~1) == 0 &&
+	       d->lockfile && d->max_grant_frames >= LIGHT_GRANT_DEFAULT &&
+	       d->max_maptrack_frames >= LIGHT_GRANT_DEFAULT &&
 	       d->max_grant_version >= LIGHT_GRANT_DEFAULT;
 }
 
@@ -250,7 +264,7 @@ static const char *conf(const char *text, size_t length)
 	return bad;
 }
 
-/* An exact copy of what becomes of @seed[@length], so that a read past its end (and a NUL) is seen. */
+/* An exact copy of what becomes of @seed[@length]: a read past its end (and a NUL) is seen. */
 static const char *mutated(const char *seed, size_t length, bool is_conf)
 {
 	char text[ROOM], *exact;
@@ -271,7 +285,8 @@ int main(void)
 {
 	unsigned long cases = dice_cases(), i, failed = 0;
 	const char *bad;
-	struct light light = { .cancel_fd = -1, .daemon_dir = "/nonexistent", .script_dir = "/s", .log_dir = "/l",
+	struct light light = { .cancel_fd = -1, .daemon_dir = "/nonexistent", .script_dir = "/s",
+			       .log_dir = "/l",
 			       .device_wait_ms = 40000 };
 
 	for (i = 0; i < cases && failed < 10; i++) {

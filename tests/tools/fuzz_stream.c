@@ -209,7 +209,8 @@ static void one_case(unsigned int number)
 	else
 		accepted++;
 	if (number % COMPARE_EVERY == 0) {
-		check(run(&s, format, 1 + dice64() % 64, 1, &two) == rc, "another result in pieces");
+		check(run(&s, format, 1 + dice64() % 64, 1, &two) == rc,
+		      "another result in pieces");
 		check(one.hash == two.hash && one.items == two.items, "other items in pieces");
 	}
 	strbuf_free(&s);

@@ -23,9 +23,13 @@ static int sockets[SOCKETS];
 
 static unsigned int some_path(char *to)
 {
-	static const char *const names[] = { "a", "b", "c", "data", "device", "0", "1", "@x", "long-name-0123456789" };
-	static const char *const starts[] = { "/", "/local/domain/1/", "/local/domain/2/", "/tool/", "", "/local/domain/",
-					      "@introduceDomain", "@releaseDomain" };
+	static const char *const names[] = { "a",    "b",      "c",
+					     "data", "device", "0",
+					     "1",    "@x",     "long-name-0123456789" };
+	static const char *const starts[] = {
+		"/", "/local/domain/1/", "/local/domain/2/", "/tool/",
+		"",  "/local/domain/",	 "@introduceDomain", "@releaseDomain"
+	};
 	unsigned int n = sprintf(to, "%s", starts[dice(8)]), depth = dice(30) ? dice(4) : dice(300);
 
 	if (to[0] == '@')
@@ -41,8 +45,11 @@ static unsigned int some_path(char *to)
 
 static unsigned int some_body(uint32_t type, char *to)
 {
-	static const char *const words[] = { "T", "F", "1", "2", "0", "n0", "r1", "b2", "w3", "n1", "x", "-1", "65535", "99999999999",
-					     "check", "quota", "set", "nodes", "memreport", "help", "stats", "log", "on" };
+	static const char *const words[] = { "T",     "F",   "1",     "2",	     "0",
+					     "n0",    "r1",  "b2",    "w3",	     "n1",
+					     "x",     "-1",  "65535", "99999999999", "check",
+					     "quota", "set", "nodes", "memreport",   "help",
+					     "stats", "log", "on" };
 	unsigned int n = 0, more;
 
 	if (!dice(25)) {
@@ -63,23 +70,29 @@ static unsigned int some_body(uint32_t type, char *to)
 			to[n++] = dice(256);
 		return n;
 	}
-	more = type == XS_WATCH || type == XS_UNWATCH ? 1 + !dice(4) : type == XS_SET_PERMS ? 1 + dice(4) :
-		type == XS_CONTROL || type == XS_INTRODUCE ? 1 + dice(4) : !dice(8);
+	more = type == XS_WATCH || type == XS_UNWATCH	  ? 1 + !dice(4) :
+	       type == XS_SET_PERMS			  ? 1 + dice(4) :
+	       type == XS_CONTROL || type == XS_INTRODUCE ? 1 + dice(4) :
+							    !dice(8);
 	while (more--)
 		n += sprintf(to + n, "%s", words[dice(23)]) + 1;
 	return n;
 }
 
 static const uint32_t types[] = {
-	XS_WRITE, XS_WRITE, XS_WRITE, XS_READ, XS_READ, XS_MKDIR, XS_MKDIR, XS_RM, XS_DIRECTORY, XS_DIRECTORY_PART,
-	XS_SET_PERMS, XS_GET_PERMS, XS_WATCH, XS_WATCH, XS_UNWATCH, XS_TRANSACTION_START, XS_TRANSACTION_START,
-	XS_TRANSACTION_END, XS_TRANSACTION_END, XS_INTRODUCE, XS_RELEASE, XS_GET_DOMAIN_PATH, XS_IS_DOMAIN_INTRODUCED,
+	XS_WRITE, XS_WRITE, XS_WRITE, XS_READ, XS_READ, XS_MKDIR, XS_MKDIR, XS_RM, XS_DIRECTORY,
+	XS_DIRECTORY_PART,
+	XS_SET_PERMS, XS_GET_PERMS, XS_WATCH, XS_WATCH, XS_UNWATCH, XS_TRANSACTION_START,
+	XS_TRANSACTION_START,
+	XS_TRANSACTION_END, XS_TRANSACTION_END, XS_INTRODUCE, XS_RELEASE, XS_GET_DOMAIN_PATH,
+	XS_IS_DOMAIN_INTRODUCED,
 	XS_RESUME, XS_SET_TARGET, XS_RESET_WATCHES, XS_CONTROL,
 };
 
 static unsigned int some_message(char *to)
 {
-	struct xsd_sockmsg msg = { .type = types[dice(sizeof(types) / sizeof(types[0]))], .req_id = dice(9) };
+	struct xsd_sockmsg msg = { .type = types[dice(sizeof(types) / sizeof(types[0]))],
+				   .req_id = dice(9) };
 
 	if (!dice(3))
 		msg.tx_id = dice(12);
@@ -120,11 +133,13 @@ static char *dump(size_t *length)
 
 		if (!c)
 			continue;
-		fprintf(f, "conn %u domain %u ignored %u queued %u\n", i, c->domain->domid, c->ignored, c->queued);
+		fprintf(f, "conn %u domain %u ignored %u queued %u\n", i, c->domain->domid,
+			c->ignored, c->queued);
 		list_for_each(j, &c->watches) {
 			struct watch *a = list_object(j, struct watch, in_conn);
 
-			fprintf(f, "watch %s %s %d %u\n", a->group->path, a->token, a->depth, a->base);
+			fprintf(f, "watch %s %s %d %u\n", a->group->path, a->token, a->depth,
+				a->base);
 		}
 		list_for_each(j, &c->transactions) {
 			struct transaction *tx = list_object(j, struct transaction, of_conn);
@@ -170,7 +185,8 @@ static void restart(void)
 		while (at < before_length && at < after_length && before[at] == after[at])
 			if (before[at++] == '\n')
 				line = at;
-		fprintf(stderr, "--- before\n%.300s\n--- after\n%.300s\n", before + line, after + line);
+		fprintf(stderr, "--- before\n%.300s\n--- after\n%.300s\n", before + line,
+			after + line);
 		fail("a restart changed the state");
 	}
 	free(before);

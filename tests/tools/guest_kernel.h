@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small kernel images for tests of the guest builder: an ELF file with Xen notes, as a test wants it.
+ * Small kernel images for tests of the guest builder: an ELF file with Xen notes, as a test wants
+ * it.
  */
 #ifndef TESTS_TOOLS_GUEST_KERNEL_H
 #define TESTS_TOOLS_GUEST_KERNEL_H
@@ -51,7 +52,8 @@ static inline void make_kernel(uint8_t *file, const struct kernel_wish *wish)
 	};
 	Elf64_Phdr segments[2] = {
 		{ .p_type = PT_LOAD, .p_offset = KERNEL_TEXT_OFFSET, .p_paddr = wish->paddr,
-		  .p_filesz = KERNEL_FILE_BYTES - KERNEL_TEXT_OFFSET, .p_memsz = wish->memory_bytes },
+		  .p_filesz = KERNEL_FILE_BYTES - KERNEL_TEXT_OFFSET,
+		  .p_memsz = wish->memory_bytes },
 		{ .p_type = PT_NOTE, .p_offset = 1024 },
 	};
 	uint8_t *end = file + 1024;

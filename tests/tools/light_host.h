@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host without domains for tests of libs/light: handles on the fakes and a folder for all files. Include it
- * once, after <fake_hypervisor.h> and what light_scene.h wants.
+ * A host without domains for tests of libs/light: handles on the fakes and a folder for all files.
+ * Include it once, after <fake_hypervisor.h> and what light_scene.h wants.
  */
 #ifndef TESTS_TOOLS_LIGHT_HOST_H
 #define TESTS_TOOLS_LIGHT_HOST_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests of libs/light have around them: a folder with files, and backends in the fake store that
- * answer. Include it once, after <tools/kill_point.h> and <fake_store.h>.
+ * What tests of libs/light have around them: a folder with files, and backends in the fake store
+ * that answer. Include it once, after <tools/kill_point.h> and <fake_store.h>.
  */
 #ifndef TESTS_TOOLS_LIGHT_SCENE_H
 #define TESTS_TOOLS_LIGHT_SCENE_H
@@ -18,7 +18,10 @@ void kill_point(void)
 {
 }
 
-/* For fake_store_on_write(). Backends: state 1 is answered by 2 (if they answer), 5 by 6, what hold says by holding. */
+/*
+ * For fake_store_on_write(). Backends: state 1 is answered by 2 (if they answer), 5 by 6, what hold
+ * says by holding.
+ */
 static void backends(void *arg, const char *node, const char *value)
 {
 	size_t n = strlen(node);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scripted ends of a migration for tests of the other one, each a process of its own: a receiver that
- * plays along up to a step and goes away, one that is asked later. Include it once, after cmocka.h.
+ * Scripted ends of a migration for tests of the other one, each a process of its own: a receiver
+ * that plays along up to a step and goes away, one that is asked later. Include it once, after
+ * cmocka.h.
  */
 #ifndef TESTS_TOOLS_MIGRATE_PEERS_H
 #define TESTS_TOOLS_MIGRATE_PEERS_H
@@ -13,14 +14,14 @@
 #include <tools/move.h>
 #include "../../dom0-tools/libs/move/protocol.h"
 
-static void out(int fd, const void *bytes, size_t length)
+static inline void out(int fd, const void *bytes, size_t length)
 {
 	if (write(fd, bytes, length) != (ssize_t)length)
 		_exit(0);
 }
 
 /* Exactly @length bytes, or the end. */
-static bool in(int fd, char *bytes, size_t length)
+static inline bool in(int fd, char *bytes, size_t length)
 {
 	while (length) {
 		ssize_t n = read(fd, bytes, length);
@@ -34,7 +35,7 @@ static bool in(int fd, char *bytes, size_t length)
 }
 
 /* Reads a stream to its end; false: it broke off. */
-static bool swallow(int fd)
+static inline bool swallow(int fd)
 {
 	struct stream_reader *reader;
 	struct stream_item item;
@@ -69,7 +70,7 @@ enum step {
 	STEPS
 };
 
-static void play_receiver(int fd, enum step step)
+static inline void play_receiver(int fd, enum step step)
 {
 	char buffer[70000], one = 1, zero = 0;
 
@@ -114,7 +115,7 @@ static void play_receiver(int fd, enum step step)
 		out(fd, GO, sizeof(GO));
 }
 
-static pid_t spawn(struct move_link *link, void (*play)(int fd, int what), int what)
+static inline pid_t spawn(struct move_link *link, void (*play)(int fd, int what), int what)
 {
 	int pair[2];
 	pid_t child;
@@ -132,7 +133,7 @@ static pid_t spawn(struct move_link *link, void (*play)(int fd, int what), int w
 	return child;
 }
 
-static void receiver_process(int fd, int step)
+static inline void receiver_process(int fd, int step)
 {
 	play_receiver(fd, (enum step)step);
 }
@@ -140,7 +141,7 @@ static void receiver_process(int fd, int step)
 /* Asked later over a new link: 0: it does not run there; 1: it does; -1: nobody answers. */
 static int later;
 
-static void questioned(int fd, int what)
+static inline void questioned(int fd, int what)
 {
 	char buffer[64];
 
@@ -153,7 +154,7 @@ static void questioned(int fd, int what)
 		;
 }
 
-static int reconnect(void *cookie, struct move_link *link, struct tools_error *why)
+static inline int reconnect(void *cookie, struct move_link *link, struct tools_error *why)
 {
 	(void)cookie;
 	(void)why;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bzImages for tests of the guest's image loader: an ELF file packed each way, behind a boot sector.
+ * bzImages for tests of the guest's image loader: an ELF file packed each way, behind a boot
+ * sector.
  */
 #ifndef TESTS_TOOLS_PACKED_KERNEL_H
 #define TESTS_TOOLS_PACKED_KERNEL_H
@@ -69,7 +70,8 @@ static inline size_t pack_lz4(const uint8_t *in, size_t length, uint8_t *out)
 }
 
 /* A bzImage of @elf in @out (PACK_ROOM): its length. */
-static inline size_t make_bzimage(uint8_t *out, const uint8_t *elf, size_t length, enum packing packing)
+static inline size_t make_bzimage(uint8_t *out, const uint8_t *elf, size_t length,
+				  enum packing packing)
 {
 	static size_t (*const packers[PACKINGS])(const uint8_t *, size_t, uint8_t *) = {
 		pack_xz, pack_zstd, pack_gzip, pack_lz4,

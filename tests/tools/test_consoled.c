@@ -287,7 +287,8 @@ static void test_rotation(void **state)
 	unlink("/tmp/consoled-moved");
 	/* Nothing can be moved away: the bound holds all the same. */
 	daemon_.options.limits.files = 1;
-	snprintf(path, sizeof(path), "rm %s/guest-one.log.*; mkdir %s/guest-one.log.1", world_folder, world_folder);
+	snprintf(path, sizeof(path), "rm %s/guest-one.log.*; mkdir %s/guest-one.log.1",
+		 world_folder, world_folder);
 	assert_int_equal(system(path), 0);
 	for (unsigned int i = 0; i < 25; i++) {
 		snprintf(line, sizeof(line), "%099u\n", i);
@@ -472,8 +473,10 @@ static void test_no_logs(void **state)
 	world_domain(0, "one");
 	start();
 	for (unsigned int i = 0; i < 60; i++) {
-		world_print(0, "0123456789012345678901234567890123456789012345678901234567890123456789"
-			    "0123456789012345678901234567\r\n", 100);
+		world_print(0,
+			    "0123456789012345678901234567890123456789012345678901234567890123456789"
+			    "0123456789012345678901234567\r\n",
+			    100);
 		do
 			turns(1);
 		while (world->domains[0].masked);
@@ -508,7 +511,7 @@ static bool short_life(const char *print_first, const char *newcomer, const char
 	return waitpid(child, &status, 0) == child && status == 0;
 }
 
-/* The daemon is killed, its domain dies, another one comes: it is not shown what the first one printed. */
+/* The daemon is killed, its domain dies, another comes: it is not shown what the first printed. */
 static void test_replay_of_the_dead(void **state)
 {
 	(void)state;
@@ -630,7 +633,8 @@ static void hypervisor_step(void)
 {
 	if (world->hypervisor_length + 9 > sizeof(world->hypervisor) || rand() % 4)
 		return;
-	sprintf(world->hypervisor + world->hypervisor_length, "h%06u\n", world->hypervisor_length / 8);
+	sprintf(world->hypervisor + world->hypervisor_length, "h%06u\n",
+		world->hypervisor_length / 8);
 	world->hypervisor_length += 8;
 	world->hypervisor_pending = true;
 	world_event(0);

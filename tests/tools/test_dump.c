@@ -277,7 +277,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_lists), T(test_tables), T(test_lies), T(test_faults), T(test_stopped), T(test_no_vcpus),
+		T(test_lists), T(test_tables), T(test_lies), T(test_faults), T(test_stopped),
+		T(test_no_vcpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,7 +249,8 @@ static void many(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 2000; i++)
 		list[i] = (struct gnttab_copy_piece){
-			.to_grant = i & 1, .domid = 9, .ref = i % 64, .offset = i % 4000, .bytes = 64,
+			.to_grant = i & 1, .domid = 9, .ref = i % 64, .offset = i % 4000,
+			.bytes = 64,
 			.local = memory + (size_t)i * 80, .status = GNTST_general_error,
 		};
 	list[1234].ref = BAD_REF;
@@ -260,7 +261,7 @@ static void many(void **state)
 	finish(&g);
 }
 
-/* Other memory, or memory that only begins in the staging area, is the kernel's task, which is not there. */
+/* Memory that is not all in the staging area is the kernel's task, which is not there. */
 static void elsewhere(void **state)
 {
 	static uint8_t other[64];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest builder against the fake hypervisor: what a guest finds at its first instruction, found by
- * walking its page tables as a CPU would; nothing leaks, whichever call fails.
+ * The guest builder against the fake hypervisor: what a guest finds at its first instruction, found
+ * by walking its page tables as a CPU would; nothing leaks, whichever call fails.
  */
 /* LINK: dom0-tools/libs/guest/build.c dom0-tools/libs/guest/elf.c dom0-tools/libs/guest/layout.c */
 /* LINK: dom0-tools/libs/guest/memory.c dom0-tools/libs/guest/tables.c dom0-tools/libs/util/core.c */

@@ -13,7 +13,7 @@
 /* LINK: dom0-tools/kl/list.c dom0-tools/kl/memory.c dom0-tools/kl/metrics.c dom0-tools/kl/names.c */
 /* LINK: dom0-tools/kl/pause.c dom0-tools/kl/report.c dom0-tools/kl/sched.c dom0-tools/kl/set_parameters.c */
 /* LINK: dom0-tools/kl/snapshot.c dom0-tools/kl/top.c dom0-tools/kl/top_disks.c dom0-tools/kl/top_table.c dom0-tools/kl/uptime.c dom0-tools/kl/vcpu_list.c */
-/* LINK: dom0-tools/kl/vcpu_pin.c dom0-tools/kl/vcpu_set.c */  
+/* LINK: dom0-tools/kl/vcpu_pin.c dom0-tools/kl/vcpu_set.c */
 /* LINK: dom0-tools/libs/light/cfg.c dom0-tools/libs/light/config.c dom0-tools/libs/light/config_json.c */
 /* LINK: dom0-tools/libs/light/config_sxp.c dom0-tools/libs/light/values.c */
 /* LINK: dom0-tools/libs/light/defaults.c dom0-tools/libs/light/disk_spec.c */
@@ -23,89 +23,22 @@
 /* LINK: dom0-tools/libs/store/core.c dom0-tools/libs/store/fake.c */
 /* LIBS: -lutil */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pty.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
-#include <sys/file.h>
-#include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
-#include <unistd.h>
 #include <xen/sched.h>
-#include <fake_kl.h>
-#include <fake_store.h>
 #include <tools/json.h>
-#include "../../dom0-tools/kl/top.h"
-
-#define MAX_WORDS 16
-
-static char *out, *err;	/* of the last run */
-
-/* Runs "verb arguments" as main would; the exit status. --json first asks for JSON. */
-static int run(const char *line)
-{
-	struct kl kl = { .program = "kl", .cancel_fd = -1 };
-	char *words = strdup(line), *place, *argv[MAX_WORDS + 1] = { NULL }, *word;
-	FILE *old_out = stdout, *old_err = stderr;
-	size_t n_out, n_err;
-	int argc = 0, status = 127;
-
-	free(out);
-	free(err);
-	for (word = strtok_r(words, " ", &place); word && argc < MAX_WORDS;
-	     word = strtok_r(NULL, " ", &place)) {
-		if (!strcmp(word, "--json"))
-			kl.json = true;
-		else if (!strcmp(word, "-N"))
-			kl.dry_run = true;
-		else
-			argv[argc++] = word;
-	}
-	stdout = open_memstream(&out, &n_out);
-	stderr = open_memstream(&err, &n_err);
-	kl.command = kl_lookup(argv[0]);
-	optind = 0;
-	if (kl.command && kl.command->run)
-		status = kl.command->run(&kl, argc, argv);
-	kl_close(&kl);
-	fclose(stdout);
-	fclose(stderr);
-	stdout = old_out;
-	stderr = old_err;
-	free(words);
-	return status;
-}
-
-static int setup(void **state __attribute__((unused)))
-{
-	fake_store_reset();
-	fake_kl_reset();
-	return 0;
-}
-
-static int teardown(void **state __attribute__((unused)))
-{
-	free(out);
-	free(err);
-	out = err = NULL;
-	assert_int_equal(fake_store_handles(), 0);
-	assert_int_equal(fake_store_transactions(), 0);
-	return 0;
-}
+#include <kl_run.h>
 
 #define HEADING "Name                                        ID   Mem VCPUs\tState\tTime(s)"
 
 static void test_list(void **state __attribute__((unused)))
 {
-	fake_kl_add(7, "web")->flags = XEN_DOMINF_shutdown | SHUTDOWN_crash << XEN_DOMINF_shutdownshift;
+	fake_kl_add(7, "web")->flags = XEN_DOMINF_shutdown | SHUTDOWN_crash
+								     << XEN_DOMINF_shutdownshift;
 	assert_int_equal(run("list"), 0);
 	assert_string_equal(out, HEADING "\n"
 		"Domain-0                                     0    64     1     -b----       1.5\n"
@@ -137,7 +70,8 @@ static void test_list_refuses(void **state __attribute__((unused)))
 	assert_string_equal(err, "option `q' not supported.\n");
 	assert_int_equal(run("list --help"), 0);
 	assert_int_equal(run("--json list nobody"), 1);
-	assert_non_null(strstr(err, "{\"error\": {\"code\": \"no-such-domain\", \"message\": \"nobody is "));
+	assert_non_null(strstr(err,
+			       "{\"error\": {\"code\": \"no-such-domain\", \"message\": \"nobody is "));
 	assert_int_equal(run("list 65535"), 1);
 }
 
@@ -183,7 +117,8 @@ static void test_zombie(void **state __attribute__((unused)))
 	fake_store_set("/tool/krypton/dead/5", "db");
 	fake_store_set("/tool/krypton/dead/5/cause", "destroyed; vbd 51712 is still mapped");
 	assert_int_equal(run("list"), 0);
-	assert_non_null(strstr(out, "\ndb                                           5    64     1     --p--d "));
+	assert_non_null(strstr(out,
+			       "\ndb                                           5    64     1     --p--d "));
 	assert_int_equal(run("domid db"), 0);
 	assert_string_equal(out, "5\n");
 	assert_int_equal(run("--json list db"), 0);
@@ -199,7 +134,8 @@ static void test_destroy(void **state __attribute__((unused)))
 {
 	struct light_destroy held = {
 		.zombie = true, .pages_held = 3, .n_holders = 2, .holders_complete = true,
-		.holders = { { .count = 2, .first = 8 }, { .domid = 4, .mapping = true, .count = 1 } },
+		.holders = { { .count = 2, .first = 8 },
+			     { .domid = 4, .mapping = true, .count = 1 } },
 	};
 
 	fake_kl_add(5, "db");
@@ -239,13 +175,15 @@ static void test_only_json(void **state __attribute__((unused)))
 	} calls[] = {
 		{ "--json list a b", 1, "usage" }, { "--json sharing a b", 1, "usage" },
 		{ "--json domid", 2, "usage" }, { "--json sysrq web xx", 1, "usage" },
-		{ "--json list -q", 2, "bad-option" }, { "--json pause nobody", 1, "no-such-domain" },
+		{ "--json list -q", 2, "bad-option" },
+		{ "--json pause nobody", 1, "no-such-domain" },
 		{ "--json top -i 2 -d 0.01", 0, NULL }, { "--json -N vcpu-pin web 0 1", 0, NULL },
 		{ "--json -N cpupool-create name=p2 cpus=\"3\"", 1, "busy" },
 		{ "--json -N network-attach web bridge=b0", 0, NULL },
 		{ "--json -N block-attach web /dev/x,raw,xvdb,w", 0, NULL },
 		{ "--json network-attach web mac=1", 1, "bad-config" },
-		{ "--json claims", 0, NULL }, { "--json metrics", 0, NULL }, { "--json help", 0, NULL },
+		{ "--json claims", 0, NULL }, { "--json metrics", 0, NULL },
+		{ "--json help", 0, NULL },
 		{ "--json help nope", 1, "no-such-command" },
 	};
 
@@ -267,7 +205,8 @@ static void test_only_json(void **state __attribute__((unused)))
 			}
 			line = strdup(texts[t]);
 			rest = NULL;
-			for (char *l = strtok_r(line, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
+			for (char *l = strtok_r(line, "\n", &rest); l;
+			     l = strtok_r(NULL, "\n", &rest)) {
 				value = json_parse(l, strlen(l), NULL);
 				if (!value)
 					fail_msg("%s: not JSON: %s", calls[i].line, l);
@@ -276,90 +215,11 @@ static void test_only_json(void **state __attribute__((unused)))
 			free(line);
 		}
 		if (calls[i].code)
-			snprintf(code, sizeof(code), "{\"error\": {\"code\": \"%s\"", calls[i].code);
+			snprintf(code, sizeof(code), "{\"error\": {\"code\": \"%s\"",
+				 calls[i].code);
 		if (calls[i].code ? !strstr(err, code) : strstr(err, "\"error\"") != NULL)
 			fail_msg("%s: %s", calls[i].line, err);
 	}
-}
-
-/* Scripts read xentop's columns by their number. */
-static void test_top_columns(void **state __attribute__((unused)))
-{
-	char *line;
-
-	fake_kl_add(7, "a-name-longer-than-ten");
-	fake_store_set("/local/domain/0/backend/qblk/7/51712", "");
-	assert_int_equal(run("top -b -i 1"), 0);
-	assert_int_equal(strncmp(out, "xentop - ", 9), 0);
-	line = strstr(out, "\n      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)  MAXMEM(k) MAXMEM(%) VCPUS NETS NETTX(k) "
-		      "NETRX(k) VBDS   VBD_OO   VBD_RD   VBD_WR  VBD_RSECT  VBD_WSECT SSID\n");
-	assert_non_null(line);
-	line = strstr(line, "\na-name-lon ");
-	assert_non_null(line);
-	assert_non_null(strstr(line, "    0        0        0    1        -        -        -          -          -    0\n"));
-	assert_int_equal(run("top -bi1 -f"), 0);
-	assert_non_null(strstr(out, "\na-name-longer-than-ten "));
-	assert_int_equal(run("top -b -x"), 2);
-}
-
-/* The block daemon: it holds its lock, and writes what its disks did when it is asked. */
-static void daemon_plays(const char *folder, int ready)
-{
-	char lock[64], stats[64], fresh[64];
-	sigset_t usr1;
-	FILE *f;
-	int sig;
-
-	snprintf(lock, sizeof(lock), "%s/lock", folder);
-	snprintf(stats, sizeof(stats), "%s/stats", folder);
-	snprintf(fresh, sizeof(fresh), "%s/stats.new", folder);
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &usr1, NULL);
-	if (flock(open(lock, O_RDWR | O_CREAT, 0600), LOCK_EX) || write(ready, "", 1) != 1)
-		_exit(1);
-	while (!sigwait(&usr1, &sig)) {
-		f = fopen(fresh, "we");
-		fputs("7/51712 reads 11 writes 22 flushes 3 discards 4 read_sectors 55 written_sectors 66 errors 0\n"
-		      "7/51728 reads 100 writes 0 flushes 3 discards 4 read_sectors 200 written_sectors 0 errors 0\n"
-		      "9/51712 reads 1 writes 1 flushes 1 discards 1 read_sectors 1 written_sectors 1 errors 0\n"
-		      "rubbish\n", f);
-		fclose(f);
-		rename(fresh, stats);
-	}
-	_exit(0);
-}
-
-/* Disks of our own backend are counted by its daemon; without it, what it said once is no news. */
-static void test_top_disks(void **state __attribute__((unused)))
-{
-	char folder[] = "/dev/shm/test-kl-XXXXXX", command[64], byte;
-	pid_t child;
-	int ready[2];
-
-	if (!mkdtemp(folder))
-		skip();
-	top_blkback_folder = folder;
-	fake_kl_add(7, "web");
-	fake_store_set("/local/domain/0/backend/qblk/7/51712", "");
-	assert_int_equal(pipe(ready), 0);
-	child = fork();
-	if (!child)
-		daemon_plays(folder, ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	for (unsigned int i = 0; i < 2; i++) {
-		assert_int_equal(run("top -b -i 1"), 0);
-		assert_non_null(strstr(out, "    1        0      111       22        255         66    0\n"));
-	}
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	assert_int_equal(run("top -b -i 1"), 0);
-	assert_non_null(strstr(out, "    1        -        -        -          -          -    0\n"));
-	close(ready[0]);
-	close(ready[1]);
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	assert_int_equal(system(command), 0);
-	top_blkback_folder = "/nowhere";
 }
 
 static void test_json_parses(void **state __attribute__((unused)))
@@ -449,10 +309,13 @@ static void test_refusals(void **state __attribute__((unused)))
 {
 	static const char *const bad[] = {
 		"pause nobody", "pause 9", "trigger web x", "trigger web s3resume", "sysrq web xx",
-		"sysrq 9 h", "sched-credit2 -w 3", "sched-credit2 -d web -w 0", "sched-credit2 -d web -w x",
+		"sysrq 9 h", "sched-credit2 -w 3", "sched-credit2 -d web -w 0",
+		"sched-credit2 -d web -w x",
 		"sched-credit2 -d web -c 201", "sched-credit2 -s -r 1", "sched-credit2 -p p9",
-		"vcpu-pin web a 0", "vcpu-pin web 0 77", "vcpu-pin -f web all 0", "cpupool-destroy Pool-0",
-		"cpupool-destroy p9", "cpupool-list p9", "cpupool-migrate web p9", "cpupool-create sched=x",
+		"vcpu-pin web a 0", "vcpu-pin web 0 77", "vcpu-pin -f web all 0",
+		"cpupool-destroy Pool-0",
+		"cpupool-destroy p9", "cpupool-list p9", "cpupool-migrate web p9",
+		"cpupool-create sched=x",
 		"cpupool-create name=Pool-0", "console -t x web", "console -t serial web",
 		"set-parameters a=b", "mem-set web x", "vcpu-set web x", "top -d x", "console 9",
 		"top -b -i nan", "top -b -i 0.5", "top -b -i 0", "top -b -i 2x", "top -bi1 -d nan",
@@ -561,72 +424,6 @@ static void test_metrics(void **state __attribute__((unused)))
 	assert_non_null(strstr(out, "\"metric\": \"xen_host_cpus\""));
 }
 
-static void test_prefixes(void **state __attribute__((unused)))
-{
-	static const struct { const char *word, *verb; } words[] = {
-		{ "list", "list" }, { "li", "list" }, { "debug", "debug-keys" }, { "save", "save" },
-		{ "pci-assignable-rem", "pci-assignable-remove" }, { "dom", NULL }, { "s", NULL },
-		{ "sched-credit", "sched-credit" }, { "sched-credit2", "sched-credit2" },
-		{ "g", "getenforce" }, { "gc", "gc" }, { "met", "metrics" }, { "mem", NULL }, { "", NULL },
-		{ "mig", NULL }, { "network", NULL }, { "network-r", "network-reconnect" }, { "su", "suspend" },
-		{ "cre", "create" }, { "unp", "unpause" }, { "listx", NULL }, { "up", "uptime" },
-	};
-	unsigned int i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		const struct kl_command *c = kl_lookup(words[i].word);
-
-		if (words[i].verb) {
-			assert_non_null(c);
-			assert_string_equal(c->name, words[i].verb);
-		} else {
-			assert_null(c);
-		}
-	}
-}
-
-static void test_table(void **state __attribute__((unused)))
-{
-	unsigned int i, refused = 0, ours = 0;
-
-	for (i = 0; i < kl_command_count; i++) {
-		const struct kl_command *c = &kl_commands[i];
-
-		assert_true(!c->run == !!c->refusal);
-		assert_true(!c->run || c->summary);
-		refused += !c->run;
-		ours += c->ours;
-	}
-	/* xl's 92, help not counted, and ours. */
-	assert_int_equal(kl_command_count - ours, 92);
-	assert_true(refused < 50);
-	assert_int_equal(run("help"), 0);
-	assert_non_null(strstr(out, "\n list                List all or some domains\n"));
-	assert_int_equal(run("help list"), 0);
-	assert_non_null(strstr(out, "Options:\n\n-l, --long "));
-	assert_int_equal(run("help save"), 0);
-	assert_int_equal(run("help bogus"), 0);
-}
-
-/* Every verb that runs stands in the manual, as "\nVERB", hyphens as troff wants them. */
-static void test_manual(void **state __attribute__((unused)))
-{
-	char *text, wanted[64];
-	unsigned int i, j, at;
-
-	assert_int_equal(tools_read_file("packaging/man/kl.1", 1 << 20, &text, NULL), 0);
-	for (i = 0; i < kl_command_count; i++) {
-		at = snprintf(wanted, sizeof(wanted), "\n.B ");
-		for (j = 0; kl_commands[i].name[j]; j++)
-			at += snprintf(wanted + at, sizeof(wanted) - at,
-				       kl_commands[i].name[j] == '-' ? "\\%c" : "%c",
-				       kl_commands[i].name[j]);
-		if (kl_commands[i].run && !strstr(text, wanted))
-			fail_msg("kl.1 has no %s", kl_commands[i].name);
-	}
-	free(text);
-}
-
 static void test_device_lists(void **state __attribute__((unused)))
 {
 	struct json_value *root;
@@ -679,7 +476,8 @@ static void test_device_changes(void **state __attribute__((unused)))
 					     "network-attach", "network-detach web",
 					     "network-detach -f web 0", "block-resize web" };
 	static const char *const refused[] = { "block-attach web vdev=nonsense target=/a",
-					       "network-attach web mac=zz", "block-detach web stuck",
+					       "network-attach web mac=zz",
+					       "block-detach web stuck",
 					       "network-detach nobody 0",
 					       "block-resize web xvdb much" };
 	unsigned int i;
@@ -705,116 +503,6 @@ static void test_device_changes(void **state __attribute__((unused)))
 	}
 }
 
-/* What an option's number may be: nothing is cut off, nothing wraps, and what is none is told of. */
-static void test_numbers(void **state __attribute__((unused)))
-{
-	static const char *const wrong[] = {
-		"", "abc", "-1", " 5", "5s", "1000001", "4294967297", "99999999999999999999999999",
-	};
-	struct kl kl = { .program = "kl", .cancel_fd = -1 };
-	FILE *old = stderr;
-	uint64_t value;
-	size_t n;
-
-	stderr = open_memstream(&err, &n);
-	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		optarg = (char *)wrong[i];
-		assert_int_equal(kl_number(&kl, "--timeout", 1000000, &value), KL_FAILED);
-	}
-	optarg = (char *)"1000000";
-	assert_int_equal(kl_number(&kl, "--timeout", 1000000, &value), KL_OK);
-	assert_int_equal(value, 1000000);
-	fclose(stderr);
-	stderr = old;
-	assert_non_null(strstr(err, "--timeout needs a number up to 1000000, not \"abc\"\n"));
-}
-
-/* Started without standard files: what is opened next is not printed into, and printing fails. */
-static void test_standard_files(void **state __attribute__((unused)))
-{
-	pid_t child = fork();
-	int status = -1;
-
-	if (!child) {
-		for (int fd = 0; fd < 3; fd++)
-			close(fd);
-		tools_keep_standard_files();
-		_exit(open("/dev/null", O_RDWR) > 2 && write(1, "x", 1) < 0 && write(2, "x", 1) < 0 ? 0 : 1);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-}
-
-/* Domains that stand suspended are told of, with what to do; nothing is done to them. */
-static void test_gc_tells(void **state __attribute__((unused)))
-{
-	const uint32_t suspended = XEN_DOMINF_shutdown | SHUTDOWN_suspend << XEN_DOMINF_shutdownshift;
-
-	fake_kl.light = true;
-	fake_kl_add(6, "over")->flags = XEN_DOMINF_shutdown;
-	assert_int_equal(run("gc"), 0);
-	assert_string_equal(out, "");
-	fake_kl_add(7, "web")->flags = suspended;
-	fake_kl_add(8, "db--migratedaway")->flags = suspended;
-	fake_kl_add(9, "gone")->flags = suspended | XEN_DOMINF_dying;
-	assert_int_equal(run("gc"), 0);
-	assert_non_null(strstr(out, "domain 7 (web) stands suspended: unless a save"));
-	assert_non_null(strstr(out, "`kl resume 7'"));
-	assert_non_null(strstr(out, "if it runs there, `kl destroy 8'; if not, `kl resume 8' and `kl rename 8 db'"));
-	assert_null(strstr(out, "(over)"));
-	assert_null(strstr(out, "(gone)"));
-	assert_string_equal(fake_kl.last, "");
-	assert_int_equal(run("--json gc"), 0);
-	assert_non_null(strstr(out, "\"suspended\""));
-	assert_non_null(strstr(out, "db--migratedaway"));
-}
-
-static int raw_terminal(int *slave, char *name)
-{
-	struct termios raw = { 0 };
-	int master;
-
-	cfmakeraw(&raw);
-	assert_int_equal(openpty(&master, slave, name, &raw, NULL), 0);
-	fcntl(master, F_SETFL, O_NONBLOCK);
-	return master;
-}
-
-/* A guest that reads nothing of what is typed: the keyboard is heard all the same, so the escape character is. */
-static void test_console_of_the_deaf(void **state __attribute__((unused)))
-{
-	char name[64], bytes[1024];
-	int guest_slave, slave, guest = raw_terminal(&guest_slave, name), keyboard = raw_terminal(&slave, NULL);
-	struct pollfd p = { .fd = keyboard, .events = POLLOUT };
-	int status = -1, left = 256 << 10;
-	pid_t child;
-
-	fake_kl_add(7, "web");
-	fake_store_set("/local/domain/7/console/tty", name);
-	memset(bytes, 'x', sizeof(bytes));
-	child = fork();
-	if (!child) {
-		dup2(slave, STDIN_FILENO);
-		_exit(run("console web"));
-	}
-	while (left > 0 && poll(&p, 1, 5000) == 1) {
-		ssize_t n = write(keyboard, bytes, sizeof(bytes));
-
-		left -= n > 0 ? n : 0;
-	}
-	assert_true(left <= 0 || !kill(child, SIGKILL));
-	for (int i = 0; i < 500 && waitpid(child, &status, WNOHANG) == 0; i++) {
-		if (write(keyboard, "\035", 1) < 0)
-			assert_int_equal(errno, EAGAIN);
-		usleep(10000);
-	}
-	assert_int_equal(status, 0);
-	close(guest_slave);
-	close(guest);
-	close(slave);
-	close(keyboard);
-}
-
 /*
  * The hypervisor or the store fails at any one call: an exit status and a message, never a crash.
  */
@@ -822,7 +510,8 @@ static void test_faults(void **state __attribute__((unused)))
 {
 	static const char *const verbs[] = {
 		"list", "list web", "list -c -n", "vcpu-list", "info -n", "uptime", "sched-credit2",
-		"cpupool-list", "metrics", "dmesg", "domid web", "pause web", "sched-credit2 -d web -w 5",
+		"cpupool-list", "metrics", "dmesg", "domid web", "pause web",
+		"sched-credit2 -d web -w 5",
 		"cpupool-create name=q",
 	};
 	unsigned int v, n;
@@ -845,11 +534,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many), T(test_zombie), T(test_destroy), T(test_only_json), T(test_top_columns), T(test_top_disks),
-		T(test_json_parses), T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list),
-		T(test_uptime), T(test_pools), T(test_dmesg), T(test_info), T(test_metrics),
-		T(test_prefixes), T(test_table), T(test_manual), T(test_device_lists),
-		T(test_device_changes), T(test_gc_tells), T(test_numbers), T(test_standard_files), T(test_console_of_the_deaf), T(test_faults),
+		T(test_list), T(test_list_refuses), T(test_list_is_cheap), T(test_many),
+		T(test_zombie), T(test_destroy), T(test_only_json), T(test_json_parses),
+		T(test_names), T(test_changes), T(test_refusals), T(test_vcpu_list), T(test_uptime),
+		T(test_pools), T(test_dmesg), T(test_info), T(test_metrics), T(test_device_lists),
+		T(test_device_changes), T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

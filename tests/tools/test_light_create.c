@@ -358,7 +358,8 @@ static void test_failures_before_and_after(void **state)
 	assert_int_equal(create("memory=9999\n"), -ENOMEM);
 	assert_string_equal(error.code, "no-memory");
 	assert_int_equal(create("disk=['/nope,raw,xvda,w']\n"), -ENOENT);
-	assert_int_equal(create("disk=['format=qcow2,vdev=xvda,backendtype=phy,target=/x']\n"), -EOPNOTSUPP);
+	assert_int_equal(create("disk=['format=qcow2,vdev=xvda,backendtype=phy,target=/x']\n"),
+			 -EOPNOTSUPP);
 	assert_non_null(strstr(error.hint, "qemu-img"));
 	assert_int_equal(create("disk=['vdev=xvda,patience=5,target=/x']\n"), -EINVAL);
 	assert_int_equal(create("disk=['format=qcow2,vdev=xvda,backendtype=phy,patience=5,target=/x']\n"),
@@ -384,7 +385,8 @@ static void test_daemons(void **state)
 	int fd;
 
 	(void)state;
-	snprintf(more, sizeof(more), "vif=['']\ndisk=['format=qcow2,vdev=xvda,access=w!,patience=60,target=%s/kernel']\n",
+	snprintf(more, sizeof(more),
+		 "vif=['']\ndisk=['format=qcow2,vdev=xvda,access=w!,patience=60,target=%s/kernel']\n",
 		 folder);
 	assert_int_equal(create(more), 0);
 	snprintf(path, sizeof(path), "%s/patience", back);
@@ -408,7 +410,8 @@ static void test_daemons(void **state)
 	guest_lets_go = true;
 	assert_int_equal(light_destroy(light, made, NULL, &error), 0);
 	light->defaults.vif_kernel = light->defaults.disk_kernel = true;
-	snprintf(more, sizeof(more), "vif=['']\ndisk=['vdev=xvda,script=block-x,backend=0,target=%s/kernel']\n",
+	snprintf(more, sizeof(more),
+		 "vif=['']\ndisk=['vdev=xvda,script=block-x,backend=0,target=%s/kernel']\n",
 		 folder);
 	assert_int_equal(create(more), -ENOENT); /* no such script */
 	assert_int_equal(create("vif=['']\n"), 0);

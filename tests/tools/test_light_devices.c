@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes of running domains that meet others: names that a creation is about to take, devices that are
- * plugged in anew and cannot be, disks that another guest has through the other backend.
+ * Changes of running domains that meet others: names that a creation is about to take, devices that
+ * are plugged in anew and cannot be, disks that another guest has through the other backend.
  */
 /* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
 /* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
@@ -42,7 +42,7 @@
 #include <light_host.h>
 #include "../../dom0-tools/libs/light/domain.h"
 
-/* Domain 1, called "g", with a configuration that has a disk and an interface, neither plugged in. */
+/* Domain 1, "g", whose configuration has a disk and an interface, neither plugged in. */
 static int setup(void **state)
 {
 	struct xen_domctl_createdomain create = { .max_vcpus = 1, .max_evtchn_port = 1023 };
@@ -151,7 +151,10 @@ static unsigned int configured_disks(void)
 	return n;
 }
 
-/* The backend does not take it again: it is unplugged, but not forgotten, and the next attempt is like the first. */
+/*
+ * The backend does not take it again: it is unplugged, not forgotten; the next attempt is like
+ * this.
+ */
 static void test_reconnect_fails(void **state)
 {
 	static const char front[] = "/local/domain/1/device/vbd/51712";
@@ -214,7 +217,8 @@ static void test_reconnect_nothing(void **state)
 static void other_disk(const char *kind, const char *number, const char *params, const char *mode)
 {
 	char node[96];
-	unsigned int n = (unsigned int)snprintf(node, sizeof(node), "/local/domain/0/backend/%s/5/51712", kind);
+	unsigned int n = (unsigned int)snprintf(node, sizeof(node),
+						"/local/domain/0/backend/%s/5/51712", kind);
 
 	fake_store_remove("/local/domain/0/backend/vbd/5");
 	fake_store_remove("/local/domain/0/backend/qblk/5");
@@ -248,7 +252,7 @@ static int open_backing(int backend, int readwrite, int shared)
 	return rc;
 }
 
-/* One guest has the file by the kernel's backend, another wants it by ours; and the other way round. */
+/* One guest has the file by the kernel's backend, another wants it by ours; and vice versa. */
 static void test_both_backends(void **state)
 {
 	char disk[96], alias[96], raw[112];
@@ -303,7 +307,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_rename_waits), T(test_reconnect_fails), T(test_detach_waits), T(test_reconnect_nothing),
+		T(test_rename_waits), T(test_reconnect_fails), T(test_detach_waits),
+		T(test_reconnect_nothing),
 		T(test_both_backends), T(test_attach_waits),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which domids were in use a moment ago: what is put down is found, for a minute; rubbish does no harm. */
+/* Domids in use a moment ago: what is put down is found, for a minute; rubbish does no harm. */
 /* LINK: dom0-tools/libs/light/history.c dom0-tools/libs/util/core.c dom0-tools/libs/util/file.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,8 @@ static void test_old_and_rubbish(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/domid-history", folder);
-	snprintf(text, sizeof(text), "%llu 9\nx y\n\n%llu 10\n%llu 11\n12", now - 62, now - 30, now + 99);
+	snprintf(text, sizeof(text), "%llu 9\nx y\n\n%llu 10\n%llu 11\n12", now - 62, now - 30,
+		 now + 99);
 	assert_int_equal(tools_write_file(path, text, strlen(text), 0600), 0);
 	assert_false(history_has(&light, 9));
 	assert_true(history_has(&light, 10));
@@ -69,7 +70,8 @@ static void test_old_and_rubbish(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_kept), cmocka_unit_test(test_old_and_rubbish) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_kept),
+					    cmocka_unit_test(test_old_and_rubbish) };
 	int failed;
 
 	if (!mkdtemp(folder))

@@ -142,7 +142,8 @@ static void test_many(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 3 * LIGHT_MAX_HOLDERS; i++)
-		sprintf(text + strlen(text), "dying d5: 1 grants mapped by d%u, first reference 8\n", i);
+		sprintf(text + strlen(text),
+			"dying d5: 1 grants mapped by d%u, first reference 8\n", i);
 	answer['Z'] = text;
 	assert_int_equal(light_holders(&light, 5, &report), 0);
 	assert_int_equal(report.n_holders, LIGHT_MAX_HOLDERS);

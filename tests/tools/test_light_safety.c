@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What light does where things go wrong around it: a boot loader that names files of others or leaves
- * its own, scripts that do not end, a configuration that cannot be saved, remains in the store.
+ * What light does where things go wrong around it: a boot loader that names files of others or
+ * leaves its own, scripts that do not end, a configuration that cannot be saved, remains in the
+ * store.
  */
 /* LINK: dom0-tools/libs/light/attach.c dom0-tools/libs/light/backing.c dom0-tools/libs/light/batch.c */
 /* LINK: dom0-tools/libs/light/bootloader.c dom0-tools/libs/light/create.c dom0-tools/libs/light/create_nodes.c */
@@ -96,7 +97,8 @@ static void test_foreign_ramdisk(void **state)
 
 	(void)state;
 	write_file("initrd", "shared by all");
-	snprintf(text, sizeof(text), LOADER "echo >$dir/k; printf 'kernel %%s\\0ramdisk %s/initrd\\0' $dir/k >$out\n",
+	snprintf(text, sizeof(text),
+		 LOADER "echo >$dir/k; printf 'kernel %%s\\0ramdisk %s/initrd\\0' $dir/k >$out\n",
 		 folder);
 	write_file("loader", text);
 	assert_int_equal(bootloader_run(light, &config, false, &files, &error), 0);
@@ -105,7 +107,8 @@ static void test_foreign_ramdisk(void **state)
 	assert_int_equal(entries(), 0);
 	/* The other way round, too. */
 	write_file("vmlinuz", "shared by all");
-	snprintf(text, sizeof(text), LOADER "echo >$dir/r; printf 'kernel %s/vmlinuz\\0ramdisk %%s\\0' $dir/r >$out\n",
+	snprintf(text, sizeof(text),
+		 LOADER "echo >$dir/r; printf 'kernel %s/vmlinuz\\0ramdisk %%s\\0' $dir/r >$out\n",
 		 folder);
 	write_file("loader", text);
 	assert_int_equal(bootloader_run(light, &config, false, &files, &error), 0);
@@ -127,9 +130,11 @@ static void test_restricted_loader(void **state)
 	boot_files_free(&files);
 	assert_int_equal(entries(), 0);
 	/* Whoever has taken it over names a file that only root may read, or a link to one. */
-	write_file("loader", LOADER "echo >$dir/k; printf 'kernel %s\\0ramdisk /etc/passwd\\0' $dir/k >$out\n");
+	write_file("loader", LOADER
+		   "echo >$dir/k; printf 'kernel %s\\0ramdisk /etc/passwd\\0' $dir/k >$out\n");
 	assert_int_equal(bootloader_run(light, &config, true, &files, &error), -EACCES);
-	write_file("loader", LOADER "ln -s /etc/passwd $dir/k; printf 'kernel %s\\0' $dir/k >$out\n");
+	write_file("loader",
+		   LOADER "ln -s /etc/passwd $dir/k; printf 'kernel %s\\0' $dir/k >$out\n");
 	assert_int_equal(bootloader_run(light, &config, true, &files, &error), -EACCES);
 	write_file("loader", LOADER "echo >$dir/k; printf 'kernel %s\\0' $dir/k >$out\n");
 	assert_int_equal(bootloader_run(light, &config, true, &files, &error), 0);
@@ -152,7 +157,8 @@ static void test_restricted_loader(void **state)
 static void test_loader_fails_late(void **state)
 {
 	(void)state;
-	write_file("loader", LOADER "echo kernel >$dir/kernel.1; echo initrd >$dir/initrd.1; exit 3\n");
+	write_file("loader",
+		   LOADER "echo kernel >$dir/kernel.1; echo initrd >$dir/initrd.1; exit 3\n");
 	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -EIO);
 	assert_int_equal(entries(), 0);
 }
@@ -218,7 +224,7 @@ static void test_stubborn_script(void **state)
 	assert_null(fake_store_get("/libxl/1/device/vif/0"));
 }
 
-/* Programs of others are started as a shell would start them, though we ignore SIGPIPE ourselves. */
+/* Programs of others are started as by a shell, though we ignore SIGPIPE ourselves. */
 static void test_scripts_signals(void **state)
 {
 	struct light_nic nic;
@@ -226,11 +232,13 @@ static void test_scripts_signals(void **state)
 	(void)state;
 	make_domain();
 	signal(SIGPIPE, SIG_IGN);
-	write_file("vif-bridge", "#!/bin/sh\ngrep -q 'SigIgn:.*1...$' /proc/$$/status && exit 1\nexit 0\n");
+	write_file("vif-bridge",
+		   "#!/bin/sh\ngrep -q 'SigIgn:.*1...$' /proc/$$/status && exit 1\nexit 0\n");
 	light_nic_init(&nic);
 	assert_int_equal(light_attach_nic(light, 1, &nic, &error), 0);
 	light_nic_free(&nic);
-	write_file("loader", "#!/bin/sh\ngrep -q 'SigIgn:.*1...$' /proc/$$/status && exit 3\nexit 4\n");
+	write_file("loader",
+		   "#!/bin/sh\ngrep -q 'SigIgn:.*1...$' /proc/$$/status && exit 3\nexit 4\n");
 	assert_int_equal(bootloader_run(light, &config, false, &files, &error), -EIO);
 	assert_non_null(strstr(error.text, "status 4"));
 	signal(SIGPIPE, SIG_DFL);
@@ -239,7 +247,9 @@ static void test_scripts_signals(void **state)
 /* A number that is no device's does not wrap to one that is. */
 static void test_detach_number(void **state)
 {
-	static const char *const none[] = { "4294967296", "-4294967296", "-1", "1", "", "+0", " 0" };
+	static const char *const none[] = {
+		"4294967296", "-4294967296", "-1", "1", "", "+0", " 0"
+	};
 	struct light_nic nic;
 
 	(void)state;
@@ -296,7 +306,7 @@ int flock(int fd, int operation)
 	return (int)syscall(SYS_flock, fd, operation);
 }
 
-/* A creation that ends while we look at its marker is no dead one, though its domain stands paused. */
+/* A creation that ends while we look at its marker is not dead, though its domain is paused. */
 static void test_gc_beside_creation(void **state)
 {
 	static const char text[] = "00000000-0000-0000-0000-000000000000 g\n1\n";
@@ -462,7 +472,8 @@ int main(void)
 		T(test_foreign_ramdisk), T(test_loader_fails_late), T(test_restricted_loader),
 		T(test_gc_of_boot_files), T(test_gc_beside_creation),
 		T(test_long_command_line), T(test_scripts_signals), T(test_attach_not_remembered),
-		T(test_gc_of_late_nodes), T(test_detach_number), T(test_stubborn_script), T(test_json_from_elsewhere),
+		T(test_gc_of_late_nodes), T(test_detach_number), T(test_stubborn_script),
+		T(test_json_from_elsewhere),
 		T(test_disks_after_the_stream),
 	};
 

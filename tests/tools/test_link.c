@@ -145,8 +145,8 @@ static pid_t tls_mirror(const char *cert, const char *trust)
 	if (child)
 		return child;
 	snprintf(from, sizeof(from), "OPENSSL-LISTEN:%s,bind=127.0.0.1,reuseaddr,fork", port);
-	snprintf(words, sizeof(words), "%s,cert=%s/%s.pem,cafile=%s/%s.crt", from, folder, cert, folder,
-		 trust);
+	snprintf(words, sizeof(words), "%s,cert=%s/%s.pem,cafile=%s/%s.crt", from, folder, cert,
+		 folder, trust);
 	if (!freopen("/dev/null", "w", stderr))
 		_exit(126);
 	execlp("socat", "socat", words, "EXEC:cat", (char *)NULL);

@@ -111,7 +111,8 @@ int ctl_getdomaininfolist(struct ctl *ctl, domid_t first, unsigned int max,
 
 int ctl_getdomaininfo(struct ctl *ctl, domid_t domid, struct xen_domctl_getdomaininfo *info)
 {
-	return ctl_getdomaininfolist(ctl, domid, 1, info) == 1 && info->domain == domid ? 0 : -ESRCH;
+	return ctl_getdomaininfolist(ctl, domid, 1, info) == 1 && info->domain == domid ? 0 :
+											  -ESRCH;
 }
 
 int ctl_readconsole(struct ctl *ctl, char *buffer, uint32_t bytes, bool clear, bool incremental,
@@ -122,7 +123,8 @@ int ctl_readconsole(struct ctl *ctl, char *buffer, uint32_t bytes, bool clear, b
 	return (int)strlen(world->console);
 }
 
-int store_write(struct store *store, store_tx tx, const char *path, const void *value, size_t length)
+int store_write(struct store *store, store_tx tx, const char *path, const void *value,
+		size_t length)
 {
 	unsigned int domid;
 
@@ -520,7 +522,8 @@ static void test_lines(void **state)
 	static const struct { const char *line; bool about_7; } lines[] = {
 		{ "d7v0 bad", true }, { "(d7) hello", true }, { "Domain 7 crashed", true },
 		{ "dom7:", true }, { "domain 7", true }, { "d7", true }, { "d70 x", false },
-		{ "d17", false }, { "add7", false }, { "domain 71", false }, { "d", false }, { "", false },
+		{ "d17", false }, { "add7", false }, { "domain 71", false }, { "d", false },
+		{ "", false },
 	};
 
 	(void)state;

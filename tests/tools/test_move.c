@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest of the fake hypervisor is saved and restored: every byte of its memory, its tables and its
- * vcpus are the same again, also when it writes meanwhile; nothing stays mapped whichever call
+ * A guest of the fake hypervisor is saved and restored: every byte of its memory, its tables and
+ * its vcpus are the same again, also when it writes meanwhile; nothing stays mapped whichever call
  * fails, wherever the stream ends and whenever the caller gives up.
  */
 /* LINK: dom0-tools/libs/move/apart.c dom0-tools/libs/move/brake.c dom0-tools/libs/move/channel.c dom0-tools/libs/move/frames.c dom0-tools/libs/move/pages.c */
@@ -245,8 +245,8 @@ static void same_table(const struct fake_domain *a, const struct fake_domain *b,
 }
 
 /* The page @pfn of both, by what it is. */
-static void same_page(struct world *w, const struct fake_domain *b, uint64_t pfn, uint64_t first_p2m,
-		      uint64_t p2m_pages, uint64_t info_pfn)
+static void same_page(struct world *w, const struct fake_domain *b, uint64_t pfn,
+		      uint64_t first_p2m, uint64_t p2m_pages, uint64_t info_pfn)
 {
 	xen_pfn_t x = fake_guest_mfn(w->guest, pfn), y = fake_guest_mfn(b, pfn), type = x;
 
@@ -325,7 +325,7 @@ static void test_saved_and_restored(void **state)
 	assert_int_equal(((struct world *)*state)->save.pages, (MIB_OF_GUEST << 8) - 1);
 }
 
-/* By children that each send a part: one for all that the first batch leaves, or some for 1 MiB each. */
+/* By children: one for all that the first batch leaves, or some for 1 MiB each. */
 static void test_apart(void **state)
 {
 	struct world *w = *state;
@@ -345,7 +345,7 @@ static void test_apart(void **state)
 	}
 }
 
-/* Whoever started us let its children go: nobody can be waited for. Then each one in turn is killed. */
+/* SIGCHLD is ignored: nobody can be waited for. Then each one in turn is killed. */
 static void test_apart_killed(void **state)
 {
 	struct world *w = *state;
@@ -383,7 +383,7 @@ static void test_live(void **state)
 	assert_in_range(w->save.round_pages[1], 40, 400);
 }
 
-/* Without the brake the live phase ends soon; with it the guest is slowed down, and only for so long. */
+/* Without the brake the live phase ends soon; with it the guest is slowed down for a while. */
 static void test_brake(void **state)
 {
 	struct world *w = *state;
@@ -561,8 +561,8 @@ static struct stream_writer *hostile_stream(struct world *w, struct move_channel
 	assert_int_equal(ftruncate(w->fd, 0), 0);
 	lseek(w->fd, 0, SEEK_SET);
 	move_channel_init(channel, w->fd, -1);
-	assert_int_equal(stream_writer_open(STREAM_XL, &options, move_channel_put, channel, &writer),
-			 0);
+	assert_int_equal(
+		stream_writer_open(STREAM_XL, &options, move_channel_put, channel, &writer), 0);
 	assert_int_equal(stream_write_start(writer, "{}", 4, 17, NULL), 0);
 	assert_int_equal(stream_write_pv_info(writer, NULL), 0);
 	assert_int_equal(
@@ -600,8 +600,9 @@ static void test_hostile_vcpus(void **state)
 
 	for (unsigned int i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		writer = hostile_stream(w, &channel, 1000);
-		assert_int_equal(stream_write_vcpu(writer, STREAM_REC_X86_PV_VCPU_XSAVE, ids[i], what,
-						   sizeof(what), NULL), 0);
+		assert_int_equal(stream_write_vcpu(writer, STREAM_REC_X86_PV_VCPU_XSAVE, ids[i],
+						   what, sizeof(what), NULL),
+				 0);
 		stream_writer_close(writer);
 		assert_int_equal(restore(w, &domid, &r), -EINVAL);
 		assert_string_equal(w->error.code, "bad-stream");
@@ -755,8 +756,10 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(saved_and_restored), CASE(apart), CASE(apart_killed), CASE(poor_host), CASE(live), CASE(brake), CASE(resumed),
-		CASE(every_failure), CASE(every_failure_apart), CASE(cancel), CASE(truncated), CASE(foreign_mapping),
+		CASE(saved_and_restored), CASE(apart), CASE(apart_killed), CASE(poor_host),
+		CASE(live), CASE(brake), CASE(resumed),
+		CASE(every_failure), CASE(every_failure_apart), CASE(cancel), CASE(truncated),
+		CASE(foreign_mapping),
 		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
 		CASE(hostile_vcpus), CASE(given_up_late),
 	};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The xenstore client's connection against a scripted server on a unix socket: answers cut anywhere,
- * events between them, answers too late or never, a server that dies, more requests than buffers hold.
+ * The xenstore client's connection against a scripted server on a unix socket: answers cut
+ * anywhere, events between them, answers too late or never, a server that dies, more requests than
+ * buffers hold.
  */
 /* LINK: dom0-tools/libs/store/core.c dom0-tools/libs/store/linux.c dom0-tools/libs/util/core.c */
 /* LIBS: -lpthread */
@@ -101,7 +102,7 @@ static void finish(struct world *w)
 
 /* ---- cases ---- */
 
-/* Answers a read with its path, byte by byte, an event in front and one in the middle of nowhere. */
+/* Answers a read with its path, byte by byte, an event in front and one in the middle. */
 static void echo_slowly(int fd)
 {
 	char body[XENSTORE_PAYLOAD_MAX + 1];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The script that starts and stops guests with the host, with a kl that keeps its domains in files: what is
- * asked of it, in which order, and that a dead domain whose memory somebody holds is waited for by nobody.
+ * The script that starts and stops guests with the host, with a kl that keeps its domains in files:
+ * what is asked of it, in which order, and that a dead domain whose memory somebody holds is waited
+ * for by nobody.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +17,8 @@
 static char folder[] = "/tmp/test-xendomains-XXXXXX";
 
 /*
- * A domain is a file in domains/ with its state, as `kl list` has it; create takes the name from the file's own. It says
- * what it was told, but for list.
+ * A domain is a file in domains/ with its state, as `kl list` has it; create takes the name from
+ * the file's own. It says what it was told, but for list.
  */
 static const char fake_kl[] =
 	"#!/bin/sh\n"
@@ -64,7 +65,8 @@ static void xendomains(const char *verb, const char *told)
 	char text[1024] = "", path[128];
 	FILE *f;
 
-	sh("cd %s && : >told && KL=%s/kl timeout 30 ./xendomains %s >said 2>&1", folder, folder, verb);
+	sh("cd %s && : >told && KL=%s/kl timeout 30 ./xendomains %s >said 2>&1", folder, folder,
+	   verb);
 	snprintf(path, sizeof(path), "%s/told", folder);
 	f = fopen(path, "r");
 	assert_non_null(f);
@@ -103,7 +105,8 @@ static void test_order(void **state)
 	char told[256];
 
 	(void)state;
-	snprintf(told, sizeof(told), "create -q %s/auto/10-dns\ncreate -q %s/auto/20-web\n", folder, folder);
+	snprintf(told, sizeof(told), "create -q %s/auto/10-dns\ncreate -q %s/auto/20-web\n", folder,
+		 folder);
 	xendomains("start", told);
 	xendomains("start", "");
 	put("domains/hand", "-b----\n");

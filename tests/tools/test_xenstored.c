@@ -57,7 +57,8 @@ static void test_read_write(void **state)
 
 static void test_bad_requests(void **state)
 {
-	static const char *const bad[] = { "", "a//b", "/a/", "//", "/a b", "/\xc3\xa4", "/a.b", "@x" };
+	static const char *const bad[] = { "",	   "a//b",	"/a/",	"//",
+					   "/a b", "/\xc3\xa4", "/a.b", "@x" };
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -430,7 +431,8 @@ static void test_quotas(void **state)
 	assert_string_equal(RING(1, XS_RM, 0, "d"), "OK");
 	assert_string_equal(RING(1, XS_MKDIR, 0, "d/x"), "OK");
 	restart();
-	for (i = 2; !strcmp(RING(1, XS_TRANSACTION_START, 0, ""), (sprintf(text, "%d", i), text)); i++)
+	for (i = 2; !strcmp(RING(1, XS_TRANSACTION_START, 0, ""), (sprintf(text, "%d", i), text));
+	     i++)
 		;
 	assert_string_equal(body, "ENOSPC");
 	assert_int_equal(i, 11);
@@ -645,7 +647,8 @@ int main(void)
 		TEST(test_read_write), TEST(test_bad_requests), TEST(test_long_listing),
 		TEST(test_transactions), TEST(test_conflicts), TEST(test_starvation),
 		TEST(test_watches), TEST(test_guests), TEST(test_domain_ends),
-		TEST(test_ring_faults), TEST(test_late_reconnection), TEST(test_quotas), TEST(test_slow_guest),
+		TEST(test_ring_faults), TEST(test_late_reconnection), TEST(test_quotas),
+		TEST(test_slow_guest),
 		TEST(test_control), TEST(test_special_perms), TEST(test_poison),
 		TEST(test_many_domains),
 	};

@@ -82,8 +82,9 @@ static void test_event_flood(void **state)
 	strcpy(tx_text, RING(XS_TRANSACTION_START, 0, ""));
 	tx = atoi(tx_text);
 	for (int i = 0; i < 700; i++)
-		assert_string_equal(ring_ask(1, XS_WRITE, tx, text, sprintf(text, "/local/domain/1/n%d", i)
-					     + 1), "OK");
+		assert_string_equal(ring_ask(1, XS_WRITE, tx, text,
+					     sprintf(text, "/local/domain/1/n%d", i) + 1),
+				    "OK");
 	before = p->x.journal.room;
 	assert_true(world_ring_send(w, 1, XS_TRANSACTION_END, tx, "T", 2));
 	world_run(p);

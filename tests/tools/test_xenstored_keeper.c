@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenstored's keeper with workers that die at once: who waits for the daemon to serve learns of the worker that
- * does, or that there will be none.
+ * xenstored's keeper with workers that die at once: who waits for the daemon to serve learns of the
+ * worker that does, or that there will be none.
  */
 /* LINK: dom0-tools/xenstored/keeper.c */
 #include <setjmp.h>
@@ -64,7 +64,8 @@ static int wait_ready(void)
 static void test_ready(void **state)
 {
 	(void)state;
-	lives = mmap(NULL, sizeof(*lives), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	lives = mmap(NULL, sizeof(*lives), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	assert_ptr_not_equal(lives, MAP_FAILED);
 	for (crashes = 0; crashes < 3; crashes++) {
 		assert_int_equal(wait_ready(), 1);

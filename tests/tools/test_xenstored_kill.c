@@ -148,7 +148,7 @@ static void do_rm(struct client *c, unsigned int key, uint32_t tx)
 	expect(c, XS_RM, tx, "OK", 3);
 }
 
-/* A node that nobody made before, below a watch of its own: exactly one event, before the answer. */
+/* A node that nobody made before, below a watch on it: exactly one event, before the answer. */
 static void do_unique(struct client *c)
 {
 	char path[80];
@@ -418,7 +418,8 @@ static void passing_domain(int tool, unsigned int domid)
 	int n = sprintf(text, "%u", domid) + 1;
 
 	if (w->domain[domid].state == DOMAIN_EXISTS) {
-		w->domain[domid].state = dice(2) ? 0 : DOMAIN_EXISTS | DOMAIN_DYING | DOMAIN_SHUTDOWN;
+		w->domain[domid].state = dice(2) ? 0 :
+						   DOMAIN_EXISTS | DOMAIN_DYING | DOMAIN_SHUTDOWN;
 		releases++;
 		return;
 	}
@@ -466,7 +467,8 @@ static void test_kills(void **state)
 	int tool;
 
 	(void)state;
-	dice_state = seed ? strtoull(seed, NULL, 10) * 0x9e3779b97f4a7c15ull + 1 : 88172645463325252ull;
+	dice_state = seed ? strtoull(seed, NULL, 10) * 0x9e3779b97f4a7c15ull + 1 :
+			    88172645463325252ull;
 	w = world_new("test_xenstored_kill");
 	tool = world_connect(w);
 	for (unsigned int i = 0; i < CLIENTS; i++)

@@ -36,9 +36,10 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
 
 	assert_int_equal(fstat(fd, &st), 0);
 	for (i = 0; i < n_had; i++)
-		if (had[i].file == st.st_ino && had[i].from <= offset && had[i].to >= offset + length)
+		if (had[i].file == st.st_ino && had[i].from <= offset &&
+		    had[i].to >= offset + length)
 			break;
-	/* The state file has its size from the start, but not all memory behind it; the others grow. */
+	/* The state file has its size at once, but not all memory behind it; the others grow. */
 	if (full && i == n_had && (offset + length > st.st_size || st.st_size > 64 << 20)) {
 		errno = ENOSPC;
 		return -1;
@@ -76,7 +77,7 @@ static const char *write_big(unsigned int times)
 	return answer;
 }
 
-/* A restart without room goes on with the journal as it is; and compacts it as soon as there is some. */
+/* A restart without room goes on with the journal as it is, and compacts it once there is some. */
 static void test_restart(void **state)
 {
 	size_t tail;
@@ -152,7 +153,8 @@ static void test_nothing_left(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 3000; i++)
-		assert_string_equal(ask_as(tool, XS_MKDIR, 0, path, sprintf(path, "/n/%u", i) + 1), "OK");
+		assert_string_equal(ask_as(tool, XS_MKDIR, 0, path, sprintf(path, "/n/%u", i) + 1),
+				    "OK");
 	full = true;
 	assert_string_equal(write_big(1000), "ENOSPC");
 	while (!strcmp(answer, "OK")) {
@@ -185,7 +187,8 @@ static void test_reserve_is_kept(void **state)
 	assert_true(p->x.journal.tail < 10000);
 	full = true;
 	for (unsigned int i = 0; i < 2; i++) {
-		assert_string_equal(ask_as(tool, XS_RM, 0, path, sprintf(path, "/nothing%u", i) + 1), "OK");
+		assert_string_equal(ask_as(tool, XS_RM, 0, path,
+					   sprintf(path, "/nothing%u", i) + 1), "OK");
 		assert_string_equal(write_big(1000), "ENOSPC");
 		assert_null(strstr(w->log, "only reading"));
 		restart();
@@ -245,8 +248,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fill, empty)
 	const struct CMUnitTest tests[] = {
-		TEST(test_restart), TEST(test_refusals), TEST(test_nothing_left), TEST(test_reserve_is_kept),
-		TEST(test_huge_record),
+		TEST(test_restart),	    TEST(test_refusals),    TEST(test_nothing_left),
+		TEST(test_reserve_is_kept), TEST(test_huge_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests of the store daemon have around them: a daemon on a world of its own, a client of dom0's, and
- * requests that wait for their answer. Include it once, after <cmocka.h>.
+ * What tests of the store daemon have around them: a daemon on a world of its own, a client of
+ * dom0's, and requests that wait for their answer. Include it once, after <cmocka.h>.
  */
 #ifndef TESTS_XENSTORED_SCENE_H
 #define TESTS_XENSTORED_SCENE_H
@@ -53,7 +53,8 @@ static inline void note_event(void)
 }
 
 /* One request of dom0's client @n; its answer in body[] and got. */
-static inline const char *ask_as(int n, uint32_t type, uint32_t tx, const char *text, unsigned int length)
+static inline const char *ask_as(int n, uint32_t type, uint32_t tx, const char *text,
+				 unsigned int length)
 {
 	world_send(w, n, type, tx, text, length);
 	world_run(p);

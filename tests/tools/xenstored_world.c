@@ -218,7 +218,8 @@ static void adopt(struct port *p)
 		bool known = false;
 
 		for (unsigned int j = 0; j < x->conn_room; j++)
-			known |= x->conns[j] && x->conns[j]->kind == CONN_SOCKET && x->conns[j]->fd == fd;
+			known |= x->conns[j] && x->conns[j]->kind == CONN_SOCKET &&
+				 x->conns[j]->fd == fd;
 		if (fd < 0 || known || w->socket[i].closed)
 			continue;
 		if (x->journal.shared->closing_fd == (uint32_t)fd + 1)
@@ -276,7 +277,8 @@ void world_run(struct port *p)
 		}
 		while (xsd_step(x))
 			;
-		quiet = before == x->count_requests + x->count_events + x->next_epoch ? quiet + 1 : 0;
+		quiet = before == x->count_requests + x->count_events + x->next_epoch ? quiet + 1 :
+											0;
 	}
 }
 
@@ -288,7 +290,8 @@ void world_stop(struct port *p)
 
 /* --- Clients --- */
 
-static unsigned int build(char *to, uint32_t type, uint32_t tx, const void *body, unsigned int length)
+static unsigned int build(char *to, uint32_t type, uint32_t tx, const void *body,
+			  unsigned int length)
 {
 	struct xsd_sockmsg msg = { .type = type, .req_id = 7, .tx_id = tx, .len = length };
 
@@ -325,7 +328,8 @@ int world_receive(struct world *w, int n, struct xsd_sockmsg *msg, char *body)
 	return 1;
 }
 
-unsigned int world_ring_put(struct world *w, unsigned int domid, const void *bytes, unsigned int length)
+unsigned int world_ring_put(struct world *w, unsigned int domid, const void *bytes,
+			    unsigned int length)
 {
 	struct xenstore_domain_interface *ring = (void *)w->ring[domid];
 	uint32_t room = XENSTORE_RING_SIZE - (ring->req_prod - ring->req_cons);

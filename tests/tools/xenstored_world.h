@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world for the store daemon in tests: domains with rings, clients' sockets, a clock and a log, in
- * memory that a forked and killed daemon shares with its successor and with the test.
+ * A world for the store daemon in tests: domains with rings, clients' sockets, a clock and a log,
+ * in memory that a forked and killed daemon shares with its successor and with the test.
  *
- * In process: world_start(), clients' calls, world_run(). For kills: world_start() and world_run() in a
- * forked child with world->kill_at set, the test being the clients and the kernel that keeps sockets open.
+ * In process: world_start(), clients' calls, world_run(). For kills: world_start() and world_run()
+ * in a forked child with world->kill_at set, the test being the clients and the kernel that keeps
+ * sockets open.
  */
 #ifndef TESTS_XENSTORED_WORLD_H
 #define TESTS_XENSTORED_WORLD_H
@@ -67,7 +68,8 @@ bool world_ring_send(struct world *w, unsigned int domid, uint32_t type, uint32_
 		     const void *body, unsigned int length);
 int world_ring_receive(struct world *w, unsigned int domid, struct xsd_sockmsg *msg, char *body);
 /* Raw bytes into or out of a ring: the count. */
-unsigned int world_ring_put(struct world *w, unsigned int domid, const void *bytes, unsigned int length);
+unsigned int world_ring_put(struct world *w, unsigned int domid, const void *bytes,
+			    unsigned int length);
 unsigned int world_ring_get(struct world *w, unsigned int domid, void *bytes, unsigned int room);
 
 #endif
