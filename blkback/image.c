@@ -2,9 +2,6 @@
 /*
  * An image's life: waiting for the lock that whatever worked on it before holds, starting a qemu-nbd, giving it again
  * what it must know (the write log), then all operations; and from the beginning when it dies.
- *
- * An operation that crashes each server is found out: one that was under way at two crashes is asked alone, and who is
- * under way at the third fails. A server killed from outside (an administrator, lack of memory) proves nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,76 +12,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "image.h"
-#include "image_process.h"
-#include "nbd.h"
-#include "write_log.h"
+#include "image_private.h"
 
 #define POLL_NS		10000000ULL	/* 10 ms, for a lock or a process's end */
 #define SLOWEST_NS	1000000000ULL	/* between a server's death at once and the next */
 #define ABANDONED_NS	5000000000ULL	/* without anybody asking for an image not open */
 #define SECOND_NS	1000000000ULL
-#define SUSPICIOUS	2		/* crashes that an operation was under way at */
-#define CONVICTED	3
 #define DISCARD_UNIT	4096
-#define DISCARD_MAX	(1U << 30)	/* bytes in one call: the protocol has 32 bits */
-
-enum state {
-	WAITING,	/* for the lock; the timer runs */
-	GROWING,	/* qemu-img works; the timer runs */
-	STARTING,	/* a server was started and has not told the image's size */
-	REPLAYING,	/* what is in the log is written again */
-	SERVING,
-	REFUSED,	/* never served; image_open() tells */
-};
-
-/* What a call is for. */
-enum purpose { FOR_DISK, FOR_REPLAY, FOR_LOG };
-
-struct image {
-	struct image *next;
-	struct image_server *server;
-	enum state state;
-	bool open;		/* image_open() has given it out */
-	bool closing;
-	bool was_served;
-	bool keep_log;		/* an earlier instance's, not written again yet */
-	bool log_flush;		/* a flush of ours is under way */
-	bool alone;		/* what is under way is a suspect */
-	bool told;		/* of a lost write, with the next answers */
-	pid_t pid;		/* of the server or qemu-img; 0: none */
-	char *path, format[16], lock_path[300], log_name[32];
-	char name[64];		/* the device, for the log */
-	struct image_file file;
-	uint32_t fence;
-	struct nbd nbd;
-	struct write_log log;
-	uint64_t replay_place;
-	struct write_log_entry *replaying, *suspect;	/* being written again; what crashed so often: */
-	unsigned int suspect_crashes;
-	unsigned int flushes;	/* asked for and not answered */
-	struct nbd_calls todo;	/* not given to the server */
-	struct nbd_calls held;	/* writes answered by the server that the log has no room for */
-	struct nbd_call *free;
-	struct medium_piece own_piece;
-	uint64_t held_count, released_count;	/* numbers of the writes on held */
-	struct pv_timer timer;
-	uint64_t asked;
-	uint64_t bytes, wanted_bytes;	/* wanted: != 0 until qemu-img has been run */
-	unsigned int failures;		/* to start a server, since one answered */
-	uint64_t since;			/* the first of them */
-	uint32_t patience;		/* seconds from then on; 0: for ever */
-	bool expired;			/* nobody waits any more */
-	void (*changed)(void *arg);
-	void *arg;
-};
-
-struct image_server {
-	struct pv_domain *domain;
-	struct medium_host *host;
-	struct image *images;
-	const char *directory;
-};
 
 static void tick(void *arg);
 
@@ -95,205 +29,6 @@ static void wake(struct image *m, uint64_t after)
 	pv_timer_set(m->server->domain, &m->timer, pv_now(m->server->domain) + after);
 }
 
-/* --- Operations and the log --- */
-
-static struct nbd_call *call_new(struct image *m, uint16_t type, unsigned int purpose)
-{
-	struct nbd_call *call = m->free;
-
-	if (call)
-		m->free = call->next;
-	else
-		call = malloc(sizeof(*call));
-	if (!call) {
-		pv_log(m->server->domain, "out of memory");	/* a few bytes: nothing would work any more */
-		abort();
-	}
-	memset(call, 0, sizeof(*call));
-	call->type = type;
-	call->purpose = purpose;
-	return call;
-}
-
-static void call_free(struct image *m, struct nbd_call *call)
-{
-	call->next = m->free;
-	m->free = call;
-}
-
-static void complete(struct image *m, struct nbd_call *call, int result)
-{
-	struct file_op *op = call->owner;
-
-	m->flushes -= call->type == NBD_CMD_FLUSH;
-	op->result = result < 0 ? result : (int)call->bytes;
-	call_free(m, call);
-	file_op_done(op);
-}
-
-static void send_call(struct image *m, struct nbd_call *call)
-{
-	call->mark = write_log_mark(&m->log);
-	nbd_send(&m->nbd, call);
-}
-
-/* A flush for the log's sake: it covers what was answered before, so the writes held until then. */
-static void flush_log(struct image *m)
-{
-	struct nbd_call *call;
-
-	if (m->log_flush || m->state != SERVING)
-		return;
-	m->log_flush = true;
-	call = call_new(m, NBD_CMD_FLUSH, FOR_LOG);
-	call->offset = 0;
-	call->owner = (void *)(uintptr_t)m->held_count;
-	send_call(m, call);
-	nbd_kick(&m->nbd);
-}
-
-static void release_held(struct image *m, uint64_t until, int result)
-{
-	while (m->released_count < until) {
-		m->released_count++;
-		complete(m, nbd_calls_take(&m->held), result);
-	}
-}
-
-/* The server has written it, and may forget it until the next flush. */
-static void written(struct image *m, struct nbd_call *call)
-{
-	if (!write_log_add(&m->log, call->offset, call->pieces, call->nr_pieces)) {
-		nbd_calls_add(&m->held, call);
-		m->held_count++;
-		flush_log(m);
-		return;
-	}
-	if (write_log_used(&m->log) > WRITE_LOG_BYTES / 2)
-		flush_log(m);
-	complete(m, call, 0);
-}
-
-/* True: there was more to discard than one call can say. */
-static bool discard_more(struct image *m, struct nbd_call *call)
-{
-	const struct file_op *op = call->owner;
-	uint64_t end = op->io->offset + op->io->bytes;
-
-	call->offset += call->bytes;
-	call->crashes = 0;
-	if (call->offset >= end)
-		return false;
-	call->bytes = end - call->offset < DISCARD_MAX ? end - call->offset : DISCARD_MAX;
-	send_call(m, call);
-	nbd_kick(&m->nbd);
-	return true;
-}
-
-static void log_flushed(struct image *m, struct nbd_call *call, int result)
-{
-	m->log_flush = false;
-	if (!result)
-		write_log_drop(&m->log, call->mark);
-	release_held(m, (uintptr_t)call->owner, result);
-	call_free(m, call);
-	if (m->held.first)
-		flush_log(m);
-}
-
-/* --- Serving --- */
-
-static bool may_send(const struct image *m)
-{
-	return m->state == SERVING && !m->wanted_bytes;
-}
-
-/* Is all answered that the server was asked? */
-static bool is_idle(const struct image *m)
-{
-	return nbd_is_idle(&m->nbd) && !m->held.first;
-}
-
-void image_kick(struct image *m)
-{
-	if (!may_send(m) || !m->todo.first)
-		return;
-	m->alone = m->alone && !is_idle(m);
-	while (!m->alone && m->todo.first) {
-		m->alone = m->todo.first->crashes >= SUSPICIOUS;
-		if (m->alone && !is_idle(m)) {
-			m->alone = false;
-			break;
-		}
-		send_call(m, nbd_calls_take(&m->todo));
-	}
-	nbd_kick(&m->nbd);
-}
-
-void image_submit(struct image *m, struct file_op *op)
-{
-	static const uint16_t types[] = {
-		[MEDIUM_READ] = NBD_CMD_READ, [MEDIUM_WRITE] = NBD_CMD_WRITE,
-		[MEDIUM_FLUSH] = NBD_CMD_FLUSH, [MEDIUM_DISCARD] = NBD_CMD_TRIM,
-	};
-	struct nbd_call *call = call_new(m, types[op->io->op], FOR_DISK);
-
-	call->owner = op;
-	if (op->io->op <= MEDIUM_WRITE) {
-		call->offset = op->io->offset;
-		call->bytes = op->io->bytes;
-		call->pieces = op->io->pieces;
-		call->nr_pieces = op->io->nr_pieces;
-	} else if (op->io->op == MEDIUM_DISCARD) {
-		call->offset = op->io->offset;
-		call->bytes = op->io->bytes < DISCARD_MAX ? op->io->bytes : DISCARD_MAX;
-	}
-	m->flushes += op->io->op == MEDIUM_FLUSH;
-	nbd_calls_add(&m->todo, call);
-}
-
-static void serve(struct image *m)
-{
-	uint64_t bytes = m->nbd.bytes & ~511ULL;
-	bool grown = m->bytes && m->bytes != bytes;
-
-	m->state = SERVING;
-	m->bytes = bytes;
-	m->keep_log = false;
-	image_kick(m);
-	if (grown && m->open)
-		m->changed(m->arg);
-}
-
-/* A write that was answered is lost: the next flush fails, as a disk's does whose cache has failed. */
-static void give_up(struct image *m, const char *why, int error)
-{
-	pv_log(m->server->domain, "%s: image %s: a write of %u bytes at %llu is lost: %s %d", m->name, m->path,
-	       m->replaying->bytes, (unsigned long long)m->replaying->offset, why, error);
-	write_log_give_up(&m->log, m->replaying);
-}
-
-/* One after the other: later entries may cover the same places. */
-static void replay(struct image *m)
-{
-	struct write_log_entry *e = write_log_next(&m->log, &m->replay_place);
-	struct nbd_call *call;
-
-	m->replaying = e;
-	if (!e) {
-		serve(m);
-		return;
-	}
-	call = call_new(m, NBD_CMD_WRITE, FOR_REPLAY);
-	m->own_piece = (struct medium_piece){ (void *)e->data, e->bytes };
-	call->pieces = &m->own_piece;
-	call->nr_pieces = 1;
-	call->offset = e->offset;
-	call->bytes = e->bytes;
-	send_call(m, call);
-	nbd_kick(&m->nbd);
-}
-
 static void on_ready(void *arg)
 {
 	struct image *m = arg;
@@ -301,7 +36,7 @@ static void on_ready(void *arg)
 	m->state = REPLAYING;
 	m->was_served = true;
 	m->replay_place = 0;
-	replay(m);
+	image_replay(m);
 }
 
 static void on_answer(void *arg, struct nbd_call *call, int result)
@@ -311,69 +46,20 @@ static void on_answer(void *arg, struct nbd_call *call, int result)
 	if (m->failures > 1)
 		pv_log(m->server->domain, "image %s: served again", m->path);
 	m->failures = 0;
-	switch ((enum purpose)call->purpose) {
-	case FOR_REPLAY:
-		if (result)
-			give_up(m, "error", -result);
-		call_free(m, call);
-		replay(m);
-		break;
-	case FOR_LOG:
-		log_flushed(m, call, result);
-		break;
-	case FOR_DISK:
-		if (!result && call->type == NBD_CMD_TRIM && discard_more(m, call))
-			break;
-		if (result || !m->log.memory || call->type == NBD_CMD_READ || call->type == NBD_CMD_TRIM) {
-			complete(m, call, result);
-		} else if (call->type == NBD_CMD_WRITE) {
-			written(m, call);
-		} else {
-			write_log_drop(&m->log, call->mark);
-			m->told = write_log_has_lost(&m->log);
-			complete(m, call, m->told ? -EIO : 0);
-		}
-		break;
-	}
+	image_answered(m, call, result);
 }
 
 /* The connection has ended, for whatever reason: what is not done is to be done by another server. */
 static void disconnect(struct image *m)
 {
-	struct nbd_calls later, open;
-	struct nbd_call *call;
+	struct nbd_calls open;
 
-	nbd_calls_init(&later);
 	nbd_calls_init(&open);
 	if (m->state == STARTING && m->pid > 0)
 		kill(m->pid, SIGTERM);	/* it ends with its client only once it has got to know one */
-	nbd_calls_append(&later, &m->held);
-	m->released_count = m->held_count;
-	m->log_flush = m->alone = false;
 	nbd_close(&m->nbd, &open);
-	while ((call = nbd_calls_take(&open))) {
-		if (call->purpose == FOR_DISK)
-			nbd_calls_add(&later, call);
-		else
-			call_free(m, call);
-	}
-	nbd_calls_append(&later, &m->todo);
-	nbd_calls_append(&m->todo, &later);
+	image_ask_again(m, &open);
 	m->state = WAITING;
-}
-
-static void fail_all(struct image *m)
-{
-	struct nbd_calls todo;
-	struct nbd_call *call;
-
-	nbd_calls_init(&todo);
-	nbd_calls_append(&todo, &m->todo);
-	if (!todo.first)
-		return;
-	while ((call = nbd_calls_take(&todo)))
-		complete(m, call, -EIO);
-	file_ops_done(m->server->host);
 }
 
 /* Is it time to fail what waits for a server? */
@@ -401,7 +87,7 @@ static void lost(struct image *m, const char *why)
 			       m->path, why, m->failures);
 		after = m->failures > 6 ? SLOWEST_NS : POLL_NS << m->failures;
 		if (is_hopeless(m))
-			fail_all(m);
+			image_fail_all(m);
 	}
 	if (m->pid > 0)
 		kill(m->pid, SIGKILL);
@@ -468,44 +154,6 @@ static void start_growing(struct image *m, int lock)
 	wake(m, POLL_NS);
 }
 
-static void convict(struct image *m, struct nbd_call *call)
-{
-	static const char *const names[] = {
-		[NBD_CMD_READ] = "read", [NBD_CMD_WRITE] = "write", [NBD_CMD_FLUSH] = "flush",
-		[NBD_CMD_TRIM] = "discard",
-	};
-
-	pv_log(m->server->domain, "%s: image %s: a %s of %u bytes at %llu fails: %u servers have crashed of it",
-	       m->name, m->path, names[call->type], call->bytes, (unsigned long long)call->offset, CONVICTED);
-	complete(m, call, -EIO);
-}
-
-/* The server has ended, with what it was given under way, or answered and held. */
-static void investigate(struct image *m, bool crashed)
-{
-	struct nbd_calls all;
-	struct nbd_call *call;
-
-	nbd_calls_init(&all);
-	nbd_calls_append(&all, &m->todo);
-	while ((call = nbd_calls_take(&all))) {
-		call->crashes += crashed && call->known;
-		call->known = false;
-		if (call->crashes < CONVICTED)
-			nbd_calls_add(&m->todo, call);
-		else
-			convict(m, call);
-	}
-	if (crashed && m->replaying) {
-		m->suspect_crashes = m->suspect == m->replaying ? m->suspect_crashes + 1 : 1;
-		m->suspect = m->replaying;
-		if (m->suspect_crashes >= CONVICTED)
-			give_up(m, "crashes of servers:", CONVICTED);
-	}
-	m->replaying = NULL;
-	file_ops_done(m->server->host);
-}
-
 /* Has the process ended, if there is one? */
 static bool reap(struct image *m)
 {
@@ -516,7 +164,7 @@ static bool reap(struct image *m)
 	if (m->pid > 0 && m->state == GROWING && status)
 		pv_log(m->server->domain, "image %s: it was not made larger", m->path);
 	else if (m->pid > 0 && !m->closing)
-		investigate(m, WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0);
+		image_investigate(m, WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0);
 	m->pid = 0;
 	return true;
 }
@@ -525,22 +173,17 @@ static void image_free(struct image *m)
 {
 	struct image **link = &m->server->images;
 	struct nbd_calls left;
-	struct nbd_call *call;
 
 	nbd_calls_init(&left);
 	nbd_close(&m->nbd, &left);
-	while ((call = nbd_calls_take(&left)))
-		call_free(m, call);
+	nbd_calls_append(&m->todo, &left);
 	while (*link != m)
 		link = &(*link)->next;
 	*link = m->next;
 	pv_timer_set(m->server->domain, &m->timer, 0);
 	if (m->log.memory)
 		blkback_record_unmap(m->server->host, m->log.memory, WRITE_LOG_BYTES);
-	while ((call = m->free)) {
-		m->free = call->next;
-		free(call);
-	}
+	image_calls_free(m);
 	free(m->path);
 	free(m);
 }
@@ -565,7 +208,7 @@ static void tick(void *arg)
 		return;
 	}
 	if (m->state != SERVING && is_hopeless(m))
-		fail_all(m);
+		image_fail_all(m);
 	if (m->state == REFUSED || m->state == STARTING || m->state == REPLAYING || m->state == SERVING) {
 		if (!m->open)
 			wake(m, ABANDONED_NS);
