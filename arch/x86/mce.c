@@ -4,10 +4,10 @@
  *
  * #MC: every bank is read and logged; if the CPU cannot go on (no valid return
  * address, or corrupt context), or it used bad data while we ran ourselves, the
- * machine stops; if a guest ran, dom0 gets the #MC, another is crashed. Bad data
- * that nobody used yet is only logged, where CPUs can tell. What was found waits
- * for dom0 (VIRQ_MCA, HYPERVISOR_mca fetch) in a small queue. Corrected errors are
- * collected by polling.
+ * machine stops; if a guest ran, dom0 gets the #MC if it has a handler, others are
+ * crashed. Bad data that nobody used yet is only logged, where CPUs can tell. What was
+ * found waits for dom0 (VIRQ_MCA, HYPERVISOR_mca fetch) in a small queue. Corrected
+ * errors are collected by polling.
  * Source: Intel SDM 3B, chapter 15; <xen/arch-x86/xen-mca.h>.
  */
 #include <core/console.h>
@@ -27,6 +27,7 @@
 #include <x86/asm.h>
 #include <x86/cpu_info.h>
 #include <x86/cpufeature.h>
+#include <x86/entry.h>
 #include <x86/platform.h>
 #include <xen/arch-x86/xen-mca.h>
 
@@ -219,7 +220,8 @@ static void machine_check(struct cpu_user_regs *regs, bool in_guest)
 		      smp_processor_id(), (unsigned long)gstatus);
 	}
 	if (all & FOUND_ACTION) {
-		if (current->domain == hardware_domain && !current->arch.mce_pending)
+		if (current->domain == hardware_domain && !current->arch.mce_pending &&
+		    current->arch.trap_table[TRAP_mc].address)
 			current->arch.mce_pending = true;
 		else
 			domain_crash(current->domain, "machine check while it ran");
