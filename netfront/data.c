@@ -133,12 +133,12 @@ static const uint8_t *adapt(struct netfront *nf, const uint8_t *frame, uint32_t 
 		return frame;
 	if (offload->gso_type)
 		return NULL;
-	memcpy(nf->scratch, frame, bytes);
+	memcpy(nf->tx_scratch, frame, bytes);
 	pv_packet_locate(&t, offload);
-	if (pv_packet_complete(nf->scratch, bytes, offload))
+	if (pv_packet_complete(nf->tx_scratch, bytes, offload))
 		return NULL;
 	offload->partial = false;
-	return nf->scratch;
+	return nf->tx_scratch;
 }
 
 int netfront_send(struct netfront *nf, unsigned int queue, const uint8_t *frame, uint32_t bytes,

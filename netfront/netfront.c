@@ -339,7 +339,8 @@ static int read_own_keys(struct netfront *nf)
 
 /* --- Life --- */
 
-#define SCRATCH_PAGES	((PV_FRAME_MAX + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE)
+#define FRAME_PAGES	((PV_FRAME_MAX + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE)
+#define SCRATCH_PAGES	(2 * FRAME_PAGES)	/* who receives a frame may send one meanwhile */
 
 /* Begins on xenbus; on error nothing is held there. */
 static int attach(struct netfront *nf, const char *path)
@@ -381,6 +382,7 @@ int netfront_open(struct netfront *nf, struct pv_domain *domain, const char *pat
 	nf->scratch = pv_pages_alloc(domain, SCRATCH_PAGES);
 	if (!nf->scratch)
 		return -XEN_ENOMEM;
+	nf->tx_scratch = nf->scratch + FRAME_PAGES * PV_PAGE_SIZE;
 	rc = attach(nf, path);
 	if (rc) {
 		pv_pages_free(domain, nf->scratch, SCRATCH_PAGES);

@@ -75,7 +75,7 @@ struct netfront {
 	bool sg, tso4, tso6, csum4, csum6, split;
 	uint8_t mac[6];
 	uint16_t mtu;
-	uint8_t *scratch;			/* one frame, private */
+	uint8_t *scratch, *tx_scratch;		/* a frame each, private */
 	struct netfront_queue *queue[NETFRONT_QUEUES_MAX];
 	struct netfront_stats stats;
 };
