@@ -118,18 +118,19 @@ static void place(struct runqueue *rq, struct vcpu *v, unsigned long flags)
 			v->sched.flags |= SVF_replace;
 		goto out;
 	}
-	cpu = c2_choose_cpu(v);
-	if (likely(cpu == v->processor)) {
-		tickle = enqueue_here(rq, v);
-		goto out;
-	}
-	c2_change_queue(rq, v, cpu);
-	spin_unlock_irqrestore(&rq->lock, flags);
+	while (unlikely((cpu = c2_choose_cpu(v)) != v->processor)) {
+		c2_change_queue(rq, v, cpu);
+		spin_unlock_irqrestore(&rq->lock, flags);
 
-	/* Between the locks anybody may have queued it, or made it stop. */
-	rq = vcpu_rq_lock(v, &flags);
-	if (vcpu_runnable(v) && rq->curr != v && !vcpu_queued(v) && !v->is_running)
-		tickle = enqueue_here(rq, v);
+		/* Between the locks anybody may have queued it, or made it stop, ... */
+		rq = vcpu_rq_lock(v, &flags);
+		if (!vcpu_runnable(v) || rq->curr == v || vcpu_queued(v) || v->is_running)
+			goto out;
+		/* ... and the CPU may have left the pool, where nobody would find it. */
+		if (likely(cpumask_test_cpu(v->processor, cpupool_valid_cpus(v->domain))))
+			break;
+	}
+	tickle = enqueue_here(rq, v);
 out:
 	unlock_and_tickle(rq, flags, tickle);
 }
@@ -692,8 +693,14 @@ int sched_cpu_down(unsigned int cpu)
 
 	if (rc)
 		return rc;
-	while (read_once(rq->curr) != rq->idle || read_once(rq->nr_queued))
+	/*
+	 * Who came just before the CPU left its pool was not told to go, and may never
+	 * sleep: the CPU looks again whom it may run.
+	 */
+	while (read_once(rq->curr) != rq->idle || read_once(rq->nr_queued)) {
+		cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
 		cpu_relax();
+	}
 	cpumask_clear_cpu(cpu, &idle_cpus);
 	return 0;
 }

@@ -469,6 +469,32 @@ static void test_cpu_down(void **state __maybe_unused)
 	assert_ptr_equal(world_running(2)->domain, a);
 }
 
+/* A vcpu came to the CPU just when that left its pool: seen by nobody, and it never sleeps. */
+static struct vcpu *newcomer;
+static void arrives(void)
+{
+	static unsigned int rounds;
+
+	newcomer->processor = 2;
+	world_run_cpus();
+	host_switch_to(0, NULL);
+	assert_in_range(++rounds, 1, 9);
+}
+static void test_cpu_down_unseen(void **state __maybe_unused)
+{
+	world_boot(3);
+	world_start(1, 3);
+	world_run_cpus();
+	newcomer = world_running(2);
+	assert_false(is_idle_vcpu(newcomer));
+	newcomer->processor = 0;
+	host_relax_hook = arrives;
+	host_switch_to(0, NULL);
+	assert_int_equal(sched_cpu_down(2), 0);
+	assert_ptr_equal(world_running(2), idle_vcpu[2]);
+	assert_in_range(newcomer->processor, 0, 1);
+}
+
 /* Every vcpu is where its state says. */
 static void check_queues(void)
 {
@@ -630,6 +656,7 @@ int main(void)
 		world_test(test_pools),
 		world_test(test_dump),
 		world_test(test_cpu_down),
+		world_test(test_cpu_down_unseen),
 		world_test(test_random),
 	};
 

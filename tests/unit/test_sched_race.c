@@ -30,9 +30,35 @@ static struct vcpu *pick_and_race(struct runqueue *rq, struct vcpu *prev, s_time
 	return next;
 }
 
+/* Runs once, between the locks of the queue that a vcpu leaves and the one that it comes to. */
+static void (*on_the_way)(void);
+static bool leaving;
+
+static void change_and_race(const struct runqueue *rq, struct vcpu *v, unsigned int cpu)
+{
+	c2_change_queue(rq, v, cpu);
+	leaving = true;
+}
+
+static void unlock_and_race(spinlock_t *l, unsigned long flags)
+{
+	void (*fn)(void) = leaving ? on_the_way : NULL;
+
+	spin_unlock_irqrestore(l, flags);
+	leaving = false;
+	if (fn) {
+		on_the_way = NULL;
+		fn();
+	}
+}
+
 #define c2_pick pick_and_race
+#define c2_change_queue change_and_race
+#define spin_unlock_irqrestore unlock_and_race
 #include "../../xen-core/sched.c"
 #undef c2_pick
+#undef c2_change_queue
+#undef spin_unlock_irqrestore
 
 static struct vcpu *sleeper;
 
@@ -116,12 +142,47 @@ static void test_successor_is_idle_and_must_move(void **state __maybe_unused)
 	assert_ptr_equal(world_running(1), sleeper);
 }
 
+/* The CPU that was chosen for a vcpu that wakes leaves the pool before it gets there. */
+static void cpu_leaves(void)
+{
+	assert_int_equal(sleeper->processor, 1);
+	assert_int_equal(cpupool_cpu_down(1), 0);
+}
+
+static void test_goes_to_a_cpu_that_leaves(void **state __maybe_unused)
+{
+	const cpumask_t zero = cpumask_of(0);
+	struct domain *d, *other;
+
+	world_boot(2);
+	d = world_start(1, 1);
+	other = world_start(2, 1);
+	assert_int_equal(vcpu_set_hard_affinity(other->vcpu[0], &zero), 0);
+	world_run_cpus();
+	sleeper = d->vcpu[0];
+	host_switch_to(sleeper->processor, sleeper);
+	vcpu_block();
+	world_run_cpus();
+	sleeper->processor = 0;		/* where it slept */
+	assert_ptr_equal(world_running(0), other->vcpu[0]);
+	assert_true(is_idle_vcpu(world_running(1)));
+	host_switch_to(0, NULL);
+	on_the_way = cpu_leaves;
+	vcpu_unblock(sleeper);
+	assert_null(on_the_way);
+	assert_int_equal(sleeper->processor, 0);
+	assert_true(vcpu_queued(sleeper));
+	assert_int_equal(per_cpu(runqueues, 1).nr_queued, 0);
+	assert_int_equal(cpupool_cpu_up(1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(test_successor_is_idle),
 		world_test(test_successor_alone),
 		world_test(test_successor_is_idle_and_must_move),
+		world_test(test_goes_to_a_cpu_that_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
