@@ -515,7 +515,7 @@ void *blkback_record_map(struct medium_host *h, const char *name, size_t bytes)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return NULL;
-	if (!posix_fallocate(fd, 0, bytes))	/* a hole would be filled, or kill us, when it is written */
+	if (!pv_file_reserve(fd, bytes))
 		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	return p == MAP_FAILED ? NULL : p;

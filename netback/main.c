@@ -76,8 +76,8 @@ static struct netback_record *map_record(const char *path, bool create)
 
 	if (fd < 0)
 		return NULL;
-	if (create && posix_fallocate(fd, 0, sizeof(struct netback_record)))
-		goto close;	/* a hole would kill us when it is written and there is no memory */
+	if (create && pv_file_reserve(fd, sizeof(struct netback_record)))
+		goto close;
 	if (!fstat(fd, &st) && st.st_size >= (off_t)sizeof(struct netback_record))
 		p = mmap(NULL, sizeof(struct netback_record),
 			 create ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
