@@ -135,7 +135,7 @@ static int open_link(void *cookie, struct move_link *link, struct tools_error *e
 	struct migrate_verb *v = cookie;
 
 	return v->rune ? move_link_command(link, v->rune, error) :
-			 move_link_connect(link, v->host, v->port, v->kl->cancel_fd, error);
+			 move_link_connect(link, v->host, v->port, v->send.light->cancel_fd, error);
 }
 
 static int make_rune(struct migrate_verb *v)
@@ -213,6 +213,9 @@ static void tell_end(struct migrate_verb *v, const struct tools_error *e, bool o
 		else if (v->send.where == MOVE_STUCK)
 			kl_warn(kl, "Migration failed; %s is suspended here and nowhere else: "
 				"%s resume %s", v->send.name, kl->program, v->send.name);
+		else if (v->send.where == MOVE_THERE)
+			kl_warn(kl, "%s runs at the target; what is left of it here must not run: "
+				"%s destroy %u", v->send.name, kl->program, v->send.domid);
 	}
 }
 

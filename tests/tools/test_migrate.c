@@ -232,6 +232,40 @@ static void test_sender_asks_again(void **state)
 }
 
 /* Nobody answers: it stays suspended, under the other name, and can be resumed by hand. */
+/* Takes leave, and the user at the sender gives up the moment before the link breaks. */
+static void taken_and_given_up(int fd, int what)
+{
+	play_receiver(fd, (enum step)what);
+	out(cancel_pipe[1], "", 1);
+}
+
+/* From leave on nobody's ^C counts: neither for the report nor for the question after it. */
+static void test_given_up_too_late(void **state)
+{
+	struct move_send send = { .light = light, .domid = 1, .name = "g", .config = config_json,
+				  .live = true, .peer_ms = 20000, .reconnect = reconnect };
+	struct move_link link;
+	pid_t child;
+
+	(void)state;
+	later = 1;
+	assert_int_equal(pipe(cancel_pipe), 0);
+	child = spawn(&link, taken_and_given_up, GO_TAKEN);
+	send.link = &link;
+	light->cancel_fd = cancel_pipe[0];
+	assert_int_equal(move_send(&send, &error), 0);
+	assert_int_equal(send.where, MOVE_THERE);
+	assert_int_equal(light->cancel_fd, cancel_pipe[0]);
+	assert_null(fake_hv_domain(1));
+	light->cancel_fd = -1;
+	close(link.in);
+	waitpid(child, NULL, 0);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	close(cancel_pipe[0]);
+	close(cancel_pipe[1]);
+}
+
 static void test_sender_does_not_know(void **state)
 {
 	struct move_send send;
@@ -418,7 +452,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(sender_keeps_it), CASE(sender_is_told), CASE(check), CASE(sender_holds_disks),
-		CASE(sender_to_xl), CASE(sender_asks_again), CASE(sender_does_not_know),
+		CASE(sender_to_xl), CASE(sender_asks_again), CASE(given_up_too_late), CASE(sender_does_not_know),
 		CASE(guest_ignores), CASE(one_at_a_time), CASE(lock_looked_at),
 		CASE(senders_store_dies), CASE(cancel),
 	};

@@ -332,7 +332,7 @@ static int hand_over(struct sender *s)
 		return tools_fail(s->error, rc, rc == -ECANCELED ? "canceled" : "peer",
 				  "the target went away before it got leave to start %s: %s",
 				  m->name, rc == -ECANCELED ? "given up" : strerror(-rc));
-	s->in.cancel_fd = s->out.cancel_fd = -1;
+	m->light->cancel_fd = s->in.cancel_fd = s->out.cancel_fd = -1;
 	report = take_report(s);
 	if (report < 0)
 		report = ask_again(s);
@@ -353,14 +353,10 @@ static int hand_over(struct sender *s)
 static int finish(struct sender *s)
 {
 	struct move_send *m = s->send;
-	int cancel = m->light->cancel_fd, rc;
 
 	m->down_ms = tools_now_ms() - m->save.suspended_at_ms;
 	say(s, "migration sender: Target reports successful startup.");
-	m->light->cancel_fd = -1;
-	rc = light_destroy(m->light, m->domid, NULL, s->error);
-	m->light->cancel_fd = cancel;
-	return rc;
+	return light_destroy(m->light, m->domid, NULL, s->error);
 }
 
 static int check_only(struct sender *s)
@@ -384,7 +380,7 @@ static int check_only(struct sender *s)
 static int send_all(struct sender *s)
 {
 	struct move_send *send = s->send;
-	int rc;
+	int cancel = send->light->cancel_fd, rc;
 
 	move_channel_init(&s->in, send->link->in, send->light->cancel_fd);
 	move_channel_init(&s->out, send->link->out, send->light->cancel_fd);
@@ -397,6 +393,8 @@ static int send_all(struct sender *s)
 		rc = finish(s);
 	else if (send->where != MOVE_UNKNOWN)
 		take_back(s);
+	/* Nobody's ^C counted from leave on. */
+	send->light->cancel_fd = cancel;
 	send->total_ms = tools_now_ms() - s->began_ms;
 	return rc;
 }
