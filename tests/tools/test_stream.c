@@ -296,6 +296,7 @@ static const struct patch patches[] = {
 	{ STREAM_LIBXC, "IH", 60, 4, 4095, -EINVAL, false, "its length is 4095, not 4096" },
 	{ STREAM_LIBXC, "ISF", 68, 4, 32, -EINVAL, false, "its length is 32, not 24 for pfns" },
 	{ STREAM_LIBXC, "ISF", 68, 4, 8, -EINVAL, false, "from 16" },
+	{ STREAM_LIBXC, "ISF", 68, 4, (16U << 20) + 8, -EINVAL, false, "from 16 to 16777216" },
 	/* X86_PV_INFO */
 	{ STREAM_LIBXC, "I", 48, 2, 0x0304, -EOPNOTSUPP, false, "32-bit guest" },
 	{ STREAM_LIBXC, "I", 48, 2, 0x0308, -EINVAL, false, "8 bytes of width and 3 levels" },
@@ -312,6 +313,8 @@ static const struct patch patches[] = {
 	{ STREAM_LIBXC, "ISFP", 104, 4, 0x10000000, -EINVAL, false,
 	  "too short for 268435456 pfns" },
 	{ STREAM_LIBXC, "ISFP", 104, 4, 5, -EINVAL, false, "" },
+	{ STREAM_LIBXC, "ISFP", 100, 8, 9U << 20 | ((1ULL << 20) + 1) << 32, -EINVAL, false,
+	  "1048577 pfns in it, the most are 1048576" },
 	{ STREAM_LIBXC, "ISFP", 108, 4, 1, -EINVAL, true, "reserved" },
 	{ STREAM_LIBXC, "ISFP", 112, 8, SAMPLE_MAX_PFN + 1, -EINVAL, false,
 	  "page 0 has pfn 0x3e9" },
@@ -343,6 +346,7 @@ static const struct patch patches[] = {
 	  "LIBXC_CONTEXT (type 0x00000001) at byte 16: its length is 8, not 0" },
 	{ STREAM_LIBXL, "2", 20, 4, 7, -EINVAL, false, "its length is 7, not from 8" },
 	{ STREAM_LIBXL, "1", 23, 1, 0x10, -EINVAL, false, "the most is" },
+	{ STREAM_LIBXL, "2", 20, 4, (16U << 20) + 1, -EINVAL, false, "not from 8 to 16777216" },
 	/* xl's */
 	{ STREAM_XL, "1", 27, 1, 'X', -EINVAL, false, "xl file header at byte 0: not a domain" },
 	{ STREAM_XL, "1", 31, 1, 'X', -EINVAL, false, "not a domain" },
@@ -352,7 +356,7 @@ static const struct patch patches[] = {
 	{ STREAM_XL, "1", 36, 4, 1, -EOPNOTSUPP, false, "before version 2" },
 	{ STREAM_XL, "1", 44, 4, 3, -EINVAL, false,
 	  "xl file data at byte 48: 3 bytes are too short" },
-	{ STREAM_XL, "1", 44, 4, (16U << 20) + 1, -EINVAL, false, "the most is" },
+	{ STREAM_XL, "1", 44, 4, (1U << 20) + 1, -EINVAL, false, "the most is 1048576" },
 	{ STREAM_XL, "1", 48, 4, 200, -EINVAL, false, "a configuration of 200 bytes in" },
 	{ STREAM_XL, "1", 48, 4, 5, -EINVAL, false, "does not end in a NUL" },
 };

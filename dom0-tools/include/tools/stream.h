@@ -23,7 +23,7 @@
 
 #define STREAM_PAGE_BYTES 4096U
 #define STREAM_RECORD_MAX (128U << 20) /* bytes of a record's body */
-#define STREAM_CONFIG_MAX (16U << 20)  /* bytes behind xl's file header */
+#define STREAM_CONFIG_MAX (1U << 20)   /* bytes behind xl's file header */
 #define STREAM_OPTIONAL	  0x80000000U  /* set in a type: who does not know it skips it */
 
 enum stream_format { STREAM_LIBXC, STREAM_LIBXL, STREAM_XL };

@@ -136,9 +136,9 @@ static int check_frame(const struct stream_reader *r, struct tools_error *error)
 	}
 	if (r->at.type == STREAM_FRAME_CHECKPOINT_STATE)
 		return stream_fault(&r->at, error, -EOPNOTSUPP, "only for COLO");
-	if (emulator && r->length < EMULATOR_HEAD_BYTES)
+	if (emulator && (r->length < EMULATOR_HEAD_BYTES || r->length > STREAM_BODY_MAX))
 		return stream_fault(&r->at, error, -EINVAL, "its length is %u, not from %u to %u",
-				    r->length, EMULATOR_HEAD_BYTES, STREAM_RECORD_MAX);
+				    r->length, EMULATOR_HEAD_BYTES, STREAM_BODY_MAX);
 	if (!emulator && r->length)
 		return stream_fault(&r->at, error, -EINVAL, "its length is %u, not 0", r->length);
 	if (r->at.type == STREAM_FRAME_LIBXC_CONTEXT)

@@ -10,6 +10,8 @@
 #include <tools/stream.h>
 
 #define STREAM_VCPUS_MAX 8192U /* MAX_VIRT_CPUS of PV */
+#define STREAM_BODY_MAX	 (16U << 20) /* of records that a reader must have as a whole */
+#define STREAM_PAGES_MAX (1U << 20) /* pfns of a PAGE_DATA record */
 
 /* Sizes of headers and fixed parts in bytes. */
 #define FILE_HEADER_BYTES   48U

@@ -91,7 +91,7 @@ static const struct record_rule rules_of[STREAM_REC_COUNT] = {
 					   .forbids = SEEN_VCPU,
 					   .sets = SEEN_FRAMES,
 					   .min = 16,
-					   .max = STREAM_RECORD_MAX,
+					   .max = STREAM_BODY_MAX,
 					   .unit = 8 },
 	[STREAM_REC_X86_PV_VCPU_BASIC] = VCPU_RULE("X86_PV_VCPU_BASIC"),
 	[STREAM_REC_X86_PV_VCPU_EXTENDED] = VCPU_RULE("X86_PV_VCPU_EXTENDED"),
@@ -405,6 +405,9 @@ int stream_rules_page_head(const struct stream_rules *rules, const struct stream
 	if ((length - PAGES_HEAD_BYTES) / 8 < *count)
 		return stream_fault(at, error, -EINVAL, "its length is %u, too short for %u pfns",
 				    length, *count);
+	if (*count > STREAM_PAGES_MAX)
+		return stream_fault(at, error, -EINVAL, "%u pfns in it, the most are %u", *count,
+				    STREAM_PAGES_MAX);
 	return reserved(rules, at, load32(head, 4), error);
 }
 

@@ -404,7 +404,7 @@ int stream_write_emulator(struct stream_writer *w, uint32_t type, uint32_t id, u
 		return rc;
 	if (type != STREAM_FRAME_EMULATOR_XENSTORE_DATA && type != STREAM_FRAME_EMULATOR_CONTEXT)
 		return stream_fault(&w->at, error, -EINVAL, "not a record of an emulator");
-	if (length > STREAM_RECORD_MAX - sizeof(head))
+	if (length > STREAM_BODY_MAX - sizeof(head))
 		return stream_fault(&w->at, error, -EINVAL, "%u bytes of data, too many", length);
 	if (type == STREAM_FRAME_EMULATOR_XENSTORE_DATA && !stream_pairs_valid(data, length))
 		return stream_fault(&w->at, error, -EINVAL,
