@@ -94,8 +94,11 @@ int ctl_set_cpu_policy(struct ctl *ctl, domid_t domid, const struct ctl_cpu_poli
 
 	if (rc)
 		return rc;
-	memcpy(lists.leaves, policy->leaves, policy->nr_leaves * sizeof(*policy->leaves));
-	memcpy(lists.msrs, policy->msrs, policy->nr_msrs * sizeof(*policy->msrs));
+	/* A list of none may be NULL. */
+	if (policy->nr_leaves)
+		memcpy(lists.leaves, policy->leaves, policy->nr_leaves * sizeof(*policy->leaves));
+	if (policy->nr_msrs)
+		memcpy(lists.msrs, policy->msrs, policy->nr_msrs * sizeof(*policy->msrs));
 	op.u.cpu_policy.nr_leaves = policy->nr_leaves;
 	op.u.cpu_policy.nr_msrs = policy->nr_msrs;
 	op.u.cpu_policy.err_leaf = op.u.cpu_policy.err_subleaf = op.u.cpu_policy.err_msr = ~0U;
