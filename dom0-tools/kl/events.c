@@ -45,6 +45,9 @@ int cmd_trigger(struct kl *kl, int argc, char **argv)
 		vcpu = strtoul(argv[optind + 2], &rest, 10);
 		if (rest == argv[optind + 2])
 			kl_warn(kl, "Invalid vcpuid, using default vcpuid=0.\n");
+		if (vcpu > INT32_MAX)
+			return kl_error(kl, "bad-argument", "no domain has a vcpu %s",
+					argv[optind + 2]);
 	}
 	return kl_check(kl, ctl_sendtrigger(kl->ctl, domid, trigger, vcpu),
 			"cannot send %s to domain %s", argv[optind + 1], argv[optind]);

@@ -25,7 +25,7 @@ static int parse_vcpu(struct kl *kl, const char *text, struct pin *pin)
 	char *rest;
 
 	pin->vcpu = strtol(text, &rest, 10);
-	if (rest != text && pin->vcpu >= 0)
+	if (rest != text && !*rest && pin->vcpu >= 0 && pin->vcpu <= INT32_MAX)
 		return KL_OK;
 	if (strcmp(text, "all"))
 		return kl_error(kl, "bad-argument", "Error: Invalid argument %s as VCPU.", text);

@@ -312,6 +312,7 @@ static void test_refusals(void **state __attribute__((unused)))
 		"sysrq 9 h", "sched-credit2 -w 3", "sched-credit2 -d web -w 0",
 		"sched-credit2 -d web -w x",
 		"sched-credit2 -d web -c 201", "sched-credit2 -s -r 1", "sched-credit2 -p p9",
+		"vcpu-pin web 4294967296 - 0", "vcpu-pin web 1x - 0", "trigger web nmi 4294967296",
 		"vcpu-pin web a 0", "vcpu-pin web 0 77", "vcpu-pin -f web all 0",
 		"cpupool-destroy Pool-0",
 		"cpupool-destroy p9", "cpupool-list p9", "cpupool-migrate web p9",

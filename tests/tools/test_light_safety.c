@@ -441,6 +441,8 @@ static void test_json_from_elsewhere(void **state)
 		{ "\"name\": \"g\"", "", ", \"disks\": [{\"vdev\": \"../x\"}]", "vdev" },
 		{ "\"name\": \"g\"", "", ", \"disks\": [{\"vdev\": \"xvda\"}]", "target" },
 		{ "\"name\": \"g\"", "", ", \"nics\": [{\"devid\": 2147483647}, {}]", "devid" },
+		{ "\"name\": \"g\", \"pool_name\": \"4294967296\"", "", "", "no CPU pool" },
+		{ "\"name\": \"g\", \"pool_name\": \"-4294967296\"", "", "", "no CPU pool" },
 	};
 	struct light_create create = { .config = &config };
 	char text[512];

@@ -32,13 +32,16 @@ static int find_pool(struct creation *c)
 	struct batch batch = { 0 };
 	char **pools = NULL, *end;
 	int count, i, rc = -ENOENT;
+	unsigned long number;
 
 	c->poolid = c->run.poolid;
 	if (!name)
 		return 0;
-	c->poolid = (uint32_t)strtoul(name, &end, 10);
-	if ((*name && !*end) || !strcmp(name, "Pool-0"))
+	number = strtoul(name, &end, 10);
+	if ((*name && !*end && number <= INT32_MAX) || !strcmp(name, "Pool-0")) {
+		c->poolid = (uint32_t)number;
 		return 0;
+	}
 	count = store_list(c->light->store, 0, "/local/pool", &pools);
 	for (i = 0; i < count; i++)
 		batch_read(&batch, "/local/pool/%s/name", pools[i]);
