@@ -133,10 +133,15 @@ static int write_image(struct save_verb *v, const char *config, struct tools_err
 	if (!rc && v->plain && fdatasync(fd))
 		rc = tools_fail(e, -errno, "write", "cannot write %s: %s", v->part,
 				strerror(errno));
-	if (!rc && v->plain && (rename(v->part, v->path) || sync_folder(v->path)))
+	if (!rc && v->plain && rename(v->part, v->path))
 		rc = tools_fail(e, -errno, "write", "cannot name %s: %s", v->path, strerror(errno));
 	if (rc && v->plain)
 		unlink(v->part);
+	/* The domain goes on, so nobody is to find another one of it there. */
+	if (!rc && v->plain && sync_folder(v->path)) {
+		rc = tools_fail(e, -errno, "write", "cannot name %s: %s", v->path, strerror(errno));
+		unlink(v->path);
+	}
 	/* Held until here: the lock on it is what keeps others away. */
 	if (close(fd) && !rc && !v->plain)
 		rc = tools_fail(e, -errno, "write", "cannot write %s: %s", v->part,

@@ -705,6 +705,20 @@ static void test_asked(void **state)
 	}
 }
 
+/* One that is paused cannot answer: that is what to say, not that it lacks a driver. */
+static void test_asked_while_paused(void **state)
+{
+	struct world *w = *state;
+
+	fake_store_on_idle(guest_acts, w);
+	w->guest_is = DEAF;
+	assert_int_equal(move_suspend(&w->light, 1, NULL, &w->error), -ETIMEDOUT);
+	assert_non_null(strstr(w->error.hint, "unpause"));
+	assert_int_equal(ctl_unpausedomain(w->ctl, 1), 0);
+	assert_int_equal(move_suspend(&w->light, 1, NULL, &w->error), -ETIMEDOUT);
+	assert_non_null(strstr(w->error.hint, "driver"));
+}
+
 /* Takes the request at once. */
 static void guest_takes(void *cookie, const char *node, const char *value)
 {
@@ -761,7 +775,7 @@ int main(void)
 		CASE(every_failure), CASE(every_failure_apart), CASE(cancel), CASE(truncated),
 		CASE(foreign_mapping),
 		CASE(no_room), CASE(asked), CASE(verify), CASE(hostile_guest), CASE(hostile_sender),
-		CASE(hostile_vcpus), CASE(given_up_late),
+		CASE(hostile_vcpus), CASE(given_up_late), CASE(asked_while_paused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

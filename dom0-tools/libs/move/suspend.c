@@ -30,6 +30,13 @@ bool move_is_suspended(struct ctl *ctl, domid_t domid)
 	       !(info.flags & XEN_DOMINF_dying) && shutdown_reason(&info) == SHUTDOWN_suspend;
 }
 
+static bool is_paused(struct light *light, domid_t domid)
+{
+	struct xen_domctl_getdomaininfo info;
+
+	return !ctl_getdomaininfo(light->ctl, domid, &info) && info.flags & XEN_DOMINF_paused;
+}
+
 /* 1: it stands still; 0: not yet; -errno. */
 static int look(struct light *light, domid_t domid, struct tools_error *error)
 {
@@ -169,8 +176,10 @@ static int failed(struct light *light, domid_t domid, int rc, bool answered, con
 				  tools_fail(error, rc, "guest-timeout",
 					     "domain %u does not answer the request to suspend; "
 					     "it was taken back", domid),
-				  "the guest needs a running PV control driver "
-				  "(control/feature-suspend)");
+				  is_paused(light, domid) ?
+					  "it is paused: kl unpause lets it answer" :
+					  "the guest needs a running PV control driver "
+					  "(control/feature-suspend)");
 	return answered ? tools_hint(error, rc,
 				     "something in the guest holds it up: see its own log; if it "
 				     "suspends after all, kl resume lets it go on") :
