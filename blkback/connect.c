@@ -24,8 +24,8 @@ static int check_protocol(struct blkback *b)
 
 	if (n == -XEN_ENOENT || (n >= 0 && !strcmp(text, XEN_IO_PROTO_ABI_NATIVE)))
 		return 0;
-	if (n < 0)
-		return pv_xenbus_fail(&b->bus, "protocol cannot be read: error %d", -n);
+	if (n < 0 && n != -XEN_E2BIG)
+		return n;
 	return pv_xenbus_fail(&b->bus, "protocol is not " XEN_IO_PROTO_ABI_NATIVE);
 }
 
@@ -50,14 +50,17 @@ static int read_ring_refs(struct blkback *b, const char *prefix, unsigned int or
 	return rc;
 }
 
-/* A frontend with one page may say so by an order of 0 and still write "ring-ref". */
-static bool has_numbered_refs(struct blkback *b, const char *prefix)
+/* A frontend with one page may say so by an order of 0 and still write "ring-ref": 0. */
+static int has_numbered_refs(struct blkback *b, const char *prefix)
 {
 	char key[KEY_MAX], text[16];
+	int n;
 
 	snprintf(key, sizeof(key), "%sring-ref0", prefix);
-	return pv_store_read(b->domain, 0, b->bus.peer_path, key, text, sizeof(text)) !=
-	       -XEN_ENOENT;
+	n = pv_store_read(b->domain, 0, b->bus.peer_path, key, text, sizeof(text));
+	if (n == -XEN_ENOENT)
+		return 0;
+	return n < 0 && n != -XEN_E2BIG ? n : 1;
 }
 
 static int read_queue_keys(struct blkback *b, unsigned int index, unsigned int order,
@@ -70,9 +73,9 @@ static int read_queue_keys(struct blkback *b, unsigned int index, unsigned int o
 		snprintf(prefix, sizeof(prefix), "queue-%u/", index);
 	snprintf(key, sizeof(key), "%sevent-channel", prefix);
 	rc = pv_xenbus_peer_required(&b->bus, key, 1, (1U << 17) - 1, &keys->remote_port);
-	if (rc)
-		return rc;
-	return read_ring_refs(b, prefix, order, order || has_numbered_refs(b, prefix), keys);
+	if (!rc)
+		rc = order ? 1 : has_numbered_refs(b, prefix);
+	return rc < 0 ? rc : read_ring_refs(b, prefix, order, rc, keys);
 }
 
 /* --- One queue --- */
@@ -218,8 +221,11 @@ static int agree(struct blkback *b, unsigned int *order)
 	if (rc)
 		return rc;
 	/* What an earlier instance offered holds, whatever this one would. */
-	pv_store_read_number(b->domain, 0, b->bus.path, "feature-persistent", 0, 1, &offered);
-	pv_store_read_number(b->domain, 0, b->bus.path, "feature-discard", 0, 1, &discard);
+	rc = device_own_number(b, "feature-persistent", 1, &offered);
+	if (!rc)
+		rc = device_own_number(b, "feature-discard", 1, &discard);
+	if (rc)
+		return rc;
 	b->discard = discard;
 	b->persistent = persistent && offered;
 	b->unit_shift = large && b->info.sector == 4096 && !b->emulate_512 ? 12 : SECTOR_SHIFT;

@@ -33,14 +33,22 @@ static const char *plain_path(const char *params)
 	return *slash ? slash : params;
 }
 
-static enum medium_mode read_mode(struct blkback *b)
+int device_own_number(struct blkback *b, const char *key, uint64_t high, uint64_t *value)
+{
+	int rc = pv_store_read_number(b->domain, 0, b->bus.path, key, 0, high, value);
+
+	return rc == -XEN_ENOENT || rc == -XEN_EINVAL ? 0 : rc;
+}
+
+static int read_mode(struct blkback *b, enum medium_mode *how)
 {
 	char mode[8] = "";
+	int rc = pv_store_read(b->domain, 0, b->bus.path, "mode", mode, sizeof(mode));
 
-	pv_store_read(b->domain, 0, b->bus.path, "mode", mode, sizeof(mode));
-	if (!strcmp(mode, "w!"))
-		return MEDIUM_SHARED_WRITE;
-	return mode[0] == 'w' ? MEDIUM_EXCLUSIVE : MEDIUM_READ_ONLY;
+	if (rc < 0 && rc != -XEN_ENOENT && rc != -XEN_E2BIG)
+		return rc;
+	*how = !strcmp(mode, "w!") ? MEDIUM_SHARED_WRITE : mode[0] == 'w' ? MEDIUM_EXCLUSIVE : MEDIUM_READ_ONLY;
+	return 0;
 }
 
 static void size_changed(void *arg);
@@ -50,8 +58,8 @@ static void read_patience(struct blkback *b)
 {
 	uint64_t seconds = 0;
 
-	pv_store_read_number(b->domain, 0, b->bus.path, "patience", 0, UINT32_MAX, &seconds);
-	medium_patience(b->medium, seconds);
+	if (!device_own_number(b, "patience", UINT32_MAX, &seconds))
+		medium_patience(b->medium, seconds);
 }
 
 int device_open_medium(struct blkback *b, bool taken_over)
@@ -59,7 +67,6 @@ int device_open_medium(struct blkback *b, bool taken_over)
 	char params[PV_PATH_MAX], format[16];
 	struct medium_spec spec = {
 		.format = "raw",
-		.mode = read_mode(b),
 		.fence = device_fence(b),
 		.name = b->bus.path,
 		.taken_over = taken_over,
@@ -69,10 +76,15 @@ int device_open_medium(struct blkback *b, bool taken_over)
 	};
 	int rc = pv_store_read(b->domain, 0, b->bus.path, "params", params, sizeof(params));
 
+	if (rc >= 0)
+		rc = read_mode(b, &spec.mode);
 	if (rc < 0)
 		return rc;
 	spec.path = plain_path(params);
-	if (pv_store_read(b->domain, 0, b->bus.path, "format", format, sizeof(format)) > 0)
+	rc = pv_store_read(b->domain, 0, b->bus.path, "format", format, sizeof(format));
+	if (rc < 0 && rc != -XEN_ENOENT)
+		return rc;		/* what is not raw must not be opened as raw */
+	if (rc > 0)
 		spec.format = format;
 	rc = medium_open(&b->medium, b->host, &spec, &b->info);
 	if (rc) {
@@ -176,8 +188,7 @@ static bool is_online(struct blkback *b)
 {
 	uint64_t online = 0;
 
-	pv_store_read_number(b->domain, 0, b->bus.path, "online", 0, 1, &online);
-	return online;
+	return device_own_number(b, "online", 1, &online) || online;
 }
 
 /* The connection has ended: on to Closed. */
@@ -304,6 +315,13 @@ static void connect_device(struct blkback *b, bool takeover)
 
 	if (rc == -XEN_EAGAIN) {
 		try_again(b, RETRY_NS);
+		return;
+	}
+	if (rc && takeover && !b->bus.failed) {		/* memory, the store: a guest waits */
+		try_again(b, MEDIUM_RETRY_NS);
+		if (!(b->tries & (b->tries - 1)))
+			pv_log(b->domain, "domain %u device %s: cannot be taken over: error %d; its guest waits",
+			       b->bus.peer, b->bus.path, -rc);
 		return;
 	}
 	if (!rc && !takeover)
@@ -473,20 +491,23 @@ void blkback_poke(struct blkback *b, const char *key)
 		read_patience(b);
 }
 
-static void read_kind(struct blkback *b)
+static int read_kind(struct blkback *b)
 {
 	char text[16] = "";
 	uint64_t removable = 0, persistent = OFFER_PERSISTENT, emulate = 0;
+	int rc;
 
 	pv_store_read(b->domain, 0, b->bus.path, "device-type", text, sizeof(text));
 	b->cdrom = !strcmp(text, "cdrom");
-	pv_store_read_number(b->domain, 0, b->bus.path, "removable", 0, 1, &removable);
+	rc = device_own_number(b, "removable", 1, &removable);
 	b->removable = removable;
-	pv_store_read_number(b->domain, 0, b->bus.path, "persistent-grants", 0, 1, &persistent);
+	if (!rc)
+		rc = device_own_number(b, "persistent-grants", 1, &persistent);
 	b->offer_persistent = persistent;
-	pv_store_read_number(b->domain, 0, b->bus.path, "emulate-512", 0, 1, &emulate);
+	if (!rc)
+		rc = device_own_number(b, "emulate-512", 1, &emulate);
 	b->emulate_512 = emulate;
-	hold_begin(b);
+	return rc ? rc : hold_begin(b);
 }
 
 /* The directory's name is the device's number. */
@@ -520,9 +541,10 @@ int blkback_open(struct blkback **device, struct pv_domain *domain, struct mediu
 	if (rc)
 		goto free_device;
 	rc = read_devid(b);
+	if (!rc)
+		rc = read_kind(b);
 	if (rc)
 		goto close_bus;
-	read_kind(b);
 	*device = b;
 	return 0;
 

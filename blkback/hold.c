@@ -108,22 +108,33 @@ void hold_go_on(struct blkback *b)
 		open_it(b);
 }
 
-static bool is_wanted(struct blkback *b)
+/* 1, 0, or negative: nobody knows. */
+static int is_wanted(struct blkback *b)
 {
 	uint64_t hold = 0;
+	int rc = device_own_number(b, "hold", 1, &hold);
 
-	pv_store_read_number(b->domain, 0, b->bus.path, "hold", 0, 1, &hold);
-	return hold;
+	return rc ? rc : (int)hold;
+}
+
+static void look(void *arg)
+{
+	hold_look(arg);
 }
 
 /* Between draining and done it is looked at when that is reached. */
 void hold_look(struct blkback *b)
 {
-	bool wanted = is_wanted(b), lacks_medium = b->connected || b->bus.state == XenbusStateInitWait;
+	bool lacks_medium = b->connected || b->bus.state == XenbusStateInitWait;
+	int wanted = is_wanted(b);
 
 	if (b->dying || b->closed)
 		return;
-	if (wanted && b->hold == HOLD_NONE) {
+	if (wanted < 0) {
+		b->hold_look.fn = look;
+		b->hold_look.arg = b;
+		pv_timer_set(b->domain, &b->hold_look, pv_now(b->domain) + RETRY_NS);
+	} else if (wanted && b->hold == HOLD_NONE) {
 		b->hold = HOLD_DRAINING;
 		hold_go_on(b);
 	} else if (wanted && b->hold == HOLD_OPENING) {
@@ -153,15 +164,19 @@ void hold_poke(struct blkback *b)
  * An earlier instance that had let go of its medium has left no work, though rings to be taken over once the medium is
  * open again. One that was still at it is taken over first.
  */
-void hold_begin(struct blkback *b)
+int hold_begin(struct blkback *b)
 {
 	uint64_t holding = 0;
+	int rc = device_own_number(b, "holding", 1, &holding);
 
-	pv_store_read_number(b->domain, 0, b->bus.path, "holding", 0, 1, &holding);
-	if (!holding)
-		return;
-	b->hold = is_wanted(b) ? HOLD_DONE : HOLD_OPENING;
+	if (rc || !holding)
+		return rc;
+	rc = is_wanted(b);
+	if (rc < 0)
+		return rc;
+	b->hold = rc ? HOLD_DONE : HOLD_OPENING;
 	wait(b, 0);
+	return 0;
 }
 
 void hold_forget(struct blkback *b)
@@ -169,4 +184,5 @@ void hold_forget(struct blkback *b)
 	b->hold = HOLD_NONE;
 	b->flush_owed = false;
 	pv_timer_set(b->domain, &b->hold_timer, 0);
+	pv_timer_set(b->domain, &b->hold_look, 0);
 }

@@ -280,13 +280,14 @@ static int lock(const char *directory)
 	return 0;
 }
 
-static void set_tree(struct daemon *d)
+static int set_tree(struct daemon *d)
 {
 	uint64_t domid = 0;
+	int rc = pv_store_read_number(d->domain, 0, "domid", NULL, 0, DOMID_FIRST_RESERVED - 1, &domid);
 
-	pv_store_read_number(d->domain, 0, "domid", NULL, 0, DOMID_FIRST_RESERVED - 1, &domid);
 	snprintf(d->tree, sizeof(d->tree), "/local/domain/%u/backend/" BLKBACK_TYPE,
 		 (unsigned int)domid);
+	return rc == -XEN_ENOENT ? 0 : rc;
 }
 
 static int fail(const char *what, int rc)
@@ -330,7 +331,9 @@ int main(int argc, char **argv)
 		rc = file_io_use_threads(d.host);
 	if (rc)
 		return fail("io_uring or threads", rc);
-	set_tree(&d);
+	rc = set_tree(&d);
+	if (rc)
+		return fail("the domain's number", rc);
 	d.round = (struct pv_round){ .fn = round_end, .arg = &d };
 	pv_round_add(d.domain, &d.round);
 	rc = pv_store_watch(d.domain, &d.watch, d.tree, tree_changed, &d);

@@ -113,6 +113,7 @@ struct blkback {
 	struct medium_io hold_flush;
 	bool flush_owed;		/* the above has failed, and the guest has not heard of it */
 	struct pv_timer hold_timer;
+	struct pv_timer hold_look;	/* at the toolstack's wish, again */
 	unsigned int hold_tries;	/* to open it again */
 	bool connected;
 	bool dying;			/* disconnects as soon as nothing is under way */
@@ -228,13 +229,19 @@ unsigned int device_in_flight(const struct blkback *b);
 
 /*
  * hold.c. hold_poke(): the toolstack's key was written. hold_look(): does what it asks; also when a connection stands. hold_go_on(): something has
- * ended. hold_forget(): the device ends. hold_begin(): a device that an earlier instance had let go of.
+ * ended. hold_forget(): the device ends. hold_begin(): a device that an earlier instance had let go of; negative: nobody knows.
  */
 void hold_poke(struct blkback *b);
 void hold_look(struct blkback *b);
 void hold_go_on(struct blkback *b);
 void hold_forget(struct blkback *b);
-void hold_begin(struct blkback *b);
+int hold_begin(struct blkback *b);
+
+/*
+ * device.c: a number from 0 to @high of our directory; *value stays where there is none, or nonsense. Negative: the
+ * store did not answer, and nobody knows.
+ */
+int device_own_number(struct blkback *b, const char *key, uint64_t high, uint64_t *value);
 
 /* device.c: 0, -XEN_EAGAIN (an earlier instance's work has not ended), or why it cannot be opened. */
 int device_open_medium(struct blkback *b, bool taken_over);

@@ -156,8 +156,10 @@ static int peer_number(struct pv_xenbus *bus, const char *key, uint64_t low, uin
 		return n;
 	if (n == -XEN_E2BIG)
 		return pv_xenbus_fail(bus, "%s is too long", key);
-	if (n < 0)
-		return pv_xenbus_fail(bus, "%s cannot be read: error %d", key, -n);
+	if (n < 0) {			/* not the peer's fault */
+		pv_log(bus->domain, "domain %u device %s: %s cannot be read: error %d", bus->peer, bus->path, key, -n);
+		return n;
+	}
 	if (!pv_parse_number(text, low, high, value))
 		return 0;
 	printable(text);

@@ -163,6 +163,40 @@ static void one_failing_call(unsigned int seed, bool front, unsigned long nth)
 		fail_msg("seed %u, call %lu of the %s", seed, nth, front ? "frontend" : "backend");
 }
 
+static bool has_queues(void *arg)
+{
+	struct blkback_stats stats;
+
+	blkback_stats(((struct block *)arg)->back, &stats);
+	return stats.queues;
+}
+
+/* What fails once while a connection is taken over is tried again: a guest waits for it. */
+static void failing_takeover(void **state)
+{
+	(void)state;
+	for (unsigned long nth = 1; nth <= 60; nth++) {
+		struct block_setup s = random_setup(nth % 12);
+		struct block b;
+
+		block_new(&b, &s);
+		assert_int_equal(block_open_back(&b), 0);
+		assert_int_equal(block_open_front(&b, &s), 0);
+		assert_true(block_connect(&b));
+		run_to_death(&b, 0);
+		block_kill_back(&b);
+		world_fail_call(b.dom0, nth);
+		if (block_open_back(&b))
+			assert_int_equal(block_open_back(&b), 0);
+		assert_true(world_run(b.world, has_queues, &b, 100000));
+		world_fail_call(b.dom0, 0);
+		if (!block_traffic(&b, 50, 1000000))
+			fail_msg("call %lu: stuck; %s", nth, world_log_last(b.world));
+		assert_int_equal(b.errors + b.wrong, 0);
+		assert_int_equal(block_end(&b), 0);
+	}
+}
+
 static void failing_backend_calls(void **state)
 {
 	(void)state;
@@ -202,6 +236,7 @@ int main(void)
 		cmocka_unit_test(killed),
 		cmocka_unit_test(resumed),
 		cmocka_unit_test(anew_meanwhile),
+		cmocka_unit_test(failing_takeover),
 		cmocka_unit_test(failing_backend_calls),
 		cmocka_unit_test(failing_frontend_calls),
 		cmocka_unit_test(failing_medium),
