@@ -452,7 +452,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(sender_keeps_it), CASE(sender_is_told), CASE(check), CASE(sender_holds_disks),
-		CASE(sender_to_xl), CASE(sender_asks_again), CASE(given_up_too_late), CASE(sender_does_not_know),
+		CASE(sender_to_xl), CASE(sender_asks_again), CASE(given_up_too_late),
+		CASE(sender_does_not_know),
 		CASE(guest_ignores), CASE(one_at_a_time), CASE(lock_looked_at),
 		CASE(senders_store_dies), CASE(cancel),
 	};
