@@ -20,7 +20,8 @@ static DEFINE_PER_CPU(struct deferred *, deferred_list);
 static void (*softirq_fn[NR_SOFTIRQS])(void) __ro_after_init;
 
 /* Bits that must not run in the middle of something: they end the vcpu's turn, or references. */
-#define SOFTIRQS_OUTERMOST	((1UL << SCHEDULE_SOFTIRQ) | (1UL << QUIESCE_SOFTIRQ))
+#define SOFTIRQS_OUTERMOST \
+	((1UL << SCHEDULE_SOFTIRQ) | (1UL << QUIESCE_SOFTIRQ) | (1UL << OFFLINE_SOFTIRQ))
 
 static void run_deferred(void);
 
@@ -102,9 +103,9 @@ void defer_on_cpu(struct deferred *d, unsigned int cpu)
 	cpu_raise_softirq(cpu, CALL_SOFTIRQ);
 }
 
-static void run_deferred(void)
+static void run_list(struct deferred **head)
 {
-	struct deferred *d = atomic_xchg(&this_cpu(deferred_list), (struct deferred *)NULL);
+	struct deferred *d = atomic_xchg(head, (struct deferred *)NULL);
 	struct deferred *in_order = NULL, *next;
 
 	for (; d; d = next) {		/* the list grew at its head: turn it round */
@@ -121,4 +122,14 @@ static void run_deferred(void)
 		clear_bit(0, &d->queued);
 		fn(arg);
 	}
+}
+
+static void run_deferred(void)
+{
+	run_list(&this_cpu(deferred_list));
+}
+
+void softirq_cpu_offline(unsigned int cpu)
+{
+	run_list(&per_cpu(deferred_list, cpu));
 }

@@ -197,5 +197,6 @@ void __init smp_init(void)
 	cpumask_set_cpu(smp_processor_id(), &cpu_online_map);
 	set_direct_vector(VECTOR_EVENT_CHECK, event_check_interrupt);
 	set_direct_vector(VECTOR_CALL_FUNCTION, call_interrupt);
+	open_softirq(OFFLINE_SOFTIRQ, cpu_play_dead);
 	flush_init();
 }

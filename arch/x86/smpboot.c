@@ -20,6 +20,7 @@
 #include <x86/mm.h>
 #include <x86/paging.h>
 #include <x86/platform.h>
+#include <x86/smp.h>
 
 extern const char trampoline_start[], trampoline_end[], trampoline_args[];
 
@@ -153,18 +154,29 @@ void start_secondary(unsigned int cpu)
 	cpumask_set_cpu(cpu, &cpu_online_map);
 	atomic_store(&ap_state, AP_ONLINE);
 	local_irq_enable();	/* whoever sees us online may send IPIs and wait */
-	while (atomic_load(&ap_state) != AP_GO)
+	/* Not until AP_GO: who takes us down again at once may have passed that. */
+	while (atomic_load(&ap_state) == AP_ONLINE)
 		cpu_relax();
 	idle_loop();
 }
 
-/* Runs on the CPU that goes, in interrupt context, with only its idle vcpu left. */
-static void play_dead(void *arg)
+/*
+ * OFFLINE_SOFTIRQ, on the CPU that goes: from its idle loop, so that it leaves nothing half done, no lock
+ * held and no pages that it was clearing. A vcpu that it still has is switched away first.
+ */
+void cpu_play_dead(void)
 {
+	unsigned int cpu = smp_processor_id();
+
+	if (!is_idle_vcpu(current)) {
+		raise_softirq(OFFLINE_SOFTIRQ);
+		raise_softirq(SCHEDULE_SOFTIRQ);
+		return;
+	}
 	local_irq_disable();
 	sync_local_execstate();
-	cpumask_clear_cpu(*(unsigned int *)arg, &cpu_online_map);
-	irqs_leave_cpu(smp_processor_id());
+	cpumask_clear_cpu(cpu, &cpu_online_map);
+	irqs_leave_cpu(cpu);
 	apic_shutdown_cpu();
 	atomic_store(&ap_state, AP_DEAD);
 	for (;;)
@@ -173,7 +185,6 @@ static void play_dead(void *arg)
 
 int cpu_down(unsigned int cpu)
 {
-	cpumask_t mask;
 	int rc;
 
 	if (cpu == 0)
@@ -185,12 +196,12 @@ int cpu_down(unsigned int cpu)
 	rc = sched_cpu_down(cpu);
 	if (rc)
 		return rc;
-	mask = cpumask_of(cpu);
 	atomic_store(&ap_state, AP_NONE);
-	on_selected_cpus(&mask, play_dead, &cpu, false);
-	if (!wait_for_state(AP_DEAD, 5000))
+	cpu_raise_softirq(cpu, OFFLINE_SOFTIRQ);
+	if (!wait_for_state(AP_DEAD, START_TIMEOUT))
 		panic("CPU %u does not go down\n", cpu);
 	timers_offline_cpu(cpu);
+	softirq_cpu_offline(cpu);
 	quiesce_cpu_offline(cpu);
 	return 0;
 }

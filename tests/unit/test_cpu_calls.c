@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls and flushes across CPUs: who is asked, in what state the slot is when he answers, and that
- * nobody is waited for who went offline between the question and the interrupt.
+ * nobody is waited for who went offline between the question and the interrupt. What a CPU that goes
+ * offline does before, and what it leaves to others.
  *
  * LINK: xen-core/softirq.c
  */
@@ -134,9 +135,51 @@ static void test_flushes(void **state __maybe_unused)
 	assert_false(spin_is_locked(&request.lock));
 }
 
+static char order[8];
+static void note_order(void *what) { order[strlen(order)] = *(char *)what; }
+static void note_timer(void) { note_order("t"); }
+
+void cpu_play_dead(void)
+{
+	note_order("o");
+}
+
+static void test_offline(void **state __maybe_unused)
+{
+	struct deferred a, b;
+
+	open_softirq(TIMER_SOFTIRQ, note_timer);
+	open_softirq(OFFLINE_SOFTIRQ, cpu_play_dead);
+	softirq_init();
+	defer_init(&a, note_order, "a");
+	defer_init(&b, note_order, "b");
+	here(3);
+	raise_softirq(OFFLINE_SOFTIRQ);
+	raise_softirq(TIMER_SOFTIRQ);
+	process_pending_softirqs();	/* in the middle of something */
+	assert_string_equal(order, "t");
+	raise_softirq(TIMER_SOFTIRQ);
+	defer_on_cpu(&a, 3);
+	do_softirq();			/* all else first */
+	assert_string_equal(order, "ttao");
+	memset(order, 0, sizeof(order));
+	here(0);
+	defer_on_cpu(&a, 3);
+	defer_on_cpu(&b, 3);
+	do_softirq();
+	assert_string_equal(order, "");
+	softirq_cpu_offline(3);
+	assert_string_equal(order, "ab");
+	defer_on_cpu(&b, 0);
+	do_softirq();
+	assert_string_equal(order, "abb");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { host_test(test_calls), host_test(test_flushes) };
+	const struct CMUnitTest tests[] = {
+		host_test(test_calls), host_test(test_flushes), host_test(test_offline),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Life of a vcpu: counting them, initialise with good and bad contexts, up, down, up again with its
- * context kept, vcpu_info elsewhere, IPIs between two. The error part runs with one vcpu, the rest
- * needs two.
+ * context kept, vcpu_info elsewhere, IPIs between two; CPUs that go and come back below vcpus that sleep
+ * and wake all the time. The error part runs with one vcpu, the rest needs two or three.
  *
  * boot-args: --smp 3
  */
+#define __XEN_TOOLS__ 1		/* sysctl.h */
+
 #include <guest/cpu.h>
 #include <guest/event.h>
 #include <guest/ktest.h>
@@ -13,6 +15,8 @@
 #include <guest/smp.h>
 #include <guest/string.h>
 #include <guest/time.h>
+
+#include <xen/sysctl.h>
 
 static struct vcpu_guest_context ctxt;
 static unsigned int nr_vcpus;
@@ -153,6 +157,71 @@ static void test_vcpu_info(void)
 	ktest_eq(vcpu_op(VCPUOP_register_vcpu_info, 1, &reg), -XEN_EINVAL, "of another that is up");
 }
 
+static volatile bool storm;
+
+/* Sleeps for a moment, again and again: each time the vcpu wakes, a CPU is chosen for it. */
+static void sleep_and_wake(void *unused __unused)
+{
+	while (storm) {
+		struct sched_poll poll = { .timeout = time_now() + 30000 };
+
+		sched_op(SCHEDOP_poll, &poll);
+	}
+}
+
+/* Takes all memory there is and gives it back, which leaves idle CPUs something to clear. */
+static bool use_memory(void)
+{
+	static xen_pfn_t frames[16384];
+	struct xen_memory_reservation r = { .nr_extents = 16384, .domid = DOMID_SELF };
+	long n;
+
+	set_xen_guest_handle(r.extent_start, frames);
+	n = memory_op(XENMEM_increase_reservation, &r);
+	r.nr_extents = (unsigned long)n;
+	return n > 0 && memory_op(XENMEM_decrease_reservation, &r) == n;
+}
+
+static long hotplug(unsigned int op)
+{
+	static struct xen_sysctl s;
+	uint64_t end = time_now() + 5 * SECOND;
+	long rc;
+
+	do {	/* -EBUSY: we run there ourselves just now */
+		s = (struct xen_sysctl){
+			.cmd = XEN_SYSCTL_cpu_hotplug,
+			.interface_version = XEN_SYSCTL_INTERFACE_VERSION,
+			.u.cpu_hotplug = { .cpu = 2, .op = op },
+		};
+		rc = hypercall3(__HYPERVISOR_sysctl, PTR(&s), 0, 0);
+		if (rc)
+			time_delay(MS);
+	} while (rc == -XEN_EBUSY && time_now() < end);
+	return rc;
+}
+
+static void test_cpus_go(void)
+{
+	bool ok = true;
+	long rc = 0;
+
+	storm = true;
+	smp_run(1, sleep_and_wake, NULL);
+	for (unsigned int i = 0; i < 10 && !rc; i++) {
+		ok &= use_memory();
+		rc = hotplug(XEN_SYSCTL_CPU_HOTPLUG_OFFLINE);
+		ok &= use_memory();
+		if (!rc)
+			rc = hotplug(XEN_SYSCTL_CPU_HOTPLUG_ONLINE);
+		time_delay(MS);
+	}
+	storm = false;
+	smp_wait(1);
+	ktest_eq(rc, 0, "a CPU goes and comes back");
+	ktest_ok(ok, "there is memory meanwhile");
+}
+
 int guest_main(void)
 {
 	test_counting();
@@ -163,6 +232,7 @@ int guest_main(void)
 	}
 	if (nr_vcpus > 2) {
 		test_vcpu_info();
+		test_cpus_go();
 	}
 	return ktest_result();
 }

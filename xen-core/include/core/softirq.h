@@ -22,6 +22,7 @@ enum {
 	NMI_SOFTIRQ,
 	CONSOLE_SOFTIRQ,	/* console_late.c */
 	MCE_SOFTIRQ,
+	OFFLINE_SOFTIRQ,	/* the CPU stops; last, as it never comes back */
 	NR_SOFTIRQS
 };
 
@@ -37,7 +38,7 @@ void cpu_raise_softirq(unsigned int cpu, unsigned int nr);	/* sends an IPI if ne
 void cpumask_raise_softirq(const cpumask_t *mask, unsigned int nr);
 /* Runs what is pending on this CPU, repeatedly. Interrupts on, no lock held. */
 void do_softirq(void);
-/* As do_softirq but never SCHEDULE or QUIESCE: for long loops at boot. */
+/* As do_softirq but never SCHEDULE, QUIESCE or OFFLINE: for long loops. */
 void process_pending_softirqs(void);
 
 /*
@@ -52,5 +53,7 @@ struct deferred {
 };
 void defer_init(struct deferred *d, void (*fn)(void *), void *arg);
 void defer_on_cpu(struct deferred *d, unsigned int cpu);
+/* The CPU has stopped: what was deferred to it is run here. */
+void softirq_cpu_offline(unsigned int cpu);
 
 #endif

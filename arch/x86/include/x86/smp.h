@@ -15,5 +15,7 @@ void smp_poll_calls(void);
 /* The flush itself, global entries included, without noting it in the clock. */
 void flush_tlb_global(void);
 void flush_init(void);
+/* smpboot.c: OFFLINE_SOFTIRQ's handler. */
+void cpu_play_dead(void);
 
 #endif
