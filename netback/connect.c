@@ -12,6 +12,11 @@ int netback_fail(struct netback_queue *q, const char *field, uint64_t value, con
 {
 	struct netback *nb = q->nb;
 
+	if (nb->resuming) {
+		pv_log(nb->domain, "%s: queue %u: %s %llu: %s; it is tried again", nb->bus.path, q->index, field,
+		       (unsigned long long)value, why);
+		return -XEN_EINVAL;
+	}
 	if (!nb->broken)
 		pv_xenbus_fail(&nb->bus, "queue %u: %s %llu: %s", q->index, field,
 			       (unsigned long long)value, why);

@@ -11,6 +11,8 @@
 #define PAGES(bytes)	(((bytes) + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE)
 #define FRAMES_PAGES	PAGES(NETBACK_BATCH * sizeof(struct netback_frame))
 #define COPIES_PAGES	PAGES(NETBACK_COPIES * sizeof(struct pv_copy))
+#define RESUMES		10			/* tries to take a connection over, a second apart */
+#define RETRY_NS	1000000000ULL
 
 /* --- Connecting --- */
 
@@ -19,6 +21,7 @@ static void disconnect(struct netback *nb)
 	netback_stop_queues(nb);
 	nb->connected = false;
 	pv_timer_set(nb->domain, &nb->rate.timer, 0);
+	pv_timer_set(nb->domain, &nb->resume, 0);
 }
 
 bool netback_end_turn(struct netback *nb, bool more)
@@ -69,6 +72,15 @@ static void say_connected(struct netback *nb)
 		pv_xenbus_switch(&nb->bus, XenbusStateConnected);
 }
 
+static void changed(struct pv_xenbus *bus, enum xenbus_state state);
+
+static void resume_again(void *arg)
+{
+	struct netback *nb = arg;
+
+	changed(&nb->bus, nb->bus.peer_state);
+}
+
 /*
  * Connects to a frontend that is ready; @resume: by what the record says, as an earlier process was
  * connected. A device that cannot be connected is broken.
@@ -81,8 +93,17 @@ static void connect(struct netback *nb, bool resume)
 		nb->record->connected = 0;
 		rc = netback_read_frontend(nb);
 	}
+	nb->resuming = resume && nb->resumes < RESUMES;
 	if (!rc)
 		rc = netback_start_queues(nb);
+	if (rc && nb->resuming) {	/* memory, or an earlier process that is not quite gone: a guest waits */
+		nb->resuming = false;
+		nb->resumes++;
+		netback_stop_queues(nb);
+		pv_timer_set(nb->domain, &nb->resume, pv_now(nb->domain) + RETRY_NS);
+		return;
+	}
+	nb->resuming = false;
 	if (rc) {
 		if (!nb->broken)
 			pv_xenbus_fail(&nb->bus, "cannot connect: error %d", rc);
@@ -295,6 +316,8 @@ int netback_open(struct netback *nb, struct pv_domain *domain, const char *path,
 	rc = pv_xenbus_open(&nb->bus, domain, path, PV_BACKEND, changed);
 	if (rc)
 		return rc;
+	nb->resume.fn = resume_again;
+	nb->resume.arg = nb;
 	nb->rate.timer.fn = on_rate;
 	nb->rate.timer.arg = nb;
 	on_rate_key(nb, NULL);

@@ -93,6 +93,9 @@ struct netback {
 	bool broken;			/* to be closed at the end of this turn */
 	bool connected;
 	bool gone;			/* the frontend's directory vanished */
+	bool resuming;			/* what fails now is tried again */
+	unsigned int resumes;		/* how often it was */
+	struct pv_timer resume;
 	unsigned int queues_max;
 	struct netback_rate rate;
 	struct netback_multicast multicast;

@@ -127,6 +127,39 @@ static void anew_meanwhile(void **state)
 	}
 }
 
+static bool is_connected(void *arg)
+{
+	return ((struct net *)arg)->back->connected;
+}
+
+/* What fails once while a connection is taken over is tried again. */
+static void failing_takeover(void **state)
+{
+	(void)state;
+	for (unsigned long nth = 1; nth <= 40; nth++) {
+		struct net_setup setup = { .seed = nth, .front.queues = 2 };
+		struct net n;
+
+		start(&n, &setup);
+		for (unsigned int i = 0; i < 20; i++)
+			net_random(&n);
+		net_settle(&n);
+		net_kill_back(&n);
+		world_fail_call(n.dom0, nth);
+		if (net_open_back(&n))
+			assert_int_equal(net_open_back(&n), 0);
+		if (!world_run(n.world, is_connected, &n, 100000))
+			fail_msg("call %lu: %s", nth, world_log_last(n.world));
+		world_fail_call(n.dom0, 0);
+		assert_true(netfront_ready(&n.front));
+		assert_int_equal(net_guest_send(&n, NET_GSO4, 20000, true, false), 0);
+		net_wire_send(&n, 0, NET_GSO6, 20000, true);
+		net_settle(&n);
+		assert_int_equal(net_check(&n), 0);
+		assert_int_equal(net_end(&n), 0);
+	}
+}
+
 /* One whole life with the @nth call of a domain failing. */
 static unsigned long life(unsigned long nth, bool backend)
 {
@@ -175,6 +208,7 @@ int main(void)
 		cmocka_unit_test(kills),
 		cmocka_unit_test(parting),
 		cmocka_unit_test(anew_meanwhile),
+		cmocka_unit_test(failing_takeover),
 		cmocka_unit_test(failing_calls),
 	};
 
