@@ -441,6 +441,9 @@ static void test_json_from_elsewhere(void **state)
 		{ "\"name\": \"g\"", "", ", \"disks\": [{\"vdev\": \"../x\"}]", "vdev" },
 		{ "\"name\": \"g\"", "", ", \"disks\": [{\"vdev\": \"xvda\"}]", "target" },
 		{ "\"name\": \"g\"", "", ", \"nics\": [{\"devid\": 2147483647}, {}]", "devid" },
+		{ "\"name\": \"g\"", "\"max_memkb\": 9223372036854775806,", "", "KiB of memory" },
+		{ "\"name\": \"g\"", "\"max_memkb\": 17179869185,", "", "KiB of memory" },
+		{ "\"name\": \"g\"", "\"video_memkb\": 9000000000,", "", "video" },
 		{ "\"name\": \"g\", \"pool_name\": \"4294967296\"", "", "", "no CPU pool" },
 		{ "\"name\": \"g\", \"pool_name\": \"-4294967296\"", "", "", "no CPU pool" },
 	};

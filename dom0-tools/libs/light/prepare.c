@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "create.h"
 
+#define MEMORY_MOST_KIB (1ULL << 34) /* 16 TiB: no sum of sizes wraps */
 #define MEMORY_DEFAULT_KIB     (32 * 1024)
 #define EVENT_CHANNELS_DEFAULT 1023
 #define DEVID_MAX	       0xffff
@@ -209,6 +210,15 @@ static int check_config(struct creation *c)
 				  "tsc_mode=native_paravirt is gone");
 	if (run->max_memkb < run->target_memkb)
 		return tools_fail(c->error, -EINVAL, "bad-config", "maxmem is less than memory");
+	if (run->max_memkb > MEMORY_MOST_KIB)
+		return tools_fail(c->error, -EINVAL, "bad-config",
+				  "%llu KiB of memory: at most %llu are offered",
+				  (unsigned long long)run->max_memkb,
+				  (unsigned long long)MEMORY_MOST_KIB);
+	if (run->video_memkb > run->target_memkb)
+		return tools_fail(c->error, -EINVAL, "bad-config",
+				  "more video memory than memory: %llu KiB",
+				  (unsigned long long)run->video_memkb);
 	rc = check_numbers(c);
 	return rc ? rc : check_disks(c);
 }
