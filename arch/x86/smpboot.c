@@ -2,8 +2,8 @@
 /*
  * Starting and stopping CPUs. cpu_up() prepares all that the CPU needs (per-CPU
  * area, stack, window, idle vcpu), copies the trampoline below 1 MiB and sends
- * INIT and SIPI; the CPU arrives in start_secondary(). One at a time: the
- * caller (boot, or a sysctl under its lock) serialises.
+ * INIT and SIPI; the CPU arrives in start_secondary(). One at a time: who comes
+ * meanwhile, by a sysctl or a platform_op, gets -EBUSY.
  */
 #include <core/domain.h>
 #include <core/errno.h>
@@ -12,6 +12,7 @@
 #include <core/quiesce.h>
 #include <core/sched.h>
 #include <arch/domain.h>
+#include <arch/spinlock.h>
 #include <arch/time.h>
 #include <x86/asm.h>
 #include <x86/boot_info.h>
@@ -41,6 +42,7 @@ struct trampoline_args {
 enum { AP_NONE, AP_ALIVE, AP_ONLINE, AP_GO, AP_DEAD };
 static unsigned int ap_state;
 static void *cpu_stack[NR_CPUS];
+static DEFINE_SPINLOCK(hotplug_lock, LOCK_ANY);		/* tried only */
 
 /*
  * The four pages below 1 MiB: code, and tables with a 2 MiB identity page at 0
@@ -103,7 +105,7 @@ static bool wait_for_state(unsigned int state, unsigned int ms)
 	return false;
 }
 
-int cpu_up(unsigned int cpu)
+static int bring_up(unsigned int cpu)
 {
 	int rc;
 
@@ -134,6 +136,17 @@ int cpu_up(unsigned int cpu)
 		printk(XENLOG_ERR "CPU %u: the scheduler refused it (%d)\n", cpu, rc);
 	atomic_store(&ap_state, AP_GO);
 	return 0;
+}
+
+int cpu_up(unsigned int cpu)
+{
+	int rc = -EBUSY;
+
+	if (spin_trylock(&hotplug_lock)) {
+		rc = bring_up(cpu);
+		spin_unlock(&hotplug_lock);
+	}
+	return rc;
 }
 
 void start_secondary(unsigned int cpu)
@@ -183,7 +196,7 @@ void cpu_play_dead(void)
 		__asm__ __volatile__("hlt");
 }
 
-int cpu_down(unsigned int cpu)
+static int take_down(unsigned int cpu)
 {
 	int rc;
 
@@ -204,4 +217,15 @@ int cpu_down(unsigned int cpu)
 	softirq_cpu_offline(cpu);
 	quiesce_cpu_offline(cpu);
 	return 0;
+}
+
+int cpu_down(unsigned int cpu)
+{
+	int rc = -EBUSY;
+
+	if (spin_trylock(&hotplug_lock)) {
+		rc = take_down(cpu);
+		spin_unlock(&hotplug_lock);
+	}
+	return rc;
 }
