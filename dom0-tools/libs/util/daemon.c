@@ -3,6 +3,7 @@
  * How a daemon goes into the background: whoever starts it waits until it serves, so that a script
  * may use it in its next line.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 int tools_into_background(const char *name)
 {
+	ssize_t n;
 	int ends[2];
 	char byte;
 
@@ -27,7 +29,10 @@ int tools_into_background(const char *name)
 		return ends[1];
 	default:
 		close(ends[1]);
-		_exit(read(ends[0], &byte, 1) == 1 ? 0 : 1);
+		/* A signal that the daemon catches is no answer. */
+		while ((n = read(ends[0], &byte, 1)) < 0 && errno == EINTR)
+			;
+		_exit(n == 1 ? 0 : 1);
 	}
 }
 
