@@ -173,7 +173,8 @@ static void set_cap(struct domain *d, unsigned int cap)
 	d->sched_cap = (uint16_t)cap;
 	if (cap && !had) {
 		d->sched.budget = period_budget(d);
-		set_timer(&d->sched.refill, NOW() + MILLISECS(cap_period_ms));
+		/* Here: the CPU on which the domain was made may be gone. */
+		set_timer_here(&d->sched.refill, NOW() + MILLISECS(cap_period_ms));
 	}
 	spin_unlock_irqrestore(&d->sched.lock, flags);
 	if (cap) {		/* those that run have no end yet */

@@ -464,6 +464,11 @@ static void test_cpu_down(void **state __maybe_unused)
 	let_run(SECONDS(1), MICROSECS(500));
 	for (unsigned int i = 0; i < 3; i++)
 		assert_true(a->vcpu[i]->processor < 2 && cpu_time(a, i) > MILLISECS(200));
+	/* A cap that begins now has its periods where there is a CPU to tell of them. */
+	a->sched.refill.cpu = 2;
+	assert_int_equal(set_sched(a, 256, 50), 0);
+	assert_int_not_equal(a->sched.refill.cpu, 2);
+	assert_int_equal(set_sched(a, 256, 0), 0);
 	assert_int_equal(sched_cpu_up(2), 0);
 	let_run(SECONDS(1), MICROSECS(500));
 	assert_ptr_equal(world_running(2)->domain, a);
