@@ -101,6 +101,13 @@ static void push(struct queue *q)
 
 /* --- The medium --- */
 
+/* A flush for the guest: it fails if it is owed the news that one of ours has. */
+static void take_owed(struct request *r)
+{
+	r->failed |= r->queue->device->flush_owed;
+	r->queue->device->flush_owed = false;
+}
+
 /* Starts the next of the request's steps. */
 static void start_step(struct request *r)
 {
@@ -113,6 +120,7 @@ static void start_step(struct request *r)
 	r->io.op = MEDIUM_FLUSH;
 	if (r->steps & STEP_FLUSH_FIRST) {
 		r->steps &= ~STEP_FLUSH_FIRST;
+		take_owed(r);
 	} else if (r->steps & STEP_DATA) {
 		r->steps &= ~STEP_DATA;
 		r->io.bytes = r->bytes;
@@ -125,6 +133,7 @@ static void start_step(struct request *r)
 		r->io.nr_pieces = 1;
 	} else {
 		r->steps &= ~STEP_FLUSH_LAST;
+		take_owed(r);
 	}
 	medium_submit(b->medium, &r->io);
 }
@@ -160,17 +169,12 @@ static void copy_segments(struct request *r, bool to_grant)
 /* Where the request stands after the medium's completion; true: it can be answered. */
 static bool step_done(struct request *r)
 {
-	struct blkback *b = r->queue->device;
-
-	if (r->io.op == MEDIUM_FLUSH && b->flush_owed) {
-		r->io.result = -XEN_EIO;
-		b->flush_owed = false;
-	}
 	if (r->io.result < 0)
 		r->status = r->io.result == -XEN_EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR;
-	else if (r->steps && !b->dying)
+	else if (r->steps && !r->queue->device->dying)
 		return false;
-	else if (r->operation == BLKIF_OP_READ && r->buffer != NO_BUFFER && !b->dying)
+	else if (r->operation == BLKIF_OP_READ && r->buffer != NO_BUFFER &&
+		 !r->queue->device->dying)
 		copy_segments(r, true);
 	return true;
 }
@@ -385,18 +389,12 @@ static void start(struct queue *q)
 		medium_kick(b->medium);
 }
 
-/* May the queue take nothing because the medium is let go of? Of what an earlier life took all is done before that. */
-static bool is_held(const struct queue *q)
-{
-	return q->device->hold && !(q->device->hold == HOLD_DRAINING && q->backlog);
-}
-
 /* Takes what it can; 0: all there was, else why it stopped. */
 static int take_all(struct queue *q, int *budget)
 {
 	int n, rc = take_backlog(q);
 
-	while (!rc && !q->draining && *budget > 0 && !q->device->hold) {
+	while (!rc && !q->draining && *budget > 0) {
 		n = pv_back_ring_pending(&q->ring);
 		if (n < 0)
 			return pv_xenbus_fail(&q->device->bus, "queue %u: req_prod is %u, req_cons %u",
@@ -409,13 +407,35 @@ static int take_all(struct queue *q, int *budget)
 	return q->draining && !rc ? -XEN_EAGAIN : rc;
 }
 
+/* The medium is to be let go of: nothing new is taken, but all is done that an earlier life took. */
+static bool run_held(struct queue *q)
+{
+	struct blkback *b = q->device;
+	int rc;
+
+	if (b->hold != HOLD_DRAINING || !q->backlog)
+		return false;
+	rc = take_backlog(q);
+	q->stalled = rc == -XEN_EAGAIN;
+	start(q);
+	if (b->dying || rc == -XEN_EINVAL) {
+		device_end_connection(b);
+		return false;
+	}
+	push(q);
+	hold_go_on(b);
+	return q->stalled && b->hold == HOLD_DRAINING && !device_in_flight(b);
+}
+
 bool queue_run(struct queue *q)
 {
 	struct blkback *b = q->device;
 	int budget = BUDGET, rc;
 
-	if (b->dying || !b->connected || is_held(q))
+	if (b->dying || !b->connected)
 		return false;
+	if (b->hold)
+		return run_held(q);
 	rc = take_all(q, &budget);
 	q->stalled = rc == -XEN_EAGAIN;
 	start(q);
@@ -423,10 +443,6 @@ bool queue_run(struct queue *q)
 		push(q);
 	if (b->dying || rc == -XEN_EINVAL) {
 		device_end_connection(b);
-		return false;
-	}
-	if (b->hold) {
-		hold_go_on(b);
 		return false;
 	}
 	if (q->stalled && !device_in_flight(b))
