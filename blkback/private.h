@@ -111,9 +111,7 @@ struct blkback {
 	bool peer_known;		/* its state has been read */
 	enum hold hold;
 	struct medium_io hold_flush;
-	bool flush_owed;		/* the above has failed, and the guest has not heard of it */
 	struct pv_timer hold_timer;
-	struct pv_timer hold_look;	/* at the toolstack's wish, again */
 	unsigned int hold_tries;	/* to open it again */
 	bool connected;
 	bool dying;			/* disconnects as soon as nothing is under way */
@@ -135,6 +133,8 @@ struct blkback {
 	struct request *copy_owner[COPY_BATCH];
 	unsigned int nr_copies;
 	struct blkback_stats stats;
+	struct pv_timer hold_look;	/* at the toolstack's wish, again */
+	bool flush_owed;		/* hold_flush has failed, and the guest has not heard of it */
 };
 
 /* The device's number among all, for the lock of its medium. */
