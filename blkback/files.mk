@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The block backend's daemon, and what it shares with the network's: pvlib with Linux under it.
 
-TOOLS_LIB_SRC += pvlib/store.c pvlib/xenbus.c pvlib/port/linux.c
+TOOLS_LIB_SRC += pvlib/store.c pvlib/xenbus.c pvlib/port/file.c pvlib/port/linux.c
 
 BLKBACK_CORE := $(addprefix blkback/,buffer.c connect.c copy.c device.c hold.c move.c persist.c queue.c record.c request.c)
 

@@ -3,7 +3,7 @@
  * The medium on real files: both engines, whole and partial sectors, many operations at once, the end
  * of the file, sharing modes, the fence between two instances, growing, records, the page cache.
  *
- * LINK: blkback/file_io.c blkback/image.c blkback/image_calls.c blkback/image_process.c blkback/nbd.c blkback/uring.c
+ * LINK: blkback/file_io.c blkback/image.c blkback/image_calls.c blkback/image_process.c blkback/nbd.c blkback/uring.c pvlib/port/file.c
  * LINK: blkback/workers.c blkback/write_log.c
  * LIBS: -lpthread -Wl,--wrap=syscall
  */

@@ -4,7 +4,7 @@
  * under load, together with the daemon too; growing under load; what is refused; no server for a while; the write log
  * by itself.
  *
- * LINK: blkback/file_io.c blkback/image.c blkback/image_calls.c blkback/image_process.c blkback/nbd.c blkback/uring.c
+ * LINK: blkback/file_io.c blkback/image.c blkback/image_calls.c blkback/image_process.c blkback/nbd.c blkback/uring.c pvlib/port/file.c
  * LINK: blkback/workers.c blkback/write_log.c
  * LIBS: -lpthread
  */

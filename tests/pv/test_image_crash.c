@@ -6,7 +6,7 @@
  * The server is this program under the name qemu-nbd. It forgets what was not flushed, and does what it is told in
  * a file beside the image.
  *
- * LINK: blkback/file_io.c blkback/image.c blkback/image_calls.c blkback/image_process.c blkback/nbd.c blkback/uring.c
+ * LINK: blkback/file_io.c blkback/image.c blkback/image_calls.c blkback/image_process.c blkback/nbd.c blkback/uring.c pvlib/port/file.c
  * LINK: blkback/workers.c blkback/write_log.c
  * LIBS: -lpthread
  */

@@ -11,9 +11,6 @@
 #ifndef PV_LINUX_H
 #define PV_LINUX_H
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 #include <pv/port.h>
 
 /* Opens event channels, grants and the store; @name starts each log line. -errno of the one that failed. */
@@ -55,11 +52,6 @@ void pv_round_add(struct pv_domain *domain, struct pv_round *round);
  * Makes a file that is to be mapped @bytes long, with memory behind all of it where the file system can do that: a
  * hole that cannot be filled later kills who writes to it. What it holds stays. Nonzero: there is no room.
  */
-static inline int pv_file_reserve(int fd, off_t bytes)
-{
-	int rc = posix_fallocate(fd, 0, bytes);
-
-	return rc == EOPNOTSUPP || rc == EINVAL ? ftruncate(fd, bytes) : rc;
-}
+int pv_file_reserve(int fd, uint64_t bytes);
 
 #endif
