@@ -285,11 +285,11 @@ void medium_memory_free(struct medium *m, void *memory, size_t bytes)
 /* --- Opening --- */
 
 /* -EAGAIN: an earlier instance's file is still open. */
-static int fence(int fd, uint32_t number, unsigned int which)
+static int fence(int fd, uint64_t number, unsigned int which)
 {
 	struct flock lock = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET,
-		.l_start = FENCE_BASE + 2ULL * number + which, .l_len = 1,
+		.l_start = FENCE_BASE + 2 * number + which, .l_len = 1,
 	};
 
 	if (!fcntl(fd, F_OFD_SETLK, &lock))
@@ -465,12 +465,12 @@ void medium_close(struct medium *m)
 	free(m);
 }
 
-bool medium_lingers(struct medium_host *h, uint32_t fence_number)
+bool medium_lingers(struct medium_host *h, uint64_t fence_number)
 {
 	return image_lingers(h->images, fence_number);
 }
 
-void medium_forget(struct medium_host *h, uint32_t fence_number)
+void medium_forget(struct medium_host *h, uint64_t fence_number)
 {
 	image_forget(h->images, fence_number);
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,7 +131,7 @@ static void start_server(struct image *m, int lock)
 	char name[300];
 	int fd;
 
-	snprintf(name, sizeof(name), "%.280s/%u.sock", m->server->directory, m->fence);
+	snprintf(name, sizeof(name), "%.280s/%" PRIu64 ".sock", m->server->directory, m->fence);
 	m->pid = image_serve(&m->file, name, lock, &fd);
 	if (m->pid > 0 && nbd_open(&m->nbd, m->server->domain, fd, &events, m))
 		close(fd);
@@ -233,9 +234,9 @@ static void tick(void *arg)
 
 /* --- For file_io.c --- */
 
-static void log_name(char name[32], uint32_t fence)
+static void log_name(char name[32], uint64_t fence)
 {
-	snprintf(name, 32, "image-%u", fence);
+	snprintf(name, 32, "image-%" PRIu64, fence);
 }
 
 static struct image *image_new(struct image_server *s, const struct medium_spec *spec)
@@ -254,7 +255,7 @@ static struct image *image_new(struct image_server *s, const struct medium_spec 
 	nbd_calls_init(&m->todo);
 	nbd_calls_init(&m->held);
 	snprintf(m->format, sizeof(m->format), "%s", spec->format);
-	snprintf(m->lock_path, sizeof(m->lock_path), "%.280s/%u.lock", s->directory, spec->fence);
+	snprintf(m->lock_path, sizeof(m->lock_path), "%.280s/%" PRIu64 ".lock", s->directory, spec->fence);
 	log_name(m->log_name, spec->fence);
 	snprintf(m->name, sizeof(m->name), "%s", spec->name);
 	m->file = (struct image_file){
@@ -333,7 +334,7 @@ void image_close(struct image *m)
 	wake(m, 0);
 }
 
-void image_forget(struct image_server *s, uint32_t fence)
+void image_forget(struct image_server *s, uint64_t fence)
 {
 	char name[32];
 
@@ -347,7 +348,7 @@ void image_forget(struct image_server *s, uint32_t fence)
 	blkback_record_remove(s->host, name);
 }
 
-bool image_lingers(const struct image_server *s, uint32_t fence)
+bool image_lingers(const struct image_server *s, uint64_t fence)
 {
 	for (const struct image *m = s->images; m; m = m->next)
 		if (m->closing && m->fence == fence)

@@ -29,10 +29,10 @@ int image_open(struct image_server *server, const struct medium_spec *spec, stru
 void image_close(struct image *image);
 
 /* Has the server of the image closed with this fence not ended yet? */
-bool image_lingers(const struct image_server *server, uint32_t fence);
+bool image_lingers(const struct image_server *server, uint64_t fence);
 
 /* As medium_forget(), medium_patience() and medium_expire(). */
-void image_forget(struct image_server *server, uint32_t fence);
+void image_forget(struct image_server *server, uint64_t fence);
 void image_patience(struct image *image, uint32_t seconds);
 void image_expire(struct image *image);
 

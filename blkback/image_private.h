@@ -37,7 +37,7 @@ struct image {
 	char *path, format[16], lock_path[300], log_name[32];
 	char name[64];		/* the device, for the log */
 	struct image_file file;
-	uint32_t fence;
+	uint64_t fence;
 	struct nbd nbd;
 	struct write_log log;
 	uint64_t replay_place;

@@ -46,7 +46,7 @@ struct medium_spec {
 	const char *path;
 	const char *format;	/* "raw", or what another program shall parse: "qcow2" */
 	enum medium_mode mode;
-	uint32_t fence;		/* one number for each device: no two instances of its backend at once */
+	uint64_t fence;		/* one number for each device: no two instances of its backend at once */
 	const char *name;	/* the device, for the log */
 	bool taken_over;	/* an earlier instance had it open: what that left behind is to be used */
 	void (*batch_done)(void *arg);
@@ -80,10 +80,10 @@ void *medium_memory_alloc(struct medium *medium, size_t bytes);
 void medium_memory_free(struct medium *medium, void *memory, size_t bytes);
 
 /* Is another program still at work on what was opened with this fence and closed? */
-bool medium_lingers(struct medium_host *host, uint32_t fence);
+bool medium_lingers(struct medium_host *host, uint64_t fence);
 
 /* What an earlier instance left behind for the device of this fence is of no use any more. */
-void medium_forget(struct medium_host *host, uint32_t fence);
+void medium_forget(struct medium_host *host, uint64_t fence);
 
 /*
  * Where another program serves the medium: how many seconds its operations wait for one that can be started

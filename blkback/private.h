@@ -137,10 +137,10 @@ struct blkback {
 	bool flush_owed;		/* hold_flush has failed, and the guest has not heard of it */
 };
 
-/* The device's number among all, for the lock of its medium. */
-static inline uint32_t device_fence(const struct blkback *b)
+/* The device's number among all, for the lock of its medium: 15 bits of domain amid 32 of device. */
+static inline uint64_t device_fence(const struct blkback *b)
 {
-	return (uint32_t)b->bus.peer << 20 | (b->devid & 0xfffff);
+	return (uint64_t)(b->devid >> 20) << 35 | (uint64_t)b->bus.peer << 20 | (b->devid & 0xfffff);
 }
 
 static inline void list_init(struct list *l)

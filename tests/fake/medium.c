@@ -18,7 +18,7 @@ struct disk {
 	uint32_t sector;
 	unsigned int failures, flushes;
 	int error, refused;
-	uint32_t locked_by;	/* fence number of a dead instance */
+	uint64_t locked_by;	/* fence number of a dead instance */
 	unsigned int locked;	/* opens to refuse yet */
 	unsigned int writers, opens;
 	unsigned int lingers;	/* questions that a closed medium is still at work for */
@@ -289,7 +289,7 @@ void medium_close(struct medium *m)
 	free(m);
 }
 
-bool medium_lingers(struct medium_host *h, uint32_t fence)
+bool medium_lingers(struct medium_host *h, uint64_t fence)
 {
 	(void)fence;
 	for (struct disk *d = h->disks; d; d = d->next)
@@ -298,7 +298,7 @@ bool medium_lingers(struct medium_host *h, uint32_t fence)
 	return false;
 }
 
-void medium_forget(struct medium_host *h, uint32_t fence)
+void medium_forget(struct medium_host *h, uint64_t fence)
 {
 	(void)h, (void)fence;
 }

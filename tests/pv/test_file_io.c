@@ -28,6 +28,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "../../blkback/file_io.h"
+#include "../../blkback/private.h"
 
 #define BYTES	(1U << 20)
 #define OPS	64
@@ -150,7 +151,7 @@ static int run(struct medium *m, enum medium_op op, uint64_t offset, void *data,
 	return io.result;
 }
 
-static struct medium_spec spec(enum medium_mode mode, uint32_t fence)
+static struct medium_spec spec(enum medium_mode mode, uint64_t fence)
 {
 	return (struct medium_spec){
 		.path = image, .format = "raw", .mode = mode, .fence = fence, .batch_done = batch_done,
@@ -314,7 +315,7 @@ static void beyond_two_tebibytes(void **state)
 	assert_int_equal(truncate(image, BYTES), 0);
 }
 
-static int try_open(struct medium_host *host, enum medium_mode mode, uint32_t fence,
+static int try_open(struct medium_host *host, enum medium_mode mode, uint64_t fence,
 		    struct medium **m)
 {
 	struct medium_spec s = spec(mode, fence);
@@ -374,6 +375,29 @@ static void fence(void **state)
 	file_io_close(host);
 	close(ready[0]);
 	close(ready[1]);
+}
+
+/* No two devices have one number, however many domains and disks there have been. */
+static void fences_differ(void **state)
+{
+	static const struct {
+		domid_t domain;
+		unsigned int device;
+	} devices[] = {
+		{ 1, 51712 }, { 4097, 51712 }, { 1, 51728 }, { 32751, 51712 }, { 1, 1u << 28 | 202 << 8 },
+		{ 2, 1u << 28 | 202 << 8 }, { 1, 1u << 28 | 4298u << 8 }, { 32751, UINT32_MAX }, { 4079, UINT32_MAX },
+	};
+	static struct blkback a, b;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		for (unsigned int k = 0; k < i; k++) {
+			a.bus.peer = devices[i].domain;
+			a.devid = devices[i].device;
+			b.bus.peer = devices[k].domain;
+			b.devid = devices[k].device;
+			assert_int_not_equal(device_fence(&a), device_fence(&b));
+		}
 }
 
 static void records(void **state)
@@ -482,6 +506,7 @@ int main(void)
 		cmocka_unit_test(beyond_two_tebibytes),
 		cmocka_unit_test(sharing),
 		cmocka_unit_test(fence),
+		cmocka_unit_test(fences_differ),
 		cmocka_unit_test(records),
 		cmocka_unit_test(page_cache),
 	};
