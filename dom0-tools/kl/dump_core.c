@@ -32,21 +32,27 @@ static int dump_to(struct kl *kl, domid_t domid, const char *path)
 
 	if (!part)
 		return kl_check(kl, -ENOMEM, "cannot write %s", path);
-	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = plain ? kl_open_part(part) : open(part, O_WRONLY | O_CLOEXEC);
 	if (fd < 0) {
-		err = -errno;
-		kl_check(kl, err, "cannot write %s", part);
+		err = plain ? fd : -errno;
+		if (plain && err == -EBUSY)
+			kl_error(kl, "busy", "cannot write %s: another process writes it", part);
+		else
+			kl_check(kl, err, "cannot write %s", part);
 		free(part);
 		return KL_FAILED;
 	}
 	err = dump_core(kl->ctl, kl->fm, domid, fd, on_progress, kl, &e);
 	kl_progress(kl, NULL);
-	if (close(fd) && !err)
+	if (!err && plain && fdatasync(fd))
 		err = tools_fail(&e, -errno, "write", "cannot write %s: %s", part, strerror(errno));
 	if (!err && plain && rename(part, path))
 		err = tools_fail(&e, -errno, "write", "cannot name %s: %s", path, strerror(errno));
 	if (err && plain)
 		unlink(part);
+	/* Held until here: the lock on it is what keeps others away. */
+	if (close(fd) && !err && !plain)
+		err = tools_fail(&e, -errno, "write", "cannot write %s: %s", part, strerror(errno));
 	free(part);
 	if (!err)
 		return KL_OK;

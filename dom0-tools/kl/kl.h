@@ -151,6 +151,13 @@ bool kl_interrupted(void);
 /* From now on ^C and SIGTERM set kl_interrupted() instead of ending the process. */
 void kl_catch_interrupts(struct kl *kl);
 
+/*
+ * Opens @path for writing: a new file, locked until it is closed; one that a process left behind
+ * when it died is replaced. Its owner renames it while it is open. The descriptor, or -errno;
+ * -EBUSY: another process writes it.
+ */
+int kl_open_part(const char *path);
+
 /* Finds a verb: exact, or an unambiguous prefix. NULL: none or several. */
 const struct kl_command *kl_lookup(const char *name);
 extern const struct kl_command kl_commands[];

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <tools/json.h>
@@ -57,35 +56,6 @@ static int go_on(struct save_verb *v, bool paused)
 	return kl_fail(v->kl, &e);
 }
 
-/*
- * A fresh file of ours alone, locked; what a save that died left is replaced. -EBUSY: one is at it;
- * -1: errno.
- */
-static int open_part(const char *path)
-{
-	int tries, fd, old;
-
-	for (tries = 0; tries < 3; tries++) {
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0) {
-			flock(fd, LOCK_EX | LOCK_NB);
-			return fd;
-		}
-		if (errno != EEXIST)
-			return -1;
-		old = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (old >= 0 && flock(old, LOCK_EX | LOCK_NB)) {
-			close(old);
-			return -EBUSY;
-		}
-		if (old >= 0)
-			close(old);
-		if (unlink(path) && errno != ENOENT)
-			return -1;
-	}
-	return -1;
-}
-
 /* The name itself must survive, before the domain goes. */
 static int sync_folder(const char *path)
 {
@@ -110,11 +80,13 @@ static int write_image(struct save_verb *v, const char *config, struct tools_err
 	struct move_channel channel;
 	int fd, rc;
 
-	fd = v->plain ? open_part(v->part) : open(v->part, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return tools_fail(e, fd == -EBUSY ? fd : -errno, "write", "cannot write %s: %s",
-				  v->part,
-				  fd == -EBUSY ? "another save writes it" : strerror(errno));
+	fd = v->plain ? kl_open_part(v->part) : open(v->part, O_WRONLY | O_CLOEXEC);
+	if (fd < 0) {
+		rc = v->plain ? fd : -errno;
+		return tools_fail(e, rc, "write", "cannot write %s: %s", v->part,
+				  v->plain && rc == -EBUSY ? "another process writes it" :
+							     strerror(-rc));
+	}
 	move_channel_init(&channel, fd, v->kl->cancel_fd);
 	v->save = (struct move_save){ .ctl = v->kl->ctl,
 				      .fm = v->kl->fm,
