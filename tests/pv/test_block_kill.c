@@ -91,6 +91,25 @@ static void killed(void **state)
 	assert_true(taken_over > 100);
 }
 
+/* A pair at work whose backend has just been killed. */
+static void lose_back(struct block *b, struct block_setup *s)
+{
+	block_new(b, s);
+	assert_int_equal(block_open_back(b), 0);
+	assert_int_equal(block_open_front(b, s), 0);
+	assert_true(block_connect(b));
+	run_to_death(b, 0);
+	block_kill_back(b);
+}
+
+static void must_go_on(struct block *b, unsigned int seed)
+{
+	if (!block_connect(b) || !block_traffic(b, 100, 1000000))
+		fail_msg("seed %u: stuck; %s", seed, world_log_last(b->world));
+	assert_int_equal(b->errors, 0);
+	assert_int_equal(block_end(b), 0);
+}
+
 /*
  * The guest goes on elsewhere, as after a migration: another backend that knows nothing, rings and grants
  * void; what was under way is sent again.
@@ -102,20 +121,12 @@ static void resumed(void **state)
 		struct block_setup s = random_setup(seed);
 		struct block b;
 
-		block_new(&b, &s);
-		assert_int_equal(block_open_back(&b), 0);
-		assert_int_equal(block_open_front(&b, &s), 0);
-		assert_true(block_connect(&b));
-		run_to_death(&b, 0);
-		block_kill_back(&b);
+		lose_back(&b, &s);
 		block_move(&b);
 		assert_int_equal(block_open_back(&b), 0);
 		b.usable = false;
 		blkfront_resume(b.front);
-		if (!block_connect(&b) || !block_traffic(&b, 100, 1000000))
-			fail_msg("seed %u: stuck; %s", seed, world_log_last(b.world));
-		assert_int_equal(b.errors, 0);
-		assert_int_equal(block_end(&b), 0);
+		must_go_on(&b, seed);
 	}
 }
 
@@ -127,22 +138,14 @@ static void anew_meanwhile(void **state)
 		struct block_setup s = random_setup(seed);
 		struct block b;
 
-		block_new(&b, &s);
-		assert_int_equal(block_open_back(&b), 0);
-		assert_int_equal(block_open_front(&b, &s), 0);
-		assert_true(block_connect(&b));
-		run_to_death(&b, 0);
-		block_kill_back(&b);
+		lose_back(&b, &s);
 		assert_int_equal(blkfront_close(b.front, true), 0);
 		world_store_write(b.world, "/local/domain/1/device/vbd/51712/state", "1");
 		b.usable = false;
 		b.errors = 0;
 		assert_int_equal(block_open_front(&b, &s), 0);
 		assert_int_equal(block_open_back(&b), 0);
-		if (!block_connect(&b) || !block_traffic(&b, 100, 1000000))
-			fail_msg("seed %u: stuck; %s", seed, world_log_last(b.world));
-		assert_int_equal(b.errors, 0);
-		assert_int_equal(block_end(&b), 0);
+		must_go_on(&b, seed);
 	}
 }
 

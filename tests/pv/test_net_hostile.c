@@ -409,6 +409,20 @@ static void send_back(void *arg, uint8_t *frame, uint32_t bytes, const struct pv
 	assert_int_equal(netfront_send(&n->front, 0, frame, bytes, offload, false), -XEN_ENOTCONN);
 }
 
+/* The ring for sending is full, and its backend's index absurd. */
+static struct netfront_queue *start_broken(struct net *n)
+{
+	struct netfront_queue *q;
+
+	start(n);
+	q = n->front.queue[0];
+	net_kill_back(n);
+	while (!net_guest_send(n, NET_RAW, 60, false, false))
+		;
+	q->tx.shared->rsp_prod = 0x80000000;
+	return q;
+}
+
 /* Who answers each frame finds out, in the middle of receiving, that the ring for sending is broken. */
 static void broken_while_receiving(void **state)
 {
@@ -416,12 +430,7 @@ static void broken_while_receiving(void **state)
 	struct net n;
 
 	(void)state;
-	start(&n);
-	q = n.front.queue[0];
-	net_kill_back(&n);
-	while (!net_guest_send(&n, NET_RAW, 60, false, false))
-		;
-	q->tx.shared->rsp_prod = 0x80000000;
+	q = start_broken(&n);
 	n.front.options.receive = send_back;
 	for (unsigned int s = 0; s < 3; s++) {
 		union answer a = RX(s, 0, 0, 60);
@@ -437,16 +446,10 @@ static void broken_while_receiving(void **state)
 /* A sender alone finds it, too. */
 static void broken_while_sending(void **state)
 {
-	struct netfront_queue *q;
 	struct net n;
 
 	(void)state;
-	start(&n);
-	q = n.front.queue[0];
-	net_kill_back(&n);
-	while (!net_guest_send(&n, NET_RAW, 60, false, false))
-		;
-	q->tx.shared->rsp_prod = 0x80000000;
+	start_broken(&n);
 	assert_int_equal(net_guest_send(&n, NET_RAW, 60, false, false), -XEN_ENOTCONN);
 	net_settle(&n);
 	assert_null(n.front.queue[0]);

@@ -75,6 +75,16 @@ static void kills(void **state)
 	assert_true(lost * 10 < sent);
 }
 
+static void serves_and_ends(struct net *n)
+{
+	assert_int_equal(net_guest_send(n, NET_GSO4, 20000, true, false), 0);
+	net_wire_send(n, 0, NET_GSO6, 20000, true);
+	net_settle(n);
+	assert_int_equal(net_check(n), 0);
+	assert_int_equal(n->out.lost + n->in.lost, 0);
+	assert_int_equal(net_end(n), 0);
+}
+
 /* A frontend that parts while nobody is there, and one that starts anew. */
 static void parting(void **state)
 {
@@ -91,12 +101,7 @@ static void parting(void **state)
 	assert_string_equal(world_store_read(n.world, NET_BACK "/state"), "6");
 	assert_int_equal(net_open_front(&n, &setup), 0);
 	assert_true(net_connect(&n));
-	assert_int_equal(net_guest_send(&n, NET_GSO4, 20000, true, false), 0);
-	net_wire_send(&n, 0, NET_GSO6, 20000, true);
-	net_settle(&n);
-	assert_int_equal(net_check(&n), 0);
-	assert_int_equal(n.out.lost + n.in.lost, 0);
-	assert_int_equal(net_end(&n), 0);
+	serves_and_ends(&n);
 }
 
 /* A frontend that has parted and started anew while nobody was there: the record is of its last life. */
@@ -118,12 +123,7 @@ static void anew_meanwhile(void **state)
 			net_settle(&n);
 		assert_int_equal(net_open_back(&n), 0);
 		assert_true(net_connect(&n));
-		assert_int_equal(net_guest_send(&n, NET_GSO4, 20000, true, false), 0);
-		net_wire_send(&n, 0, NET_GSO6, 20000, true);
-		net_settle(&n);
-		assert_int_equal(net_check(&n), 0);
-		assert_int_equal(n.out.lost + n.in.lost, 0);
-		assert_int_equal(net_end(&n), 0);
+		serves_and_ends(&n);
 	}
 }
 
