@@ -212,8 +212,7 @@ static void write_stats(struct daemon *d)
 			(unsigned long long)s.written_sectors, (unsigned long long)s.errors,
 			(unsigned long long)s.taken_over, s.in_flight, s.mapped_grants, s.queues);
 	}
-	fclose(f);
-	if (rename(temporary, path))
+	if (fclose(f) || rename(temporary, path))
 		unlink(temporary);
 }
 
